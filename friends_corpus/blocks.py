@@ -1,0 +1,158 @@
+"""Bytes → text → tag soup → list of blocks. The only place that knows HTML.
+
+A block is one printed line: what stands between paragraph borders or <br>. Everything later sees visible text with
+bold marks and never a tag, so crossed, unclosed and nested markup ends here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import warnings
+from collections.abc import Iterator
+
+from bs4 import BeautifulSoup
+from bs4.element import NavigableString, PageElement, Tag
+
+from .model import Block, ParseError, Run
+
+PARAGRAPH = frozenset(
+    "address article aside blockquote body center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr"
+    " html li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
+)
+HEADING = frozenset("h1 h2 h3 h4 h5 h6".split())
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+HIDDEN = frozenset("head link meta noscript script style template title".split())
+MAX_BYTES = 20_000_000  # a transcript has about 50 kB
+
+DECLARED_CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.I)  # <meta charset="utf-8">
+BOLD_TAG = re.compile(r"<(/?)(?:b|strong)(?=[\s/>])[^<>]*>", re.I)  # <b>, </STRONG>, <b class="x">
+BOLD_ON, BOLD_OFF = "\x02", "\x03"  # stand for bold tags in the soup: no tree builder moves or repairs characters
+BOLD_MARK = re.compile(f"([{BOLD_ON}{BOLD_OFF}])")
+BLANKS = re.compile(r"[ \t\r\n\f]+")  # what HTML shows as one blank; &nbsp; is not among them
+CONTROLS = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f]")  # invisible in every browser, refused by XML parsers
+C1_TO_CP1252 = {  # the WHATWG table: 0x92 is ’, the five bytes without a character stay what they are
+    byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+
+
+def decode(data: bytes) -> str:
+    """The text of a page: BOM > declared charset > strict UTF-8 > windows-1252, as browsers do.
+
+    Latin-1 labels are read as windows-1252; no statistical guesser, so the same bytes give the same text everywhere.
+
+    >>> decode(b"<p>It\\x92s</p>")
+    '<p>It’s</p>'
+    >>> decode('<meta charset="iso-8859-1"><p>caf\\xe9'.encode("cp1252"))
+    '<meta charset="iso-8859-1"><p>café'
+    """
+    for bom, name in BYTE_ORDER_MARKS:
+        if data.startswith(bom):
+            return data[len(bom) :].decode(name, errors="replace").translate(C1_TO_CP1252)
+    declared = DECLARED_CHARSET.search(data[:4096])
+    for name in (_codec(declared.group(1).decode("ascii")) if declared else "", "utf-8"):
+        if name not in ("", "iso8859-1", "cp1252", "ascii"):
+            try:
+                return data.decode(name).translate(C1_TO_CP1252)
+            except UnicodeDecodeError:
+                continue
+        if name:
+            break
+    return data.decode("latin-1").translate(C1_TO_CP1252)
+
+
+def _codec(label: str) -> str:
+    """The Python codec for a charset label; "" where none reads text, "utf-8" for UTF-16 (the label was ASCII)."""
+    try:
+        codec = codecs.lookup(label)
+        "".encode(codec.name)
+    except (LookupError, ValueError):
+        return ""
+    return "utf-8" if codec.name.startswith(("utf-16", "utf-32", "utf-7")) else codec.name
+
+
+def read_blocks(data: bytes) -> list[Block]:
+    """The blocks of a page in reading order; their texts joined are its visible text. No empty blocks.
+
+    Raises ParseError for bytes that are no text at all.
+
+    >>> [block.text for block in read_blocks(b"<b><p>Joey:</b> Hi.<br>Bye.</p><!-- Ross: no -->")]
+    ['Joey: Hi.', 'Bye.']
+    """
+    if len(data) > MAX_BYTES:
+        raise ParseError(f"{len(data)} bytes is no transcript page (limit {MAX_BYTES}); remove the file")
+    text = decode(data)
+    if "\0" in text:
+        raise ParseError("binary data, not an HTML page; remove the file or save the page again")
+    text = BOLD_TAG.sub(lambda tag: BOLD_OFF if tag.group(1) else BOLD_ON, CONTROLS.sub("", text))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "looks like a URL / a file name": any text is a page here
+        soup = BeautifulSoup(text, "lxml")
+    return list(_blocks(soup))
+
+
+def _blocks(soup: BeautifulSoup) -> Iterator[Block]:
+    """Walk the tree without recursion (pages may be nested a hundred thousand deep)."""
+    writer = _Writer()
+    heading, pre = 0, 0
+    stack: list[tuple[PageElement, bool]] = [(soup, True)]
+    while stack:
+        node, entering = stack.pop()
+        if type(node) is NavigableString:  # comments, doctypes and CDATA are subclasses
+            for index, line in enumerate(str(node).splitlines() if pre else [str(node)]):
+                if index:
+                    yield from writer.end_block(bool(heading), starts_paragraph=False)
+                writer.write(line)
+        if not isinstance(node, Tag) or node.name in HIDDEN:
+            continue
+        if node.name in PARAGRAPH or (node.name == "br" and entering):
+            yield from writer.end_block(bool(heading), starts_paragraph=node.name != "br")
+        step = 1 if entering else -1
+        heading += step if node.name in HEADING else 0
+        pre += step if node.name == "pre" else 0
+        if entering:
+            stack.append((node, False))
+            stack.extend((child, True) for child in reversed(node.contents))
+    yield from writer.end_block(bool(heading), starts_paragraph=True)
+
+
+class _Writer:
+    """Collects the runs of one block, folds blanks as a browser does, and keeps the bold state across tags.
+
+    Bold opened before a block (`<b><p>Joey:</b>`) holds in it; bold left open ends with the block it was used in.
+    """
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.paragraph = True
+        self.bold = 0
+
+    def write(self, text: str) -> None:
+        for part in BOLD_MARK.split(text):
+            if part == BOLD_ON:
+                self.bold += 1
+            elif part == BOLD_OFF:
+                self.bold = max(0, self.bold - 1)
+            elif part:
+                self._add(BLANKS.sub(" ", part))
+
+    def _add(self, text: str) -> None:
+        if not self.runs or self.runs[-1].text.endswith(" "):
+            text = text.removeprefix(" ")
+        if not text:
+            return
+        if self.runs and self.runs[-1].bold == (self.bold > 0):
+            text = self.runs.pop().text + text
+        self.runs.append(Run(text, self.bold > 0))
+
+    def end_block(self, heading: bool, starts_paragraph: bool) -> Iterator[Block]:
+        if any(run.text.strip() for run in self.runs):
+            yield Block(tuple(self.runs), self.paragraph, heading)
+            self.paragraph = starts_paragraph
+            self.bold = 0
+        self.paragraph = self.paragraph or starts_paragraph
+        self.runs = []

@@ -1,0 +1,199 @@
+"""Is this the label of a speaker? The grammar of cues: where one starts and ends in a printed line.
+
+Transcribers print "Joey:", "**Joey**:", "JOEY:", "Joey and Ross:", "Joey (to Ross):", "**Joey**. Hi", "Joey raises his
+hand:". A colon alone proves nothing ("Rule one: never"), so a label must also be bold, or a name that is known (from
+speakers.csv or printed in bold elsewhere on the page), or capitals on a page that prints its labels so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .brackets import match_brackets, outside
+from .model import Block
+from .speakers import is_known, is_listed, key
+
+MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
+
+COLON = re.compile(r"\s*:[:;.]*\s*")  # ":", " : ", "::", ":;"
+AFTER_BOLD = re.compile(r"\s*[.;:,]*\s*")  # what may follow a bold label that lacks its colon
+NO_LABEL = re.compile(  # words before a colon that are never a speaker
+    r"(?i)(?:transcriber.?s? |editor.?s? |author.?s? )?note|scene|p\.? ?s|setting|cut to|time lapse|flashback"
+    r"|(?:originally )?(?:written|directed|transcribed|produced|hosted|created) by|aired|teleplay|story|title"
+    r"|https?|www"
+)
+SENTENCE = re.compile(r"[?!…]|\.\s+[a-z]|\.\.|[\"“”]")  # punctuation that speech has and a label has not
+NAME_LIKE = re.compile(  # "Woman #1 on Bus"
+    r"[A-Z][\w'’.-]*(?: (?:[A-Z#\d][\w'’.-]*|and|of|the|in|on|at|with|&|No\.))*"
+)
+CAPITALS = re.compile(  # "OLD WOMAN", "ROSS and RACHEL"
+    r"[A-Z][A-Z\d .,'’#&/-]*(?: (?:and|to) [A-Z][A-Z\d .,'’#&/-]*)?"
+)
+PROSE = re.compile(r"[A-Z][\w'’.-]*(?: and [A-Z][\w'’.-]*)? (?!and\b)[a-z][^.?!]*")  # "Joey raises his hand"
+CLOCK = re.compile(r"\d:\d")  # "at 8:30"
+ROLE = re.compile(  # a last word that names a part, not a topic
+    r"(?i).*\b(?:man|woman|guy|girl|boy|lady|kid|voice|announcer|waiter|waitress|doctor|dr|nurse|clerk|director|teacher|"
+    r"friend|mother|father|mom|dad|sister|brother|customer|assistant|driver|officer|cop|host|operator|machine|student)s?"
+    r"(?: ?#? ?\d+)?"
+)
+MID_LINE = re.compile(r"(?<=[.!?)\]…”\"] )[A-Z][\w.'’]*(?: (?:and|&) [A-Z][\w.'’]*)?(?= ?:)")  # "… Hi. Joey: Hi"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Character positions in a block's text: the label, and where the speech after its colon begins."""
+
+    start: int
+    end: int
+    speech: int
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How one page prints its labels, read off the page before it is cut up."""
+
+    episode_id: str
+    labels: frozenset[str]  # keys of labels printed bold with a colon
+    capitals: bool  # labels stand in plain capitals
+
+    def knows(self, label: str) -> bool:
+        """Whether the label is a name of the table or one this page prints in bold."""
+        return is_listed(label, self.episode_id) or key(label) in self.labels
+
+    def knows_actor(self, label: str) -> bool:
+        """Whether a label written as prose begins with a name of the table: "Joey raises his hand"."""
+        return is_known(label, self.episode_id)
+
+
+def read_habits(blocks: list[Block], episode_id: str) -> Habits:
+    """Look over a whole page for its own labels."""
+    labels: set[str] = set()
+    capitals = 0
+    for block in blocks:
+        text = block.text
+        colon = _colon(text, 0)
+        if colon < 0 or NO_LABEL.match(text):
+            continue
+        label = outside(text[:colon])
+        if _bold_share(block, 0, colon) > 0.8 and len(label) <= 40 and not SENTENCE.search(label):
+            labels.add(key(label))
+        capitals += bool(CAPITALS.fullmatch(label)) and is_known(label, episode_id)
+    return Habits(episode_id, frozenset(labels - {""}), capitals >= 5)
+
+
+def find_cues(block: Block, habits: Habits) -> list[Cue]:
+    """The cues of a line in order, usually one at its start; none where it goes on with somebody's speech.
+
+    A further cue inside the line must be a known name: "… Hi. Joey: Hi", "… Hi. **Joey:** Hi".
+    """
+    text = block.text
+    first = _find_first(block, habits)
+    cues = [first] if first else []
+    end = first.speech if first else 1
+    spans = match_brackets(text)
+    for offset in _inner_starts(block, spans):
+        colon = _colon(text, offset) if offset >= end else -1
+        label = text[offset:colon] if colon >= 0 else ""
+        if label and len(label) <= 40 and habits.knows(outside(label)):
+            cues.append(Cue(offset, colon, _end(COLON, text, colon)))
+            end = cues[-1].speech
+    return cues
+
+
+def _find_first(block: Block, habits: Habits) -> Cue | None:
+    text = block.text
+    start = len(text) - len(text.lstrip(" \xa0-–>"))
+    colon = _colon(text, start)
+    if colon >= 0:
+        printed = text[start:colon]
+        if printed.startswith("(") and not outside(printed):  # "(MACHINE--JOEY'S VOICE): …"
+            start, printed = start + 1, printed[1:].rstrip(") \xa0")
+        label = outside(printed)
+        if label and not NO_LABEL.fullmatch(label.strip(" .")) and _is_label(block, label, start, colon, habits):
+            return Cue(0, len(text[:colon].rstrip()), _end(COLON, text, colon))
+    return _bold_name(block, habits, start)
+
+
+def _inner_starts(block: Block, spans: dict[int, int]) -> list[int]:
+    """Where a further label may start: after the end of a sentence, or where bold begins; never inside brackets.
+
+    A bracket that stays open to the end of the line ("[Scene: The park") does not hide a bold label.
+    """
+    text = block.text
+    inside = [False] * len(text)
+    for start, end in spans.items():
+        if end < len(text) or text.rstrip()[-1] in ")]}>":
+            inside[start:end] = [True] * (end - start)
+    starts = {match.start() for match in MID_LINE.finditer(text)} | set(_bold_starts(block))
+    return sorted(offset for offset in starts if offset < len(text) and not inside[offset])
+
+
+def _is_label(block: Block, label: str, start: int, colon: int, habits: Habits) -> bool:
+    text = block.text
+    if CLOCK.match(text, colon - 1):
+        return False
+    if habits.knows(label):
+        return True
+    if len(label) > MAX_LABEL or SENTENCE.search(label) or not any(char.isalpha() for char in label):
+        return False
+    words = len(label.split())
+    bold = _bold_share(block, start, colon)
+    if bold > 0.8 and words <= 8:
+        return True
+    if words <= 6 and CAPITALS.fullmatch(label) and (habits.capitals or ROLE.fullmatch(label)):
+        return True
+    if PROSE.fullmatch(label) and (block.paragraph or bold > 0) and habits.knows_actor(label):
+        return True
+    return bool(NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label) and words <= 4)
+
+
+def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
+    """A bold known name in front of plain speech, without its colon: "**Chandler.** Well, …"."""
+    head = block.runs[0]
+    if start >= len(head.text) or not head.bold or len(block.runs) < 2:
+        return None
+    label = head.text[start:].strip(" .;,\xa0")
+    if not label or len(label.split()) > 3 or not habits.knows(label):
+        return None
+    end = start + len(head.text[start:].rstrip(" .;,\xa0"))
+    return Cue(0, end, _end(AFTER_BOLD, block.text, end))
+
+
+def _colon(text: str, start: int) -> int:
+    """The first colon outside brackets within a label's length of `start`; -1 without one."""
+    window = text[start : start + MAX_LABEL]
+    spans = match_brackets(window)
+    offset = window.find(":")
+    while offset >= 0:
+        around = next(((first, end) for first, end in spans.items() if first < offset < end), None)
+        if not around:
+            return start + offset
+        offset = window.find(":", around[1])
+    return -1
+
+
+def _bold_share(block: Block, start: int, end: int) -> float:
+    """The share of letters between two positions that are bold."""
+    letters = bold = offset = 0
+    for run in block.runs:
+        for char in run.text[max(0, start - offset) : max(0, end - offset)]:
+            letters += char.isalnum()
+            bold += run.bold and char.isalnum()
+        offset += len(run.text)
+    return bold / letters if letters else 0.0
+
+
+def _bold_starts(block: Block) -> list[int]:
+    """Where bold runs start in the text of a block, blanks skipped."""
+    starts, offset = [], 0
+    for run in block.runs:
+        if run.bold:
+            starts.append(offset + len(run.text) - len(run.text.lstrip()))
+        offset += len(run.text)
+    return starts
+
+
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start

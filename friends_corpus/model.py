@@ -1,0 +1,129 @@
+"""The data model, one type per stage, on one screen.
+
+bytes → list[Block] → list[Segment] → Episode[Utterance] → Episode[Line] → rows (builders)
+
+Everything is frozen and fully filled when it is made. Vocabulary: season > episode > scene > utterance; a *cue* is
+the label as printed ("PHOE/MNCA"), a *speaker* the person it means ("Phoebe"); a *stage direction* is a type of its
+own and never a fake speaker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+
+class ParseError(ValueError):
+    """A page that cannot be read as a transcript; the message names the page, the place and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of visible text in one weight."""
+
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One printed line of a page: what stands between two paragraph borders or <br>.
+
+    `runs` concatenated are its visible text. `paragraph` is False for a line that a <br> began; `heading` is True
+    inside <h1>…<h6>.
+    """
+
+    runs: tuple[Run, ...]
+    paragraph: bool = True
+    heading: bool = False
+
+    @property
+    def text(self) -> str:
+        """The visible text, blanks as the page has them."""
+        return "".join(run.text for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A classified stretch of the page. All segments joined in order are the page's visible text, exactly."""
+
+    order: int
+    kind: str  # title, credit, heading, cue, punctuation, speech, direction, marker, note, caption, dropped:<reason>
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageDirection:
+    """What a line of the script tells the actors: "(Enter Joey)"; as printed."""
+
+    text: str
+    segments: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One turn as printed: its segments in order, of kind cue, punctuation, speech, direction or note."""
+
+    parts: tuple[Segment, ...]
+
+    @property
+    def cue(self) -> str:
+        """The label without dashes or brackets around it: "PHOE/MNCA"."""
+        return "".join(part.text for part in self.parts if part.kind == "cue").strip(" \xa0\n-–>()[]")
+
+    @property
+    def text(self) -> str:
+        """What stands beside the label, directions included: "(whispering) Maybe."."""
+        return " ".join(part.text.strip() for part in self.parts if part.kind not in ("cue", "punctuation"))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One turn as shipped. `text` is the speech alone and may be empty where a turn holds only a direction."""
+
+    scene: int  # 1-based in the page
+    position: int  # counts utterances from 0 through the whole page
+    speakers: tuple[str, ...]  # display names: ("Phoebe", "Monica"), ("All",); never empty
+    cue: str
+    text: str
+    text_with_directions: str
+    directions: tuple[str, ...]
+    segments: tuple[int, ...]
+
+
+E_ = TypeVar("E_", Utterance, Line)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene(Generic[E_]):
+    """A scene heading (None for a cold open without one) and what happens under it, in order."""
+
+    heading: str | None
+    events: tuple[E_ | StageDirection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Episode(Generic[E_]):
+    """A page as a script. `numbers` has two entries on a two-part page and none on an outtakes page."""
+
+    page: str  # file name: "0101.html"
+    season: int
+    numbers: tuple[int, ...]
+    variant: str  # "" for the aired episode, "uncut", "outtakes"
+    title: str
+    written_by: tuple[str, ...]
+    transcribed_by: tuple[str, ...]
+    scenes: tuple[Scene[E_], ...]
+
+    @property
+    def id(self) -> str:
+        """`s06e15`; pages with two episodes take the first number, outtakes have none: `s07`."""
+        return f"s{self.season:02d}" + (f"e{self.numbers[0]:02d}" if self.numbers else "")
+
+    def utterances(self) -> Iterator[E_]:
+        """The turns of all scenes, in order."""
+        for scene in self.scenes:
+            for event in scene.events:
+                if not isinstance(event, StageDirection):
+                    yield event

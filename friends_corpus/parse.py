@@ -1,0 +1,223 @@
+"""Pages → segments and episodes: reads the bytes, cuts the blocks, folds the segments into a script.
+
+python -m friends_corpus.parse PAGE_OR_FOLDER… [--segments S.jsonl] [--lines L.jsonl]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+from .blocks import read_blocks
+from .cues import read_habits
+from .model import Episode, Line, ParseError, Scene, Segment, StageDirection, Utterance
+from .normalise import normalise
+from .segments import DIRECTION_KINDS, THE_ONE, TURN_KINDS, cut
+from .sources import SAMPLE, SourceError, find_pages, identify
+from .speakers import title_case
+
+TITLE_PREFIX = re.compile(r"^\W*(?:\d[\d\s–-]{0,12}[:.–-]\s*)?")  # "908 - "
+SHOW = re.compile(r"(?i)\W*friends\W*")  # a heading that only names the show
+WRITTEN = re.compile(r"(?i)\b(?:written|teleplay|story)(?: ?by)? ?:? ?(.*)")  # "Teleplay by: Jane Doe & John Roe"
+TRANSCRIBED = re.compile(  # "Transcribed by: Jane Doe", "Minor additions and adjustments by Jane Doe"
+    r"(?i)\b(?:transcri\w+|adjust\w+|additions|help|check|html\w*) ?(?:by\b|from\b|:) ?:? ?(.*)"
+)
+NAME_LIST = re.compile(r"(?:, ?(?:and )?| ?& ?| and |;|/)(?:compiled by )?")
+FULL_STOP = re.compile(r"(?<=\w\w)\.$")  # of a sentence, not of an initial
+ASIDE = re.compile(r"[(\[][^)\]]*[)\]]?")  # "(Yeah, that one.)"
+
+
+def _parser_version() -> str:
+    """A hash over all that decides how a page is read: this package's code and data, and the HTML libraries."""
+    digest = sha256()
+    for part in sorted(files(__package__).iterdir(), key=lambda part: part.name):
+        if part.name.endswith((".py", ".csv")):
+            digest.update(part.name.encode() + part.read_bytes())
+    for library in ("beautifulsoup4", "lxml"):
+        digest.update(version(library).encode())
+    return digest.hexdigest()[:16]
+
+
+PARSER_VERSION = _parser_version()  # part of the key under which parsed pages are cached
+
+
+def parse_page(name: str, data: bytes) -> tuple[tuple[Segment, ...], Episode[Utterance]]:
+    """All segments of a page, and the episode folded from them.
+
+    `name` is the file name (it says season and episode), `data` the bytes as served. Raises ParseError for bytes that
+    are no page, a page without speakers, and a page whose episode cannot be told.
+
+    >>> page = b"<h1>The One</h1><p>[Scene: A park.]</p><p><b>Joey:</b> (sits) Hi.</p>"
+    >>> segments, episode = parse_page("0101.html", page)
+    >>> [(segment.kind, segment.text.strip()) for segment in segments[-4:]]
+    [('cue', 'Joey'), ('punctuation', ':'), ('direction', '(sits)'), ('speech', 'Hi.')]
+    >>> [(utterance.cue, utterance.text) for utterance in episode.utterances()]
+    [('Joey', '(sits) Hi.')]
+    """
+    blocks = read_blocks(data)
+    if not blocks:
+        raise ParseError("no visible text; the page is empty or was cut off: fetch it again")
+    source = identify(name, next((block.text for block in blocks if block.heading), blocks[0].text))
+    segments = cut(blocks, read_habits(blocks, source.id))
+    if not any(segment.kind == "cue" for segment in segments):
+        raise ParseError("no speaker label such as 'Joey:' anywhere, so no transcript; remove the file from the folder")
+    title, written_by, transcribed_by = read_credits(segments)
+    scenes = tuple(fold_scenes(segments))
+    return segments, Episode(
+        name, source.season, source.numbers, source.variant, title, written_by, transcribed_by, scenes
+    )
+
+
+def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
+    """Scenes in order: a heading opens one; a direction that fills its line stands alone, any other is in a turn.
+
+    Speech without a label goes on with the turn before it and takes along the directions printed in between.
+    """
+    heading: str | None = None
+    events: list[list[Segment]] = []
+    turn: list[Segment] = []  # the event that unlabelled speech belongs to; empty after a heading or a marker
+    previous = Segment(-1, "", "\n")
+    for segment in segments:
+        line_start = previous.text.endswith("\n")
+        if segment.kind == "heading":
+            if events or heading is not None:
+                yield _scene(heading, events)
+            heading, events, turn = " ".join(segment.text.split()), [], []
+        elif segment.kind == "marker":
+            turn = []
+        elif segment.kind == "cue" and (line_start or turn[-1:] != [previous] or previous.kind in TURN_KINDS):
+            turn = [segment]
+            events.append(turn)
+        elif segment.kind in DIRECTION_KINDS and (not turn or (line_start and segment.text.endswith("\n"))):
+            events.append([segment])
+        elif turn and (segment.kind in (*TURN_KINDS, "note") or segment.kind in DIRECTION_KINDS):
+            if segment.kind == "speech":
+                _absorb(events, turn)
+            if segment.kind != "note" or not line_start:
+                turn.append(segment)
+        previous = segment
+    yield _scene(heading, events)
+
+
+def _absorb(events: list[list[Segment]], turn: list[Segment]) -> None:
+    """Move what stands after a turn into it: the turn goes on."""
+    index = len(events)
+    while events[index - 1] is not turn:
+        index -= 1
+    for between in events[index:]:
+        turn.extend(between)
+    del events[index:]
+
+
+def _scene(heading: str | None, events: list[list[Segment]]) -> Scene[Utterance]:
+    return Scene(heading, tuple(map(_event, events)))
+
+
+def _event(segments: list[Segment]) -> Utterance | StageDirection:
+    if segments[0].kind == "cue":
+        return Utterance(tuple(segments))
+    return StageDirection(" ".join(segments[0].text.split()), (segments[0].order,))
+
+
+def read_credits(segments: tuple[Segment, ...]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Title, writers and transcribers from the title and credit segments; addresses are not among the names."""
+    titles = [" ".join(segment.text.split()) for segment in segments if segment.kind == "title"]
+    titles = [TITLE_PREFIX.sub("", title) for title in titles if not SHOW.fullmatch(title)]
+    title = next((title for title in titles if THE_ONE.match(title)), titles[0] if titles else "")
+    written: dict[str, None] = {}
+    transcribed: dict[str, None] = {}
+    credits = (segment for segment in segments if segment.kind in ("credit", "dropped:address"))
+    text = "".join(s.text if s.kind == "credit" else s.text[len(s.text.rstrip()) :] for s in credits)
+    for line in text.splitlines():
+        line = " ".join(ASIDE.sub(" ", line).split())
+        for pattern, people in ((TRANSCRIBED, transcribed), (WRITTEN, written)):
+            if match := pattern.search(line):
+                names = (FULL_STOP.sub("", name.strip(" :")) for name in NAME_LIST.split(match[1]))
+                people.update((name, None) for name in names if name)
+                break
+    return (title_case(title) if title.isupper() else title), tuple(written), tuple(transcribed)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def line_row(episode: Episode[Line], line: Line) -> dict[str, object]:
+    """A line as the JSON row of `--lines`."""
+    return {
+        "page": episode.page,
+        "season": episode.season,
+        "episode": episode.numbers[0] if episode.numbers else None,
+        "episodes": list(episode.numbers),
+        "scene": line.scene,
+        "position": line.position,
+        "speakers": list(line.speakers),
+        "cue": line.cue,
+        "text": line.text,
+        "text_with_directions": line.text_with_directions,
+        "segments": list(line.segments),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse pages into JSON lines; 0 if all could be read, 2 if any could not (the others are still written)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m friends_corpus.parse",
+        description="Read transcript pages and write what is in them as JSON lines.",
+        epilog=f"Example: python -m friends_corpus.parse {SAMPLE} --lines lines.jsonl",
+    )
+    parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE_OR_FOLDER", help="HTML pages, or folders of them")
+    parser.add_argument(
+        "--segments", type=Path, metavar="FILE", help="every visible character, classified: {page, order, kind, text}"
+    )
+    parser.add_argument(
+        "--lines", type=Path, metavar="FILE", help="every spoken line: {page, season, …, speakers, cue, text, …}"
+    )
+    options = parser.parse_args(argv)
+    counts = {"pages": 0, "segments": 0, "lines": 0}
+    failed = 0
+    try:
+        paths = [path for where in options.pages for path in find_pages(where)]
+        with ExitStack() as stack:
+            segments_out, lines_out = (
+                stack.enter_context(out.open("w", encoding="utf-8")) if out else None
+                for out in (options.segments, options.lines)
+            )
+            for path in paths:
+                try:
+                    segments, printed = parse_page(path.name, path.read_bytes())
+                except ParseError as error:
+                    print(f"error: {path}: {error}", file=sys.stderr)
+                    failed += 1
+                    continue
+                episode = normalise(printed)
+                lines = [line for line in episode.utterances() if line.text]
+                counts = {
+                    "pages": counts["pages"] + 1,
+                    "segments": counts["segments"] + len(segments),
+                    "lines": counts["lines"] + len(lines),
+                }
+                if segments_out:
+                    for segment in segments:
+                        row = {"page": path.name, "order": segment.order, "kind": segment.kind, "text": segment.text}
+                        segments_out.write(json.dumps(row, ensure_ascii=False) + "\n")
+                if lines_out:
+                    for line in lines:
+                        lines_out.write(json.dumps(line_row(episode, line), ensure_ascii=False) + "\n")
+    except (SourceError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    counts |= {"pages failed": failed} if failed else {}
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    return 2 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
