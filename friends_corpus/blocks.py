@@ -30,7 +30,9 @@ HIDDEN = frozenset("head link meta noscript script style template title".split()
 MAX_BYTES = 20_000_000  # a transcript has about 50 kB
 
 DECLARED_CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.I)  # <meta charset="utf-8">
-BOLD_TAG = re.compile(r"<(/?)(?:b|strong)(?=[\s/>])[^<>]*>", re.I)  # <b>, </STRONG>, <b class="x">
+STYLE_TAG = re.compile(  # <b>, </STRONG>, <font color="#00f">: tags that never start a block
+    r"""<(/?)(?:(b|strong)|i|em|u|font|big|small|span|tt|s)(?=[\s>/])(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.I
+)
 BOLD_ON, BOLD_OFF = "\x02", "\x03"  # stand for bold tags in the soup: no tree builder moves or repairs characters
 BOLD_MARK = re.compile(f"([{BOLD_ON}{BOLD_OFF}])")
 BLANKS = re.compile(r"[ \t\r\n\f]+")  # what HTML shows as one blank; &nbsp; is not among them
@@ -88,11 +90,16 @@ def read_blocks(data: bytes) -> list[Block]:
     text = decode(data)
     if "\0" in text:
         raise ParseError("binary data, not an HTML page; remove the file or save the page again")
-    text = BOLD_TAG.sub(lambda tag: BOLD_OFF if tag.group(1) else BOLD_ON, CONTROLS.sub("", text))
+    text = STYLE_TAG.sub(_style_mark, CONTROLS.sub("", text))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "looks like a URL / a file name": any text is a page here
         soup = BeautifulSoup(text, "lxml")
     return list(_blocks(soup))
+
+
+def _style_mark(tag: re.Match[str]) -> str:
+    """A mark for a bold tag, nothing for another style: so crossed and unclosed style tags cannot break lines."""
+    return "" if not tag[2] else BOLD_OFF if tag[1] else BOLD_ON
 
 
 def _blocks(soup: BeautifulSoup) -> Iterator[Block]:

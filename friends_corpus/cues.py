@@ -37,6 +37,7 @@ ROLE = re.compile(  # a last word that names a part, not a topic
     r"friend|mother|father|mom|dad|sister|brother|customer|assistant|driver|officer|cop|host|operator|machine|student)s?"
     r"(?: ?#? ?\d+)?"
 )
+SENTENCE_END = tuple('.!?)]…”"')
 MID_LINE = re.compile(r"(?<=[.!?)\]…”\"] )[A-Z][\w.'’]*(?: (?:and|&) [A-Z][\w.'’]*)?(?= ?:)")  # "… Hi. Joey: Hi"
 
 
@@ -76,7 +77,7 @@ def read_habits(blocks: list[Block], episode_id: str) -> Habits:
         if colon < 0 or NO_LABEL.match(text):
             continue
         label = outside(text[:colon])
-        if _bold_share(block, 0, colon) > 0.8 and len(label) <= 40 and not SENTENCE.search(label):
+        if _bold_share(text, _bold_mask(block), 0, colon) > 0.8 and len(label) <= 40 and not SENTENCE.search(label):
             labels.add(key(label))
         capitals += bool(CAPITALS.fullmatch(label)) and is_known(label, episode_id)
     return Habits(episode_id, frozenset(labels - {""}), capitals >= 5)
@@ -88,20 +89,21 @@ def find_cues(block: Block, habits: Habits) -> list[Cue]:
     A further cue inside the line must be a known name: "… Hi. Joey: Hi", "… Hi. **Joey:** Hi".
     """
     text = block.text
-    first = _find_first(block, habits)
+    bold = _bold_mask(block)
+    first = _find_first(block, bold, habits)
     cues = [first] if first else []
     end = first.speech if first else 1
     spans = match_brackets(text)
     for offset in _inner_starts(block, spans):
         colon = _colon(text, offset) if offset >= end else -1
         label = text[offset:colon] if colon >= 0 else ""
-        if label and len(label) <= 40 and habits.knows(outside(label)):
+        if label and len(label) <= 40 and (habits.knows(outside(label)) or _is_bold_name(text, bold, offset, colon)):
             cues.append(Cue(offset, colon, _end(COLON, text, colon)))
             end = cues[-1].speech
     return cues
 
 
-def _find_first(block: Block, habits: Habits) -> Cue | None:
+def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
     text = block.text
     start = len(text) - len(text.lstrip(" \xa0-–>"))
     colon = _colon(text, start)
@@ -110,7 +112,7 @@ def _find_first(block: Block, habits: Habits) -> Cue | None:
         if printed.startswith("(") and not outside(printed):  # "(MACHINE--JOEY'S VOICE): …"
             start, printed = start + 1, printed[1:].rstrip(") \xa0")
         label = outside(printed)
-        if label and not NO_LABEL.fullmatch(label.strip(" .")) and _is_label(block, label, start, colon, habits):
+        if label and not NO_LABEL.fullmatch(label.strip(" .")) and _is_label(block, bold, label, start, colon, habits):
             return Cue(0, len(text[:colon].rstrip()), _end(COLON, text, colon))
     return _bold_name(block, habits, start)
 
@@ -129,7 +131,15 @@ def _inner_starts(block: Block, spans: dict[int, int]) -> list[int]:
     return sorted(offset for offset in starts if offset < len(text) and not inside[offset])
 
 
-def _is_label(block: Block, label: str, start: int, colon: int, habits: Habits) -> bool:
+def _is_bold_name(text: str, bold: bytes, start: int, colon: int) -> bool:
+    """A bold name that nobody knows, after the end of a sentence: "… Sorry. **Man #2:** Me too."."""
+    after_sentence = text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
+    return bool(
+        after_sentence and NAME_LIKE.fullmatch(text, start, colon) and _bold_share(text, bold, start, colon) > 0.8
+    )
+
+
+def _is_label(block: Block, bold: bytes, label: str, start: int, colon: int, habits: Habits) -> bool:
     text = block.text
     if CLOCK.match(text, colon - 1):
         return False
@@ -138,12 +148,12 @@ def _is_label(block: Block, label: str, start: int, colon: int, habits: Habits) 
     if len(label) > MAX_LABEL or SENTENCE.search(label) or not any(char.isalpha() for char in label):
         return False
     words = len(label.split())
-    bold = _bold_share(block, start, colon)
-    if bold > 0.8 and words <= 8:
+    share = _bold_share(text, bold, start, colon)
+    if share > 0.8 and words <= 8:
         return True
     if words <= 6 and CAPITALS.fullmatch(label) and (habits.capitals or ROLE.fullmatch(label)):
         return True
-    if PROSE.fullmatch(label) and (block.paragraph or bold > 0) and habits.knows_actor(label):
+    if PROSE.fullmatch(label) and (block.paragraph or share > 0) and habits.knows_actor(label):
         return True
     return bool(NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label) and words <= 4)
 
@@ -173,15 +183,21 @@ def _colon(text: str, start: int) -> int:
     return -1
 
 
-def _bold_share(block: Block, start: int, end: int) -> float:
-    """The share of letters between two positions that are bold."""
-    letters = bold = offset = 0
-    for run in block.runs:
-        for char in run.text[max(0, start - offset) : max(0, end - offset)]:
-            letters += char.isalnum()
-            bold += run.bold and char.isalnum()
-        offset += len(run.text)
-    return bold / letters if letters else 0.0
+def _bold_share(text: str, bold: bytes, start: int, end: int) -> float:
+    """The share of letters between two positions that are bold, directions aside: "**Joey** (to Ross)" is 1.0."""
+    letters = bold_letters = 0
+    offset = start
+    for opener, closer in [*match_brackets(text[start:end]).items(), (end - start, end - start)]:
+        for position in range(offset, start + opener):
+            letters += text[position].isalnum()
+            bold_letters += bold[position] and text[position].isalnum()
+        offset = start + closer
+    return bold_letters / letters if letters else 0.0
+
+
+def _bold_mask(block: Block) -> bytes:
+    """One byte for each character of the block's text: 1 where it is bold."""
+    return b"".join((b"\1" if run.bold else b"\0") * len(run.text) for run in block.runs)
 
 
 def _bold_starts(block: Block) -> list[int]:

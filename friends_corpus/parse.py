@@ -99,7 +99,7 @@ def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
         elif segment.kind in DIRECTION_KINDS and (not turn or (line_start and segment.text.endswith("\n"))):
             events.append([segment])
         elif turn and (segment.kind in (*TURN_KINDS, "note") or segment.kind in DIRECTION_KINDS):
-            if segment.kind == "speech":
+            if segment.kind in TURN_KINDS:
                 _absorb(events, turn)
             if segment.kind != "note" or not line_start:
                 turn.append(segment)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from .brackets import CLOSERS, OPENERS, closes_before_it_opens, is_left_open, match_brackets, outside
 from .cues import Cue, Habits, find_cues
@@ -67,24 +68,37 @@ def cut(blocks: list[Block], habits: Habits) -> tuple[Segment, ...]:
     return tuple(Segment(order, kind, text) for order, (kind, text) in enumerate(pieces))
 
 
+@dataclass(slots=True)
+class _Place:
+    """Where in a page the next line stands."""
+
+    head: bool = True  # before the first heading, direction or cue
+    titled: bool = False  # a title has been seen
+    ended: bool = False  # after "The End"
+    speaking: bool = False  # a line without a label goes on with somebody's speech
+    left_open: bool = False  # the line before opened a bracket that it did not close
+
+    def move_past(self, text: str, kinds: set[str]) -> None:
+        self.head = self.head and kinds <= {"title", "credit", "note", "dropped:address", "dropped:navigation"}
+        self.titled = self.titled or "title" in kinds
+        self.ended = self.ended or bool(END.fullmatch(text))
+        self.speaking = "cue" in kinds or (self.speaking and not kinds & {"heading", "marker"})
+        self.left_open = len(kinds) == 1 and is_left_open(text)
+
+
 def _lines(blocks: list[Block], habits: Habits) -> Iterator[list[Piece]]:
-    """One list of pieces for each block, the newline included; keeps the little state that carries over lines."""
-    head, ended, speaking, left_open = True, False, False, False
+    """One list of pieces for each block, the newline included."""
+    place = _Place()
     for block in blocks:
         text = block.text
-        cues = [] if _has_no_cue(block, head) else find_cues(block, habits)
+        cues = [] if _has_no_cue(block, place.head) else find_cues(block, habits)
         if cues:
             pieces = list(_turns(text, cues))
-            head, speaking = False, True
-        elif left_open and closes_before_it_opens(text):  # "(He walks in<br>and sits down)"
+        elif place.left_open and closes_before_it_opens(text):  # "(He walks in<br>and sits down)"
             pieces = [("direction", text)]
         else:
-            pieces = list(_without_cue(block, habits, head, ended, speaking))
-        kinds = {kind for kind, _ in pieces}
-        head = head and kinds <= {"title", "credit", "note", "dropped:address", "dropped:navigation"}
-        speaking = speaking and not kinds & {"heading", "marker"}
-        ended = ended or bool(END.fullmatch(text))
-        left_open = len(pieces) == 1 and is_left_open(text)
+            pieces = list(_without_cue(block, habits, place))
+        place.move_past(text, {kind for kind, _ in pieces})
         kind, last = pieces[-1]
         yield [*pieces[:-1], (kind, last + "\n")]
 
@@ -104,8 +118,9 @@ def _has_no_cue(block: Block, head: bool) -> bool:
 
 
 def _turns(text: str, cues: list[Cue]) -> Iterator[Piece]:
-    """A line with labels: label, colon and speech of each."""
+    """A line with labels: the end of the speech before, then label, colon and speech of each."""
     spans = match_brackets(text)
+    yield from _speech(text, 0, cues[0].start, spans)
     for cue, following in zip(cues, [*cues[1:], None], strict=True):
         if outside(text[cue.start : cue.end]):
             yield from _speech(text, cue.start, cue.end, spans, plain_kind="cue")
@@ -144,7 +159,7 @@ def _is_wrapped(text: str) -> bool:
     return stripped[:1] in OPENERS and match_brackets(stripped).get(0, 0) == len(stripped)
 
 
-def _without_cue(block: Block, habits: Habits, head: bool, ended: bool, speaking: bool) -> Iterator[Piece]:
+def _without_cue(block: Block, habits: Habits, place: _Place) -> Iterator[Piece]:
     """A line without a label: title, credit, marker, heading, note, direction, or more of the speech before it."""
     text = block.text
     start = text.strip(" \xa0*")[:1]
@@ -153,22 +168,22 @@ def _without_cue(block: Block, habits: Habits, head: bool, ended: bool, speaking
     if MARKER.fullmatch(text):
         yield "marker", text
     elif block.heading:
-        yield "title" if head else "heading", text
+        yield "title" if place.head else "heading", text
     elif NOTE.match(text):
         yield "note", text
     elif SCENE.match(text) and (wrapped or start not in OPENERS):
         yield "heading", text
-    elif (head or ended) and len(text) < 200 and NAVIGATION.fullmatch(text):
+    elif (place.head or place.ended) and len(text) < 200 and NAVIGATION.fullmatch(text):
         yield "dropped:navigation", text
     elif LABELLED_TRANSITION.match(text) or (TRANSITION.match(text) and (wrapped or _is_short(block))):
         yield "transition", text
     elif wrapped:
         yield "heading" if PLACE.fullmatch(text) and (bold or start == "[") else "direction", text
-    elif (head or ended) and CREDIT.match(text):
+    elif (place.head or place.ended) and CREDIT.match(text):
         yield from _credit(text)
-    elif ended and not speaking:
+    elif place.ended and not place.speaking:
         yield "dropped:navigation", text
-    elif head:
+    elif place.head and not (bold and place.titled):
         yield "title" if bold or THE_ONE.match(text) else "note", text
     elif block.paragraph and (actor := PROSE_DIRECTION.match(text)) and habits.knows(actor[1].removesuffix("'s")):
         yield "direction", text
@@ -176,7 +191,7 @@ def _without_cue(block: Block, habits: Habits, head: bool, ended: bool, speaking
         yield "heading", text
     elif (block.paragraph and bold) or text.startswith(">>>"):
         yield "caption", text
-    elif speaking or (SCENE.search(text) and "[" in text):
+    elif place.speaking or (SCENE.search(text) and "[" in text):
         yield from _speech(text, 0, len(text), match_brackets(text))
     else:
         yield "direction", text

@@ -1,0 +1,167 @@
+"""What each line of a page is: kinds of segments, scenes, credits; as table rows."""
+
+import pytest
+
+from friends_corpus.model import Segment, StageDirection
+from friends_corpus.parse import parse_page
+
+CUE = "<p><b>Joey:</b> Hi.</p>"
+HEAD = "<h1>The One With The Test</h1>"
+
+
+def segments_of(html: str, name: str = "0101.html") -> tuple[Segment, ...]:
+    return parse_page(name, html.encode())[0]
+
+
+def kind_of(line: str, before: str = HEAD + CUE, after: str = CUE) -> str:
+    """The kind of the one segment that `line` makes between two pieces of a page."""
+    text = " ".join(parse_page("0101.html", (line + CUE).encode())[0][0].text.split())
+    kinds = {s.kind for s in segments_of(before + line + after) if " ".join(s.text.split()) == text}
+    assert len(kinds) == 1, kinds
+    return kinds.pop()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("<p>[Scene: Central Perk.]</p>", "heading"),
+        ("<p>[Scene, Central Perk.]</p>", "heading"),
+        ("<p>[Scene Central Perk.]</p>", "heading"),
+        ("<p>[SCENE: Central Perk.]</p>", "heading"),
+        ("<p>(Scene: Central Perk.)</p>", "heading"),
+        ("<p>Scene: Central Perk.</p>", "heading"),
+        ("<p>[Scene: Central Perk. They sit.)</p>", "heading"),
+        ("<p>[Scene: Central Perk.</p>", "heading"),
+        ("<p><b>[Scene: Central Perk.]</b></p>", "heading"),
+        ("<p>[Tag Scene: Central Perk.]</p>", "heading"),
+        ("<p><b>(at Central Perk)</b></p>", "heading"),
+        ("<p>[at Monica and Rachel's]</p>", "heading"),
+        ("<p>[Central Perk]</p>", "heading"),
+        ("<p>Monica and Chandler's Apartment.</p>", "heading"),
+        ("<h3>London</h3>", "heading"),
+        ("<p>[Cut to the hallway.]</p>", "transition"),
+        ("<p>(Cut to the hallway.)</p>", "transition"),
+        ("<p>CUT TO: the hallway.</p>", "transition"),
+        ("<p>-Cuts to Monica (she waits)</p>", "transition"),
+        ("<p>[Time Lapse]</p>", "transition"),
+        ("<p><b>TIME LAPSE</b></p>", "transition"),
+        ("<p>[Flashback to the beach.]</p>", "transition"),
+        ("<p>[Later, they are asleep.]</p>", "transition"),
+        ("<p>Later on.</p>", "transition"),
+        ("<p align=center><b>Opening Credits</b></p>", "marker"),
+        ("<p>[ OPENING CREDITS ]</p>", "marker"),
+        ("<p><b>Commercial Break</b></p>", "marker"),
+        ("<p>COMMERICAL BREAK</p>", "marker"),
+        ("<h2>COMMERCIAL BREAK</h2>", "marker"),
+        ("<p>THE END</p>", "marker"),
+        ("<p>[END TAG]</p>", "marker"),
+        ("<p>To Be Continued......</p>", "marker"),
+        ("<p>[INTRO]</p>", "marker"),
+        ("<p>(Ross enters.)</p>", "direction"),
+        ("<p>[Ross enters.]</p>", "direction"),
+        ("<p>&lt;Ross enters.&gt;</p>", "direction"),
+        ("<p>(Ross enters.</p>", "direction"),
+        ("<p>(At this moment Ross enters.)</p>", "direction"),
+        ("<p>Ross opens the door.</p>", "direction"),
+        ("<p>{Transcriber's Note: the tape was torn.}</p>", "note"),
+        ("<p>(Note: the tape was torn.)</p>", "note"),
+        ("<p>Transcriber's Note: the tape was torn.</p>", "note"),
+        ("<p><b>Present Day</b></p>", "caption"),
+    ],
+)
+def test_kind_of_line(line: str, kind: str) -> None:
+    assert kind_of(line) == kind
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("<p>Written by: Jane Doe</p>", "credit"),
+        ("<p>Originally written by Jane Doe</p>", "credit"),
+        ("<p>Part I Written by: Jane Doe</p>", "credit"),
+        ("<p>Teleplay by: Jane Doe</p>", "credit"),
+        ("<p>Teleplay: Jane Doe</p>", "credit"),
+        ("<p>Story by Jane Doe</p>", "credit"),
+        ("<p>Directed by: Jane Doe</p>", "credit"),
+        ("<p>Aired: 31/02/2005</p>", "credit"),
+        ("<p>Transcribed by: Jane Doe</p>", "credit"),
+        ("<p>Additional transcribing by: Jane Doe</p>", "credit"),
+        ("<p>With Minor Adjustments by: Jane Doe</p>", "credit"),
+        ("<p>Minor additions and adjustments by Jane Doe.</p>", "credit"),
+        ("<p>Final check by Jane</p>", "credit"),
+        ("<p>HTMLed by: Jane Doe</p>", "credit"),
+        ("<p>Back to the index</p>", "dropped:navigation"),
+        ("<p>&lt;&lt; Previous | Home | Next &gt;&gt;</p>", "dropped:navigation"),
+        ("<p>Dedicated to everybody who types.</p>", "note"),
+        ("<p><font size=6><b>908 - The One With The Test</b></font></p>", "title"),
+    ],
+)
+def test_kind_of_header_line(line: str, kind: str) -> None:
+    assert kind_of(line, before="", after=CUE) == kind
+
+
+@pytest.mark.parametrize("line", ["<p>Transcribed by: Jane Doe</p>", "<p>Back to index</p>", "<p>Visit my page!</p>"])
+def test_nothing_after_the_end_is_speech(line: str) -> None:
+    kinds = [segment.kind for segment in segments_of(HEAD + CUE + "<p>The End</p>" + line)]
+    assert kinds[-1] in ("credit", "dropped:navigation")
+
+
+def test_a_scene_after_the_end_still_counts() -> None:
+    _, episode = parse_page("0101.html", (HEAD + CUE + "<p>[END]</p><p>[Tag Scene: A bar.]</p>" + CUE).encode())
+    assert [scene.heading for scene in episode.scenes] == [None, "[Tag Scene: A bar.]"]
+
+
+@pytest.mark.parametrize(
+    ("credits", "written_by", "transcribed_by"),
+    [
+        ("<p>Written by: A. B. &amp; C D<br>Transcribed by: E F</p>", ("A. B.", "C D"), ("E F",)),
+        ("<p>Story by: A B<br>Teleplay by: C D, E F and G H</p>", ("A B", "C D", "E F", "G H"), ()),
+        ("<p>Transcribed by <a href='mailto:x@example.org'>E F</a> [x@example.org]</p>", (), ("E F",)),
+        ("<p>Transcribed by: A (a@example.org) and B (b@example.org)</p>", (), ("A", "B")),
+        ("<p>Transcribed by: E F<br>With Minor Adjustments by: Gil Hop.</p>", (), ("E F", "Gil Hop")),
+        ("<p>Directed by: Q R (Yes, that one.)</p>", (), ()),
+    ],
+)
+def test_credits_keep_names_and_drop_addresses(
+    credits: str, written_by: tuple[str, ...], transcribed_by: tuple[str, ...]
+) -> None:
+    segments, episode = parse_page("0101.html", (HEAD + credits + CUE).encode())
+    assert (episode.written_by, episode.transcribed_by) == (written_by, transcribed_by)
+    assert "@" not in "".join(s.text for s in segments if s.kind != "dropped:address")
+
+
+@pytest.mark.parametrize(
+    ("heading", "title"),
+    [
+        ("<h1>The One With The Test</h1>", "The One With The Test"),
+        ("<h1>908 - The One With The Test</h1>", "The One With The Test"),
+        ("<h1>1017-1018 - The Last One</h1>", "The Last One"),
+        ("<h2>FRIENDS</h2><h2>THE ONE WITH JOEY'S TEST</h2>", "The One With Joey's Test"),
+        ("<h1>Friends<br>919 - The one with tests</h1>", "The one with tests"),
+        ("<p><b>The One With The Test</b></p>", "The One With The Test"),
+        ("<p>The One With The Test</p>", "The One With The Test"),
+    ],
+)
+def test_title(heading: str, title: str) -> None:
+    assert parse_page("0101.html", (heading + "<p>[Scene: A park.]</p>" + CUE).encode())[1].title == title
+
+
+def test_cold_open_before_the_first_heading_is_scene_one() -> None:
+    _, episode = parse_page("0101.html", (HEAD + CUE + "<p>[Scene: A park.]</p>" + CUE).encode())
+    assert [scene.heading for scene in episode.scenes] == [None, "[Scene: A park.]"]
+
+
+def test_directions_stand_between_the_turns_they_were_printed_between() -> None:
+    _, episode = parse_page("0101.html", (HEAD + CUE + "<p>(Pause.)</p><p>[Cut to Ross.]</p>" + CUE).encode())
+    events = [e.text if isinstance(e, StageDirection) else e.cue for e in episode.scenes[0].events]
+    assert events == ["Joey", "(Pause.)", "[Cut to Ross.]", "Joey"]
+
+
+def test_direction_over_two_lines() -> None:
+    segments = segments_of(HEAD + "<p>[Scene: A park.]</p><p>(Joey walks in<br>and sits down)</p>" + CUE)
+    assert [s.kind for s in segments] == ["title", "heading", "direction", "direction", "cue", "punctuation", "speech"]
+
+
+def test_heading_glued_to_the_end_of_a_speech_opens_a_scene() -> None:
+    _, episode = parse_page("0101.html", (HEAD + "<p><b>Joey:</b> Bye. [Scene: A park.]</p>" + CUE).encode())
+    assert [len(scene.events) for scene in episode.scenes] == [1, 1]
