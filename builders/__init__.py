@@ -1,0 +1,1 @@
+"""Lines → the `friends-lines` dataset folder."""

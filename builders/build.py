@@ -1,0 +1,238 @@
+"""python -m builders.build: a folder of transcript pages → the `friends-lines` dataset folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .lines import Row
+    from .pages import FailedPage, ReadPage
+
+VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+
+class BuildError(Exception):
+    """The pages cannot become a dataset; one message per problem."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0 built, 1 could not write, 2 bad usage or input, 130 interrupted."""
+    options = parser().parse_args(arguments)
+
+    from concurrent.futures.process import BrokenProcessPool
+
+    from friends_corpus.sources import SAMPLE, SourceError, find_pages
+
+    from .folder import FolderError
+
+    try:
+        build(
+            pages=find_pages(options.pages or SAMPLE),
+            out=options.out,
+            jobs=options.jobs,
+            chunk_chars=options.chunk_chars,
+            version=options.version,
+            use_cache=not options.no_cache,
+            keep_going=options.keep_going,
+        )
+    except BuildError as error:
+        return complain(*error.problems)
+    except (SourceError, FolderError) as error:
+        return complain(str(error))
+    except BrokenProcessPool:
+        return complain("a worker process died, perhaps out of memory; try --jobs 1", code=FAILED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return complain(f"{place}{error.strerror or error}; {options.out} is as it was", code=FAILED)
+    except KeyboardInterrupt:
+        return complain(f"interrupted; {options.out} is as it was", code=INTERRUPTED)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m builders.build", description=__doc__)
+    add = parser.add_argument
+    add("--pages", type=Path, metavar="DIR", help="folder of *.html transcript pages (default: the invented sample)")
+    add("--out", type=Path, default=Path("friends-lines"), metavar="DIR", help="dataset folder (default: %(default)s)")
+    add("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
+    add("--chunk-chars", type=positive, default=1200, metavar="N", help="longest text of a chunk (default: 1200)")
+    add("--version", type=version, default="1.0.0", metavar="X.Y.Z", help="version of the dataset (default: 1.0.0)")
+    add("--no-cache", action="store_true", help="parse every page anew, and keep nothing for the next build")
+    add("--keep-going", action="store_true", help="leave out pages that fail, and list them in the manifest")
+    return parser
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def version(text: str) -> str:
+    """Three numbers, as tags on the Hub have them."""
+    if not VERSION.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1.0.0")
+    return text
+
+
+def complain(*problems: str, code: int = BAD_INPUT) -> int:
+    """One line per problem on stderr."""
+    for problem in problems:
+        print(f"error: {' '.join(problem.split())}", file=sys.stderr)
+    return code
+
+
+def build(
+    pages: Sequence[Path], out: Path, jobs: int, chunk_chars: int, version: str, use_cache: bool, keep_going: bool
+) -> None:
+    """Reads the pages, then writes the folder `out` in place of what is there."""
+    from tqdm import tqdm
+
+    from .folder import check_replaceable, heal, locked
+    from .pages import read_pages
+
+    out = out.resolve()  # a link keeps pointing to the folder that changes
+    with locked(out) as lock:
+        heal(out)
+        check_replaceable(out)
+        kept = open_cache() if use_cache else None
+        results = read_pages(pages, jobs, kept, lambda found: tqdm(found, "pages", len(pages), unit="page"), lock)
+        write(results, out, chunk_chars, version, keep_going)
+
+
+def open_cache() -> Path | None:
+    """The cache folder, or None and a warning where it cannot be written."""
+    from .cache import cache_folder
+
+    folder = cache_folder(os.environ, Path.home())
+    probe = folder / f".probe.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        print(f"warning: no cache, {folder}: {error.strerror}", file=sys.stderr)
+        return None
+    return folder
+
+
+def write(
+    results: Sequence[ReadPage | FailedPage], out: Path, chunk_chars: int, version: str, keep_going: bool
+) -> None:
+    """Read pages → the folder and the summary."""
+    shipped, left_out, failed = sort_out(results)
+    if failed and not keep_going:
+        remedy = "--keep-going leaves them out" if shipped else "none is a transcript"
+        raise BuildError(*(page.error for page in failed), f"{len(failed)} of {len(results)} pages failed; {remedy}")
+    if not shipped:
+        raise BuildError(*(page.error for page in failed), "no page to build a dataset from")
+
+    from .folder import staged
+    from .splits import assign_splits, episodes_with_repeats
+    from .stats import compute_stats
+    from .summary import summary
+    from .write import write_dataset
+
+    episodes = [page.episode for page in shipped]
+    rows = make_rows(shipped, chunk_chars)
+    if not rows["lines"]:
+        raise BuildError("no page has a spoken line")
+    repeats = episodes_with_repeats(episodes)
+    splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
+    stats = compute_stats(shipped, rows, splits)
+    not_shipped = [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in left_out]
+    listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
+    with staged(out) as folder:
+        write_dataset(
+            folder=folder,
+            version=version,
+            sample=is_sample(shipped),
+            parameters={"chunk_chars": chunk_chars},
+            rows=rows,
+            splits=splits,
+            stats=stats,
+            pages=sorted(listed, key=lambda page: str(page["page"])),
+            failed_pages=[{"page": page.name, "sha256": page.sha256, "error": page.error} for page in failed],
+        )
+    print(summary(stats, not_shipped, len(failed)))
+    for page in failed:
+        print(f"warning: left out: {page.error}", file=sys.stderr)
+    print(f"\nwrote {out.name}, version {version}")
+
+
+def sort_out(
+    results: Iterable[ReadPage | FailedPage],
+) -> tuple[list[ReadPage], list[tuple[ReadPage, str]], list[FailedPage]]:
+    """Pages to ship (in the order of their episodes), pages not to ship with the reason, pages that failed.
+
+    Two pages with the same episode are one too many: the first by name is kept, the other one fails.
+    """
+    from .pages import FailedPage
+
+    shipped, left_out, failed = [], [], []
+    taken: dict[tuple[int, int], str] = {}
+    for page in sorted(results, key=lambda page: page.name):
+        if isinstance(page, FailedPage):
+            failed.append(page)
+            continue
+        episode = page.episode
+        numbers = [(episode.season, number) for number in episode.numbers]
+        twice = [number for number in numbers if number in taken]
+        if episode.variant or not numbers:
+            left_out.append((page, f"variant: {episode.variant or 'no episode number'}"))
+        elif twice:
+            season, number = twice[0]
+            both = f"{taken[twice[0]]} and {page.name}"
+            problem = f"{both} both hold season {season} episode {number}; remove one of them"
+            failed.append(FailedPage(page.name, page.sha256, problem))
+        else:
+            shipped.append(page)
+            taken.update(dict.fromkeys(numbers, page.name))
+    return sorted(shipped, key=lambda page: (page.episode.season, page.episode.numbers)), left_out, failed
+
+
+def is_sample(pages: Iterable[ReadPage]) -> bool:
+    """Whether the pages are the project's own, whose dialogue is invented; told by content, wherever they lie."""
+    from friends_corpus.sources import SAMPLE, find_pages
+
+    from .manifest import sha256_of
+
+    return {page.sha256 for page in pages} <= {sha256_of(path) for path in find_pages(SAMPLE)}
+
+
+def make_rows(pages: Iterable[ReadPage], chunk_chars: int) -> Mapping[str, list[Row]]:
+    """Config → its rows, episode by episode."""
+    from .chunks import chunk_rows
+    from .lines import line_rows
+    from .named_lines import named_line_rows
+
+    episodes = [page.episode for page in pages]
+    return {
+        "lines": [row for episode in episodes for row in line_rows(episode)],
+        "named_lines": [row for episode in episodes for row in named_line_rows(episode)],
+        "chunks": [row for episode in episodes for row in chunk_rows(episode, chunk_chars)],
+    }
+
+
+def page_entry(page: ReadPage, splits: Mapping[str, str], repeats: Iterable[str]) -> dict[str, Any]:
+    """A shipped page in the manifest."""
+    id = page.episode.id
+    marks = {"repeats": True} if id in repeats else {}
+    return {"page": page.name, "sha256": page.sha256, "episode": id, "split": splits[id], **marks}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

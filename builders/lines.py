@@ -1,0 +1,68 @@
+"""Config `lines`: one row per spoken turn; `text` is the speech alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from friends_corpus.model import Episode, Line
+
+Row = dict[str, Any]
+
+
+def line_rows(episode: Episode[Line]) -> list[Row]:
+    """Every turn of the episode with speech, in order; a turn that holds only a direction gives no row.
+
+    >>> line = Line(1, 12, ("Joey",), "Joey", "Hi.", "(waving) Hi.", ("waving",), (3, 4))
+    >>> from friends_corpus.model import Scene
+    >>> [row] = line_rows(Episode("0101.html", 1, (1,), "", "The One", (), (), (Scene("[Scene: A kitchen]", (line,)),)))
+    >>> row["id"], row["speaker"], row["text"], row["scene_heading"]
+    ('s01e01_c01_u0012', 'Joey', 'Hi.', '[Scene: A kitchen]')
+    """
+    shared = episode_columns(episode)
+    return [
+        {
+            "id": line_id(episode, line),
+            **shared,
+            "scene": line.scene,
+            "scene_heading": episode.scenes[line.scene - 1].heading,
+            "position": line.position,
+            "speaker": display(line.speakers),
+            "speakers": list(line.speakers),
+            "cue": line.cue,
+            "text": line.text,
+            "text_with_directions": line.text_with_directions,
+            "directions": list(line.directions),
+            "source": episode.page,
+        }
+        for line in episode.utterances()
+        if line.text
+    ]
+
+
+def episode_columns(episode: Episode[Line]) -> Row:
+    """The columns that every row of an episode shares, whatever the config."""
+    return {
+        "season": episode.season,
+        "episode": episode.numbers[0] if episode.numbers else None,
+        "episodes": list(episode.numbers),
+        "episode_title": episode.title,
+        "written_by": list(episode.written_by),
+        "transcribed_by": list(episode.transcribed_by),
+    }
+
+
+def line_id(episode: Episode[Line], line: Line) -> str:
+    """`s01e01_c03_u0012`: the scene counts from 1, the turn from 0 through the whole page."""
+    return f"{episode.id}_c{line.scene:02d}_u{line.position:04d}"
+
+
+def display(speakers: Sequence[str]) -> str:
+    """Several speakers as one name.
+
+    >>> display(["Joey"]), display(["Joey", "Ross"]), display(["Joey", "Ross", "Monica"])
+    ('Joey', 'Joey and Ross', 'Joey, Ross and Monica')
+    """
+    if not speakers:
+        raise ValueError("a line needs at least one speaker")
+    return " and ".join(filter(None, [", ".join(speakers[:-1]), speakers[-1]]))

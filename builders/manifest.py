@@ -1,0 +1,89 @@
+"""manifest.json: what a dataset folder was made of and what it holds, by content. No dates, no machine paths."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+DATASET = "friends-lines"  # tells our folders from others
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's bytes, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_version(hashes: Iterable[str]) -> str:
+    """A version in the form that `datasets` accepts and that changes whenever the content does.
+
+    A local folder whose card has `configs:` is looked up in the cache of `datasets` by the card's YAML alone: without
+    this number, `load_dataset` would return the rows of an earlier build.
+
+    >>> content_version(["a", "b"]), content_version(["a", "c"])
+    ('32280.63287.12571', '40536.55059.31845')
+    """
+    digest = hashlib.sha256("\n".join(hashes).encode()).digest()
+    return ".".join(str(int.from_bytes(digest[start : start + 2])) for start in (0, 2, 4))
+
+
+def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every file of the folder but the manifest: its size in bytes and sha256."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in paths
+    }
+
+
+def make_manifest(
+    version: str,
+    sample: bool,
+    parameters: Mapping[str, Any],
+    software: Mapping[str, str],
+    pages: Sequence[Mapping[str, Any]],
+    failed_pages: Sequence[Mapping[str, Any]],
+    splits: Mapping[str, Sequence[str]],
+    configs: Mapping[str, Any],
+    dropped: Mapping[str, Mapping[str, int]],
+    files: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The manifest, in the order in which it is written. `sample`: whether all pages are the invented ones."""
+    return {
+        "dataset": DATASET,
+        "version": version,
+        "sample": sample,
+        "parameters": dict(parameters),
+        "software": dict(software),
+        "configs": dict(configs),
+        "splits": dict(splits),
+        "dropped": dict(dropped),
+        "files": dict(files),
+        "failed_pages": list(failed_pages),
+        "pages": list(pages),
+    }
+
+
+def to_json(value: Any) -> str:
+    """As text that is the same on every machine."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The folder's manifest, or None where it is not one of ours."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if isinstance(manifest, dict) and manifest.get("dataset") == DATASET and isinstance(manifest.get("files"), dict):
+        return manifest
+    return None
+
+
+def files_of(folder: Path) -> set[str]:
+    """The files that a build wrote into the folder, by its manifest; none where it is not one of ours."""
+    manifest = read_manifest(folder)
+    return {MANIFEST, *manifest["files"]} if manifest else set()

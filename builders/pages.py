@@ -1,0 +1,118 @@
+"""Pages → read pages: the one function that runs per page, alone, in a process pool, or from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from friends_corpus.model import Episode, Line, ParseError, Segment
+from friends_corpus.normalise import normalise
+from friends_corpus.parse import PARSER_VERSION, parse_page
+
+from . import cache
+
+PAGES_PER_TASK = 4  # parsing one page is so quick that handing out single ones costs time
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page that is a transcript. `kinds`: kind of segment → (segments, characters), over the whole page."""
+
+    name: str
+    sha256: str
+    episode: Episode[Line]
+    kinds: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPage:
+    """A page that cannot be used, and why; `sha256` is empty where not even the bytes could be read."""
+
+    name: str
+    sha256: str
+    error: str
+
+
+def read_pages(
+    paths: Sequence[Path],
+    jobs: int,
+    cache_folder: Path | None,
+    progress: Callable[[Iterable[ReadPage | FailedPage]], Iterable[ReadPage | FailedPage]] = iter,
+    lock: int | None = None,
+) -> list[ReadPage | FailedPage]:
+    """Every page in the order given, whatever the number of processes. `lock` is a file that workers must not keep."""
+    read = partial(read_page, cache_folder=cache_folder)
+    if min(jobs, len(paths)) <= 1:
+        return list(progress(map(read, paths)))
+    workers = min(jobs, -(-len(paths) // PAGES_PER_TASK))
+    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(os.getpid(), lock)) as pool:
+        return list(progress(pool.map(read, paths, chunksize=PAGES_PER_TASK)))
+
+
+def _start_worker(parent: int, lock: int | None) -> None:
+    """A worker leaves Ctrl-C and the lock to the build, and ends when that is killed (else it would wait for ever)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if lock is not None:
+        with suppress(OSError):
+            os.close(lock)
+
+    def end_with_parent() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def read_page(path: Path, cache_folder: Path | None) -> ReadPage | FailedPage:
+    """One page file as an episode of normalised lines."""
+    name = os.fsencode(path.name).decode("utf-8", "replace")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return FailedPage(name, "", f"{name}: cannot be read: {error.strerror}")
+    sha256 = hashlib.sha256(data).hexdigest()
+    key = cache.key(name, sha256, PARSER_VERSION)
+    if cache_folder and (kept := cache.load(cache_folder, key)):
+        return ReadPage(name, sha256, cache.decode(kept["episode"]), _pairs(kept["kinds"]))
+    try:
+        segments, parsed = parse_page(name, data)
+        episode = normalise(parsed)
+    except ParseError as error:
+        return FailedPage(name, sha256, str(error) if name in str(error) else f"{name}: {error}")
+    except Exception as error:
+        error.add_note(f"while reading the page {name}")  # a bug of ours: say where
+        raise
+    kinds = count_kinds(segments)
+    if cache_folder:
+        with suppress(OSError):  # the cache only saves time; a full disk is reported where it matters
+            cache.store(cache_folder, key, {"episode": cache.encode(episode), "kinds": kinds})
+    return ReadPage(name, sha256, episode, kinds)
+
+
+def count_kinds(segments: Iterable[Segment]) -> dict[str, tuple[int, int]]:
+    """Kind → (segments, characters), kinds sorted.
+
+    >>> count_kinds([Segment(0, "cue", "Joey"), Segment(1, "dropped:navigation", "Next"), Segment(2, "cue", "Ross")])
+    {'cue': (2, 8), 'dropped:navigation': (1, 4)}
+    """
+    segments = list(segments)
+    number = Counter(segment.kind for segment in segments)
+    characters: Counter[str] = Counter()
+    for segment in segments:
+        characters[segment.kind] += len(segment.text)
+    return {kind: (number[kind], characters[kind]) for kind in sorted(number)}
+
+
+def _pairs(kinds: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, int]]:
+    return {kind: (segments, characters) for kind, (segments, characters) in kinds.items()}

@@ -1,0 +1,113 @@
+"""The columns of each config, side by side: Hugging Face Features, from which the Parquet schema follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from datasets import Features, List, Value
+
+STRING = Value("string")
+INT = Value("int32")
+
+EPISODE_COLUMNS = {
+    "id": STRING,
+    "season": INT,
+    "episode": INT,
+    "episodes": List(INT),
+    "episode_title": STRING,
+    "written_by": List(STRING),
+    "transcribed_by": List(STRING),
+    "scene": INT,
+    "scene_heading": STRING,
+}
+LINES = Features(
+    EPISODE_COLUMNS
+    | {
+        "position": INT,
+        "speaker": STRING,
+        "speakers": List(STRING),
+        "cue": STRING,
+        "text": STRING,
+        "text_with_directions": STRING,
+        "directions": List(STRING),
+        "source": STRING,
+    }
+)
+CHUNKS = Features(
+    EPISODE_COLUMNS
+    | {
+        "line_ids": List(STRING),
+        "speakers": List(STRING),
+        "turns": List({"speaker": STRING, "text": STRING}),
+        "text": STRING,
+        "text_with_directions": STRING,
+        "source": STRING,
+    }
+)
+FEATURES = {"lines": LINES, "named_lines": LINES, "chunks": CHUNKS}
+
+# What the card says of each column.
+MEANINGS = {
+    "id": "stable id: season, first episode number, scene, then turn (`u`, from 0) or chunk (`k`, from 1)",
+    "season": "season",
+    "episode": "the episode number in its season, the first one of a two-part page",
+    "episodes": "all episode numbers of the page",
+    "episode_title": "title as the page gives it",
+    "written_by": "writers credited on the page",
+    "transcribed_by": "people credited on the page for the transcript",
+    "scene": "scene in the page, from 1; what stands before the first heading is scene 1",
+    "scene_heading": "the heading as printed; null where the scene has none",
+    "position": "turn in the page, from 0; never restarts; turns without speech leave gaps",
+    "speaker": "display name: one person, “Joey and Ross”, or “All”; never null",
+    "cue": "the label in front of the turn, as printed",
+    "directions": "the stage directions inside the turn",
+    "line_ids": "ids of the `lines` rows in the chunk",
+    "turns": "the chunk's turns, one per line, without stage directions",
+    "source": "file name of the page it came from",
+}
+CONFIG_MEANINGS = {
+    "lines": {
+        "speakers": "who speaks, one entry each",
+        "text": "the speech alone, without stage directions",
+        "text_with_directions": "the turn as printed, stage directions in their places",
+    },
+    "named_lines": {
+        "speakers": "who speaks, one entry each",
+        "text": "“Joey: …”, without stage directions",
+        "text_with_directions": "“Joey: …” with the stage directions as printed",
+    },
+    "chunks": {
+        "speakers": "who speaks in the chunk, in order of first appearance",
+        "text": "the turns as a script, “Joey: …” each on its own line, without stage directions",
+        "text_with_directions": "the same with all stage directions in and between the turns, as printed",
+    },
+}
+
+
+def meaning(config: str, column: str) -> str:
+    """What a column holds, in one phrase."""
+    return CONFIG_MEANINGS[config].get(column) or MEANINGS[column]
+
+
+def type_name(config: str, column: str) -> str:
+    """The column's type as a reader would write it.
+
+    >>> type_name("lines", "season"), type_name("lines", "speakers"), type_name("chunks", "turns")
+    ('int32', 'list of string', 'list of {speaker, text}')
+    """
+    feature = FEATURES[config][column]
+    if isinstance(feature, List):
+        inner = feature.feature
+        return f"list of {{{', '.join(inner)}}}" if isinstance(inner, dict) else f"list of {inner.dtype}"
+    return str(feature.dtype)
+
+
+def to_table(config: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Rows as an Arrow table that carries the config's Features, so that `load_dataset` gives back just these."""
+    features = FEATURES[config]
+    for row in rows[:1]:
+        if list(row) != list(features):
+            raise ValueError(f"{config}: columns {list(row)} are not {list(features)}")
+    return pa.Table.from_pylist(rows, schema=features.arrow_schema)

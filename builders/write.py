@@ -1,0 +1,100 @@
+"""Everything a build found → the files of the dataset folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from friends_corpus.parse import PARSER_VERSION
+
+from . import card
+from .lines import Row
+from .manifest import MANIFEST, content_version, describe_files, make_manifest, sha256_of, to_json
+from .schema import to_table
+from .splits import SPLITS
+
+ROWS_PER_GROUP = 10_000  # a few MB: the Hub's viewer and streaming readers fetch whole groups
+STATS = "stats.json"
+CARD = "README.md"
+
+
+def write_dataset(
+    folder: Path,
+    version: str,
+    sample: bool,
+    parameters: Mapping[str, Any],
+    rows: Mapping[str, Sequence[Row]],
+    splits: Mapping[str, str],
+    stats: Mapping[str, Any],
+    pages: Sequence[Mapping[str, Any]],
+    failed_pages: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Fills an empty folder: Parquet files, stats.json, README.md, manifest.json. Returns the manifest.
+
+    `sample`: whether all pages are the project's invented ones; `rows`: config → its rows in order; `splits`: episode
+    id → split. The bytes depend on nothing else but the
+    installed versions of pyarrow and datasets.
+    """
+    software = {"parser": PARSER_VERSION, "datasets": installed("datasets"), "pyarrow": installed("pyarrow")}
+    configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
+    (folder / STATS).write_text(to_json(stats), encoding="utf-8")
+    examples = {config: example(config_rows) for config, config_rows in rows.items()}
+    text = card.render_card(version, sample, parameters, software, configs, examples, stats, pages, failed_pages)
+    (folder / CARD).write_text(text, encoding="utf-8")
+    manifest = make_manifest(
+        version=version,
+        sample=sample,
+        parameters=parameters,
+        software=software,
+        pages=pages,
+        failed_pages=failed_pages,
+        splits={split: sorted(id for id in splits if splits[id] == split) for split in SPLITS},
+        configs=configs,
+        dropped=stats["dropped"],
+        files=describe_files(folder),
+    )
+    (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
+    return manifest
+
+
+def write_config(folder: Path, config: str, rows: Sequence[Row], splits: Mapping[str, str]) -> dict[str, Any]:
+    """One Parquet file for each split that has episodes. Returns the config's part of the manifest."""
+    (folder / config).mkdir()
+    written = {}
+    for split in SPLITS:
+        chosen = [row for row in rows if splits[episode_of(row)] == split]
+        if chosen:
+            path = f"{config}/{split}-00000-of-00001.parquet"
+            table = to_table(config, chosen)
+            pq.write_table(
+                table, folder / path, compression="zstd", row_group_size=ROWS_PER_GROUP, write_page_index=True
+            )
+            size = (folder / path).stat().st_size
+            written[split] = {
+                "path": path,
+                "rows": len(chosen),
+                "bytes": size,
+                "arrow_bytes": table.nbytes,
+                "sha256": sha256_of(folder / path),
+            }
+    version = content_version(f"{split} {file['sha256']}" for split, file in written.items())
+    return {"version": version, "splits": written}
+
+
+def example(rows: Sequence[Row]) -> Row:
+    """A row that shows all: the first one with a stage direction."""
+    return next((row for row in rows if row["text"] != row["text_with_directions"]), rows[0])
+
+
+def episode_of(row: Row) -> str:
+    """The episode id in a row's id.
+
+    >>> episode_of({"id": "s01e01_c03_u0012"})
+    's01e01'
+    """
+    id: str = row["id"]
+    return id.partition("_")[0]

@@ -1,0 +1,1 @@
+"""What the Hub shows: the dataset card and the adapter card."""
