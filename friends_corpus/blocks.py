@@ -30,9 +30,13 @@ HIDDEN = frozenset("head link meta noscript script style template title".split()
 MAX_BYTES = 20_000_000  # a transcript has about 50 kB
 
 DECLARED_CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.I)  # <meta charset="utf-8">
+BROWSER_CODEC = re.compile(
+    r"utf-8|ascii|iso8859-\d+|cp125\d|cp866|koi8-[ru]|mac-roman|mac-cyrillic|gb\w+|big5\w*|shift_jis|euc_(?:jp|kr)"
+)
 STYLE_TAG = re.compile(  # <b>, </STRONG>, <font color="#00f">: tags that never start a block
     r"""<(/?)(?:(b|strong)|i|em|u|font|big|small|span|tt|s)(?=[\s>/])(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.I
 )
+UNCLOSED_TAG = re.compile(r"<(?=[a-z/])[^<>]*<", re.I)  # "<p<b>"
 BOLD_ON, BOLD_OFF = "\x02", "\x03"  # stand for bold tags in the soup: no tree builder moves or repairs characters
 BOLD_MARK = re.compile(f"([{BOLD_ON}{BOLD_OFF}])")
 BLANKS = re.compile(r"[ \t\r\n\f]+")  # what HTML shows as one blank; &nbsp; is not among them
@@ -68,13 +72,12 @@ def decode(data: bytes) -> str:
 
 
 def _codec(label: str) -> str:
-    """The Python codec for a charset label; "" where none reads text, "utf-8" for UTF-16 (the label was ASCII)."""
+    """The codec for a charset label that browsers know, else ""; "utf-8" for UTF-16 (the label was ASCII)."""
     try:
-        codec = codecs.lookup(label)
-        "".encode(codec.name)
-    except (LookupError, ValueError):
+        name = codecs.lookup(label).name
+    except (LookupError, UnicodeError):
         return ""
-    return "utf-8" if codec.name.startswith(("utf-16", "utf-32", "utf-7")) else codec.name
+    return "utf-8" if name.startswith("utf-16") else name if BROWSER_CODEC.fullmatch(name) else ""
 
 
 def read_blocks(data: bytes) -> list[Block]:
@@ -90,7 +93,9 @@ def read_blocks(data: bytes) -> list[Block]:
     text = decode(data)
     if "\0" in text:
         raise ParseError("binary data, not an HTML page; remove the file or save the page again")
-    text = STYLE_TAG.sub(_style_mark, CONTROLS.sub("", text))
+    text = CONTROLS.sub("", text)
+    closer = "<wbr>" if UNCLOSED_TAG.search(text) else ""  # <p<b>: the style tag's ">" also ended the tag before it
+    text = STYLE_TAG.sub(lambda tag: closer + _style_mark(tag), text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "looks like a URL / a file name": any text is a page here
         soup = BeautifulSoup(text, "lxml")
@@ -161,5 +166,6 @@ class _Writer:
             yield Block(tuple(self.runs), self.paragraph, heading)
             self.paragraph = starts_paragraph
             self.bold = 0
-        self.paragraph = self.paragraph or starts_paragraph
+        else:  # a blank line is a paragraph border, too: <br><br>
+            self.paragraph = True
         self.runs = []

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect
+
 OPENERS, CLOSERS = "([{<", ")]}>"
+BRACKET = re.compile(r"[(\[{<)\]}>]")
+NO_BRACKET = re.compile(r"(?:.?[:;]-|[:;]-)\((?=\s|$)|.{0,2}<(?!\s?[A-Za-z(\[])")  # ":-( ", "<3"
 PARTNER = dict(zip(CLOSERS, OPENERS, strict=True))
 
 
@@ -10,16 +15,19 @@ def match_brackets(text: str) -> dict[int, int]:
     """Position of an opening bracket → position after its closing one, for the outermost pairs of a line.
 
     A closer takes the nearest opener of its kind, else the nearest of any kind ("[waves)"). An opener that nothing
-    closes reaches to the end of the line. `<` and `>` count only in pairs: alone they are signs, not brackets.
+    closes reaches to the end of the line, or inside a line only past the next pair ("Hi ((waves) all"). `<` and `>`
+    count only in pairs around a word: "a < b" and ":-(" hold no brackets.
 
-    >>> match_brackets("(a [b] c) d [e)"), match_brackets("(to Ross. Hi"), match_brackets("a < b), :(")
-    ({0: 9, 12: 15}, {0: 12}, {9: 10})
+    >>> match_brackets("(a [b] c) d [e)"), match_brackets("(to Ross. Hi"), match_brackets("Hi ((waves) all, :-(")
+    ({0: 9, 12: 15}, {0: 12}, {3: 11})
     """
     closed: dict[int, int] = {}
     open_at: list[int] = []
-    for offset, char in enumerate(text):
+    for found in BRACKET.finditer(text):
+        offset, char = found.start(), found[0]
         if char in OPENERS:
-            open_at.append(offset)
+            if not NO_BRACKET.match(text, max(0, offset - 2)):
+                open_at.append(offset)
         elif char in PARTNER:
             kinds = [text[position] for position in open_at[-8:]]
             if PARTNER[char] in kinds:
@@ -30,9 +38,15 @@ def match_brackets(text: str) -> dict[int, int]:
             while open_at and text[open_at[-1]] == "<" != PARTNER[char]:
                 open_at.pop()
             closed[open_at.pop()] = offset + 1
+    line_start = len(text) - len(text.lstrip())
+    pairs = sorted(closed)
     for position in open_at:
         if text[position] != "<":
-            closed[position] = len(text)
+            following = bisect(pairs, position)
+            at_line_start = position == line_start or following == len(pairs) or text[position] == "["
+            closed[position] = len(text) if at_line_start else closed[pairs[following]]
+    if not closed and not open_at:
+        return {}
     outermost: dict[int, int] = {}
     end = 0
     for start in sorted(closed):
@@ -41,20 +55,14 @@ def match_brackets(text: str) -> dict[int, int]:
     return outermost
 
 
-def is_left_open(text: str) -> bool:
-    """Whether the first bracket of a line is not closed in it: "[Scene: Central Perk, later"."""
-    spans = match_brackets(text)
-    return bool(spans) and spans[min(spans)] == len(text) and text.rstrip()[-1:] not in CLOSERS
-
-
-def closes_before_it_opens(text: str) -> bool:
-    """Whether a line holds the end of a bracket that an earlier line opened: "and sits down)"."""
+def first_unopened_closer(text: str) -> int:
+    """Where a line holds the end of a bracket that an earlier line opened: "and sits down) Hi."; -1 if nowhere."""
     level = 0
-    for char in text:
-        level += (char in "([") - (char in ")]")
+    for found in BRACKET.finditer(text):
+        level += (found[0] in "([") - (found[0] in ")]")
         if level < 0:
-            return True
-    return False
+            return found.start()
+    return -1
 
 
 def outside(text: str) -> str:

@@ -16,14 +16,20 @@ from .speakers import is_known, is_listed, key
 
 MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
 
-COLON = re.compile(r"\s*:[:;.]*\s*")  # ":", " : ", "::", ":;"
+COLON = re.compile(r"\s*:(?:\s*[:;])*(?:\.(?!\.))?\s*")  # ":", " : ", "::", ": :", ":."; not the dots of ":..."
 AFTER_BOLD = re.compile(r"\s*[.;:,]*\s*")  # what may follow a bold label that lacks its colon
 NO_LABEL = re.compile(  # words before a colon that are never a speaker
     r"(?i)(?:transcriber.?s? |editor.?s? |author.?s? )?note|scene|p\.? ?s|setting|cut to|time lapse|flashback"
     r"|(?:originally )?(?:written|directed|transcribed|produced|hosted|created) by|aired|teleplay|story|title"
     r"|https?|www"
 )
-SENTENCE = re.compile(r"[?!…]|\.\s+[a-z]|\.\.|[\"“”]")  # punctuation that speech has and a label has not
+SENTENCE = re.compile(r"[?!…]|\.\s+[a-z]|\.\.")  # punctuation that speech has and a label has not
+QUOTED = re.compile(r"[\"“”]")
+SPEECH_START = re.compile(  # how speech begins and no label does: "OK: so", "Here's the thing: no", "Question: why?"
+    r"(?i)(?:and|but|so|or|then|here|there|i|you|we|they|it|this|that|what|why|how|because|if|when|ok|okay|oh|well|yes|hey"
+    r"|question|answer|warning|rule|dear|listen|look|remember|first|second|third|disclaimer)\b"
+)
+SAYS = re.compile(r"\w+(?: and \w+)? (?:said|says|goes|went|was|is|thinks|thought|told|asked)\b")  # reported speech
 NAME_LIKE = re.compile(  # "Woman #1 on Bus"
     r"[A-Z][\w'’.-]*(?: (?:[A-Z#\d][\w'’.-]*|and|of|the|in|on|at|with|&|No\.))*"
 )
@@ -38,7 +44,7 @@ ROLE = re.compile(  # a last word that names a part, not a topic
     r"(?: ?#? ?\d+)?"
 )
 SENTENCE_END = tuple('.!?)]…”"')
-MID_LINE = re.compile(r"(?<=[.!?)\]…”\"] )[A-Z][\w.'’]*(?: (?:and|&) [A-Z][\w.'’]*)?(?= ?:)")  # "… Hi. Joey: Hi"
+MID_LINE = re.compile(r"(?<=[.!?)\]…”\"][ \xa0])[A-Z][\w.'’]*(?: (?:and|&) [A-Z][\w.'’]*)?(?= ?:)")  # "… Hi. Joey: Hi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class Habits:
 
     episode_id: str
     labels: frozenset[str]  # keys of labels printed bold with a colon
+    cast: frozenset[str]  # keys of all labels of known people that begin a line
     capitals: bool  # labels stand in plain capitals
 
     def knows(self, label: str) -> bool:
@@ -70,34 +77,38 @@ class Habits:
 def read_habits(blocks: list[Block], episode_id: str) -> Habits:
     """Look over a whole page for its own labels."""
     labels: set[str] = set()
+    cast: set[str] = set()
     capitals = 0
     for block in blocks:
         text = block.text
         colon = _colon(text, 0)
-        if colon < 0 or NO_LABEL.match(text):
+        if colon < 0 or NO_LABEL.match(text) or SPEECH_START.match(text):
             continue
         label = outside(text[:colon])
         if _bold_share(text, _bold_mask(block), 0, colon) > 0.8 and len(label) <= 40 and not SENTENCE.search(label):
             labels.add(key(label))
+        if is_listed(label, episode_id):
+            cast.add(key(label))
         capitals += bool(CAPITALS.fullmatch(label)) and is_known(label, episode_id)
-    return Habits(episode_id, frozenset(labels - {""}), capitals >= 5)
+    return Habits(episode_id, frozenset(labels - {""}), frozenset(labels | cast), capitals >= 5)
 
 
-def find_cues(block: Block, habits: Habits) -> list[Cue]:
+def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cue]:
     """The cues of a line in order, usually one at its start; none where it goes on with somebody's speech.
 
-    A further cue inside the line must be a known name: "… Hi. Joey: Hi", "… Hi. **Joey:** Hi".
+    A further cue inside the line is bold or a name of the page's cast: "… Hi. **Joey:** Hi", "… Hi. Joey: Hi".
+    `inner_only` leaves out the first: "Scene: a park. **Joey:** Hi".
     """
     text = block.text
     bold = _bold_mask(block)
-    first = _find_first(block, bold, habits)
+    first = None if inner_only else _find_first(block, bold, habits)
     cues = [first] if first else []
     end = first.speech if first else 1
     spans = match_brackets(text)
     for offset in _inner_starts(block, spans):
         colon = _colon(text, offset) if offset >= end else -1
         label = text[offset:colon] if colon >= 0 else ""
-        if label and len(label) <= 40 and (habits.knows(outside(label)) or _is_bold_name(text, bold, offset, colon)):
+        if label and len(label) <= 40 and _is_inner_label(text, bold, offset, colon, habits):
             cues.append(Cue(offset, colon, _end(COLON, text, colon)))
             end = cues[-1].speech
     return cues
@@ -127,16 +138,22 @@ def _inner_starts(block: Block, spans: dict[int, int]) -> list[int]:
     for start, end in spans.items():
         if end < len(text) or text.rstrip()[-1] in ")]}>":
             inside[start:end] = [True] * (end - start)
-    starts = {match.start() for match in MID_LINE.finditer(text)} | set(_bold_starts(block))
+    in_open = [offset for offset, end in spans.items() if end == len(text)]
+    plain = {match.start() for match in MID_LINE.finditer(text) if not in_open or match.start() < in_open[-1]}
+    starts = plain | set(_bold_starts(block))
     return sorted(offset for offset in starts if offset < len(text) and not inside[offset])
 
 
-def _is_bold_name(text: str, bold: bytes, start: int, colon: int) -> bool:
-    """A bold name that nobody knows, after the end of a sentence: "… Sorry. **Man #2:** Me too."."""
+def _is_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habits) -> bool:
+    """A label inside a line: bold and known, bold and a part after a sentence, or of the page's cast."""
+    label = outside(text[start:colon])
+    if not any(bold[start:colon]):
+        return key(label) in habits.cast and text.count('"', 0, start) % 2 == 0
+    if habits.knows(label):
+        return True
     after_sentence = text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
-    return bool(
-        after_sentence and NAME_LIKE.fullmatch(text, start, colon) and _bold_share(text, bold, start, colon) > 0.8
-    )
+    is_part = NAME_LIKE.fullmatch(label) and (ROLE.fullmatch(label) or label[-1:].isdigit())
+    return bool(after_sentence and is_part and _bold_share(text, bold, start, colon) > 0.8)
 
 
 def _is_label(block: Block, bold: bytes, label: str, start: int, colon: int, habits: Habits) -> bool:
@@ -145,15 +162,22 @@ def _is_label(block: Block, bold: bytes, label: str, start: int, colon: int, hab
         return False
     if habits.knows(label):
         return True
-    if len(label) > MAX_LABEL or SENTENCE.search(label) or not any(char.isalpha() for char in label):
+    if SENTENCE.search(label) or SPEECH_START.match(label) or not any(char.isalpha() for char in label):
         return False
     words = len(label.split())
     share = _bold_share(text, bold, start, colon)
     if share > 0.8 and words <= 8:
         return True
-    if words <= 6 and CAPITALS.fullmatch(label) and (habits.capitals or ROLE.fullmatch(label)):
+    if QUOTED.search(label):
+        return False
+    if words <= 6 and CAPITALS.fullmatch(label) and ((habits.capitals and block.paragraph) or ROLE.fullmatch(label)):
         return True
-    if PROSE.fullmatch(label) and (block.paragraph or share > 0) and habits.knows_actor(label):
+    if (
+        PROSE.fullmatch(label)
+        and not SAYS.match(label)
+        and (block.paragraph or share > 0)
+        and habits.knows_actor(label)
+    ):
         return True
     return bool(NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label) and words <= 4)
 

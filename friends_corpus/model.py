@@ -43,6 +43,16 @@ class Block:
         """The visible text, blanks as the page has them."""
         return "".join(run.text for run in self.runs)
 
+    def part(self, start: int, end: int) -> Block:
+        """The block between two positions of its text."""
+        runs, offset = [], 0
+        for run in self.runs:
+            text = run.text[max(0, start - offset) : max(0, end - offset)]
+            if text:
+                runs.append(Run(text, run.bold))
+            offset += len(run.text)
+        return Block(tuple(runs), self.paragraph, self.heading)
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:

@@ -18,13 +18,14 @@ from pathlib import Path
 
 from .blocks import read_blocks
 from .cues import read_habits
+from .kinds import DIRECTION_KINDS, TITLE
 from .model import Episode, Line, ParseError, Scene, Segment, StageDirection, Utterance
 from .normalise import normalise
-from .segments import DIRECTION_KINDS, THE_ONE, TURN_KINDS, cut
+from .segments import TURN_KINDS, cut
 from .sources import SAMPLE, SourceError, find_pages, identify
 from .speakers import title_case
 
-TITLE_PREFIX = re.compile(r"^\W*(?:\d[\d\s–-]{0,12}[:.–-]\s*)?")  # "908 - "
+TITLE_PREFIX = re.compile(r"(?i)^.{0,40}?(?=\bthe (?:last )?one\b)|^\W*(?:\d[\d\s–-]{0,12}[:.–-]\s*)?")  # "908 - "
 SHOW = re.compile(r"(?i)\W*friends\W*")  # a heading that only names the show
 WRITTEN = re.compile(r"(?i)\b(?:written|teleplay|story)(?: ?by)? ?:? ?(.*)")  # "Teleplay by: Jane Doe & John Roe"
 TRANSCRIBED = re.compile(  # "Transcribed by: Jane Doe", "Minor additions and adjustments by Jane Doe"
@@ -32,6 +33,10 @@ TRANSCRIBED = re.compile(  # "Transcribed by: Jane Doe", "Minor additions and ad
 )
 NAME_LIST = re.compile(r"(?:, ?(?:and )?| ?& ?| and |;|/)(?:compiled by )?")
 FULL_STOP = re.compile(r"(?<=\w\w)\.$")  # of a sentence, not of an initial
+CREDIT_START = re.compile(  # the second credit of a line: "Story by: Jane Doe Teleplay by: John Roe"
+    r"(?i)[,;]?[ \xa0]+(?:and )?(?=(?:with (?:help|minor)|teleplay|story|written|transcribed|directed|produced)\b"
+    r"[^:\n]{0,25}?(?:\bby\b|\bfrom\b|:))"
+)
 ASIDE = re.compile(r"[(\[][^)\]]*[)\]]?")  # "(Yeah, that one.)"
 
 
@@ -84,26 +89,28 @@ def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
     heading: str | None = None
     events: list[list[Segment]] = []
     turn: list[Segment] = []  # the event that unlabelled speech belongs to; empty after a heading or a marker
-    previous = Segment(-1, "", "\n")
-    for segment in segments:
-        line_start = previous.text.endswith("\n")
+    label_open = apart = True  # a cue goes on with the label before it; nothing but directions yet in this line
+    for segment, following in zip(segments, [*segments[1:], None], strict=True):
+        ends_line = segment.text.endswith("\n")
         if segment.kind == "heading":
             if events or heading is not None:
                 yield _scene(heading, events)
             heading, events, turn = " ".join(segment.text.split()), [], []
         elif segment.kind == "marker":
             turn = []
-        elif segment.kind == "cue" and (line_start or turn[-1:] != [previous] or previous.kind in TURN_KINDS):
+        elif segment.kind == "cue" and not (turn and label_open):
             turn = [segment]
             events.append(turn)
-        elif segment.kind in DIRECTION_KINDS and (not turn or (line_start and segment.text.endswith("\n"))):
+        elif segment.kind in DIRECTION_KINDS and (
+            not turn
+            or (apart and (ends_line or (following and following.kind in ("cue", "heading", *DIRECTION_KINDS))))
+        ):
             events.append([segment])
-        elif turn and (segment.kind in (*TURN_KINDS, "note") or segment.kind in DIRECTION_KINDS):
-            if segment.kind in TURN_KINDS:
-                _absorb(events, turn)
-            if segment.kind != "note" or not line_start:
-                turn.append(segment)
-        previous = segment
+        elif turn and (segment.kind in TURN_KINDS or segment.kind in DIRECTION_KINDS or not apart):
+            _absorb(events, turn)
+            turn.append(segment)
+        label_open = not ends_line and (segment.kind == "cue" or (label_open and segment.kind in DIRECTION_KINDS))
+        apart = ends_line or (apart and segment.kind in DIRECTION_KINDS)
     yield _scene(heading, events)
 
 
@@ -131,12 +138,12 @@ def read_credits(segments: tuple[Segment, ...]) -> tuple[str, tuple[str, ...], t
     """Title, writers and transcribers from the title and credit segments; addresses are not among the names."""
     titles = [" ".join(segment.text.split()) for segment in segments if segment.kind == "title"]
     titles = [TITLE_PREFIX.sub("", title) for title in titles if not SHOW.fullmatch(title)]
-    title = next((title for title in titles if THE_ONE.match(title)), titles[0] if titles else "")
+    title = next((title for title in titles if TITLE.match(title)), titles[0] if titles else "")
     written: dict[str, None] = {}
     transcribed: dict[str, None] = {}
     credits = (segment for segment in segments if segment.kind in ("credit", "dropped:address"))
     text = "".join(s.text if s.kind == "credit" else s.text[len(s.text.rstrip()) :] for s in credits)
-    for line in text.splitlines():
+    for line in CREDIT_START.sub("\n", text).splitlines():
         line = " ".join(ASIDE.sub(" ", line).split())
         for pattern, people in ((TRANSCRIBED, transcribed), (WRITTEN, written)):
             if match := pattern.search(line):

@@ -1,65 +1,22 @@
-"""Blocks → segments: every visible character in exactly one classified stretch, in reading order.
-
-Each line is cut by the first rule that fits; the patterns below describe how transcribers write, never one page.
-"""
+"""Blocks → segments: every visible character in exactly one classified stretch, in reading order."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from .brackets import CLOSERS, OPENERS, closes_before_it_opens, is_left_open, match_brackets, outside
+from .brackets import CLOSERS, first_unopened_closer, match_brackets, outside
 from .cues import Cue, Habits, find_cues
+from .kinds import MARKER, Place, holds_no_first_cue, kind_of_bracket, kind_of_line, opens_over_the_end
 from .model import Block, Segment
 
 Piece = tuple[str, str]  # kind, text
-TURN_KINDS = ("cue", "punctuation", "speech")  # what makes a turn; the rest may stand in or between turns
-DIRECTION_KINDS = ("direction", "transition", "caption")  # what tells the actors or the viewer something
+TURN_KINDS = ("cue", "punctuation", "speech")  # what makes a turn; directions may stand in or between turns
+LINES_IN_BRACKET = 3  # how many further lines a bracket may take to close; most open ones were just forgotten
 
-SCENE = re.compile(  # "[Scene: Central Perk", "(Scene: …", "[Tag Scene:", "[SCENE, …", "Scene: …"
-    r"(?i)[\s(\[{<*-]*(?:tag |closing |opening )?scenes?\b(?=\s*[:,;.\-–\])]|\s+[A-Z\d])"
-)
-TRANSITION = re.compile(  # within a scene: "[Cut to", "(Time Lapse)", "[Flashback", "-Cuts to", "[Later, …]"
-    r"(?i)[\s(\[{<*-]*(?:cuts?(?: back| again| forward)*(?: to\b|[:,.\s])|time[ -]?lapse|flash ?(?:back|forward)s?\b"
-    r"|later\b|meanwhile\b|back (?:at|in|to|with)\b|the next (?:day|morning|night)\b)"
-)
-LABELLED_TRANSITION = re.compile(r"(?i)\W*(?:cut(?: back)? to|time[ -]?lapse|flashback) ?:")  # "CUT TO: The party."
-PLACE = re.compile(  # a bracketed line that only names a place: "(at Central Perk)", "[Monica and Rachel's]"
-    r"(?i)[\s(\[{<*]*(?:at [^.,]{1,40}"
-    r"|central perk|(?:[\w.]+(?: and |, ?))*[\w.]+['’]s?(?: apartment| place| house| office)?)[\s.)\]*]*"
-)
-PROSE_PLACE = re.compile(  # an unbracketed line that only says where: "Ross and Rachel's Apartment"
-    r"(?i).{0,50}\b(?:apartment|central perk|coffee ?house|hallway|office|hospital|restaurant|street|airport|museum"
-    r"|bedroom)\W*"
-)
-MARKER = re.compile(  # "Opening Credits", "[INTRO]", "COMMERCIAL BREAK", "The End", "To Be Continued…"
-    r"(?i)[\W_]*(?:(?:the )?(?:opening|closing|ending|end|main|starting|final) (?:credits?|titles?|sequence|theme|tag)"
-    r"|intro|(?:commercials?|commerical)(?: break)?|credits?|the end|end|fade (?:out|in|to black)|to be continued"
-    r"|theme song)[\W_]*"
-)
-END = re.compile(r"(?i)[\W_]*(?:the )?end(?: tag)?[\W_]*")  # "End", "THE END", "[END TAG]"
-CREDIT = re.compile(  # "Originally written by …", "Part I Written by: …", "Teleplay: …", "Aired: 30/01/2003"
-    r"(?i)[\s(\[]*(?:parts?|episodes?|flashback|originally|orginally|additional|minor|with|final|html\w*|written|story|teleplay"
-    r"|transcri\w+|directed|produced|aired|air ?date|created|hosted|based)\b[^:]{0,60}?(?:by|from|:|transcribed|date)\b"
-    r"|.{0,40}\b(?:written|transcribed|transcript|directed|produced|teleplay|story|aired|adjustments|additions|html\w*)\s*(?:by|:)"
-)
-NOTE = re.compile(  # "{Transcriber's Note: …}", "(Note: …)", "{…}"
-    r"(?i)[\s(\[{*]*(?:(?:transcriber|editor|author)?[’'`]?s?\s*note\b|n\.?b\.?:)|\s*\{"
-)
-NAVIGATION = re.compile(  # "Back to the index", "Previous | Home | Next"
-    r"(?i)[\W_]*(?:(?:back|return|go|home|next|prev(?:ious)?|index|main|top|up|menu|page|episodes?|seasons?|list|guide|transcripts?"
-    r"|scripts?|friends|to|the|of|\d+)\b[\W_]*)+"
-)
 ADDRESS = re.compile(  # "(jane@example.org)", "mailto:jane@example.org"
     r"\s{0,3}[(\[<]?(?:mailto:)?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}\s{0,3}[)\]>]?"
 )
-PROSE_DIRECTION = re.compile(  # an unbracketed line about somebody: "Monica opens her front door."
-    r"([A-Z][\w'’]+)(?:(?:,? and |, )[A-Z][\w'’]+)* (?:is|are|has|have|comes?|goes|go|enters?|exits?|leaves?|makes?"
-    r"|opens?|walks?|looks?|sits?|stands?|runs?|starts?|puts?|takes?|turns?|hangs?|gets?|kiss(?:es)?"
-    r"|hugs?|\w+(?:[^s]s|ches|shes))\b"
-)
-THE_ONE = re.compile(r"(?i)[\W\d]*the (?:last )?one\b")  # "908 - The One With …": how titles begin
 
 
 def cut(blocks: list[Block], habits: Habits) -> tuple[Segment, ...]:
@@ -68,66 +25,62 @@ def cut(blocks: list[Block], habits: Habits) -> tuple[Segment, ...]:
     return tuple(Segment(order, kind, text) for order, (kind, text) in enumerate(pieces))
 
 
-@dataclass(slots=True)
-class _Place:
-    """Where in a page the next line stands."""
-
-    head: bool = True  # before the first heading, direction or cue
-    titled: bool = False  # a title has been seen
-    ended: bool = False  # after "The End"
-    speaking: bool = False  # a line without a label goes on with somebody's speech
-    left_open: bool = False  # the line before opened a bracket that it did not close
-
-    def move_past(self, text: str, kinds: set[str]) -> None:
-        self.head = self.head and kinds <= {"title", "credit", "note", "dropped:address", "dropped:navigation"}
-        self.titled = self.titled or "title" in kinds
-        self.ended = self.ended or bool(END.fullmatch(text))
-        self.speaking = "cue" in kinds or (self.speaking and not kinds & {"heading", "marker"})
-        self.left_open = len(kinds) == 1 and is_left_open(text)
-
-
 def _lines(blocks: list[Block], habits: Habits) -> Iterator[list[Piece]]:
     """One list of pieces for each block, the newline included."""
-    place = _Place()
-    for block in blocks:
-        text = block.text
-        cues = [] if _has_no_cue(block, place.head) else find_cues(block, habits)
-        if cues:
-            pieces = list(_turns(text, cues))
-        elif place.left_open and closes_before_it_opens(text):  # "(He walks in<br>and sits down)"
-            pieces = [("direction", text)]
+    place = Place()
+    inside = 0  # how many of the next lines stand in a bracket that an earlier one opened
+    for index, block in enumerate(blocks):
+        if inside:
+            inside -= 1
+            pieces = list(_end_of_bracket(block.text, last=not inside))
         else:
-            pieces = list(_without_cue(block, habits, place))
-        place.move_past(text, {kind for kind, _ in pieces})
+            pieces = list(_pieces(block, habits, place))
+            if opens_over_the_end(block.text):
+                inside = _lines_to_closer(blocks[index + 1 : index + 1 + LINES_IN_BRACKET], habits)
+        place.move_past(block.text, {kind for kind, text in pieces if text.strip()})
         kind, last = pieces[-1]
         yield [*pieces[:-1], (kind, last + "\n")]
 
 
-def _has_no_cue(block: Block, head: bool) -> bool:
-    """Lines that may hold a colon but never a cue."""
-    text = block.text
-    return bool(
-        block.heading
-        or (head and CREDIT.match(text))
-        or NOTE.match(text)
-        or SCENE.match(text)
-        or LABELLED_TRANSITION.match(text)
-        or (TRANSITION.match(text) and _is_wrapped(text))
-        or MARKER.fullmatch(text)
-    )
+def _pieces(block: Block, habits: Habits, place: Place) -> Iterator[Piece]:
+    """One line: what leads up to its first label as a line of its own, then its turns."""
+    flat = " ".join(block.text.split())
+    cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, block.heading, place.head))
+    if place.ended:
+        cues = [cue for cue in cues if habits.knows(outside(block.text[cue.start : cue.end]))]
+    lead = cues[0].start if cues else len(block.text)
+    bracket = block.text.find("[")
+    if 0 < bracket < lead and MARKER.fullmatch(block.text[:bracket]):  # "OPENING CREDITS [Scene: …]"
+        yield "marker", block.text[:bracket]
+        yield from _without_cue(block.part(bracket, lead), habits, place)
+    elif lead:
+        yield from _without_cue(block.part(0, lead), habits, place)
+    yield from _turns(block.text, cues)
+
+
+def _without_cue(block: Block, habits: Habits, place: Place) -> Iterator[Piece]:
+    flat = " ".join(block.text.split())
+    bold = all(run.bold or not run.text.strip() for run in block.runs)
+    kind = kind_of_line(flat, block.paragraph, block.heading, bold, place, habits)
+    if kind == "speech":
+        yield from _speech(block.text, 0, len(block.text), match_brackets(block.text))
+    elif kind == "credit":
+        yield from _credit(block.text)
+    else:
+        yield kind, block.text
 
 
 def _turns(text: str, cues: list[Cue]) -> Iterator[Piece]:
-    """A line with labels: the end of the speech before, then label, colon and speech of each."""
+    """Label, colon and speech of each turn of a line."""
     spans = match_brackets(text)
-    yield from _speech(text, 0, cues[0].start, spans)
-    for cue, following in zip(cues, [*cues[1:], None], strict=True):
+    for index, cue in enumerate(cues):
         if outside(text[cue.start : cue.end]):
             yield from _speech(text, cue.start, cue.end, spans, plain_kind="cue")
         else:  # "(MACHINE--JOEY'S VOICE): …"
             yield "cue", text[cue.start : cue.end]
         yield "punctuation", text[cue.end : cue.speech]
-        yield from _speech(text, cue.speech, following.start if following else len(text), spans)
+        end = cues[index + 1].start if index + 1 < len(cues) else len(text)
+        yield from _speech(text, cue.speech, end, spans)
 
 
 def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: str = "speech") -> Iterator[Piece]:
@@ -138,68 +91,28 @@ def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: 
         if closer or (text[offset] in CLOSERS and text[offset] != ">"):
             yield plain_kind, text[plain:offset]
             plain = closer or offset + 1
-            yield (_bracket_kind(text[offset:plain]) if closer else "punctuation"), text[offset:plain]
+            bracket = text[offset:plain]
+            yield (kind_of_bracket(" ".join(bracket.split())) if closer else "punctuation"), bracket
             offset = plain
         else:
             offset += 1
     yield plain_kind, text[plain:end]
 
 
-def _bracket_kind(text: str) -> str:
-    if NOTE.match(text):
-        return "note"
-    if text[0] == "[" and SCENE.match(text):
-        return "heading"
-    return "transition" if text[0] == "[" and TRANSITION.match(text) else "direction"
+def _lines_to_closer(following: list[Block], habits: Habits) -> int:
+    """How many of the following lines an open bracket takes: "(He walks in<br>and sits down)"; 0 if none closes it."""
+    for count, block in enumerate(following, start=1):
+        if find_cues(block, habits) or holds_no_first_cue(" ".join(block.text.split()), block.heading, False):
+            return 0
+        if first_unopened_closer(block.text) >= 0:
+            return count
+    return 0
 
 
-def _is_wrapped(text: str) -> bool:
-    """Whether a line is one bracket from end to end, closed or not."""
-    stripped = text.strip(" \xa0*.")
-    return stripped[:1] in OPENERS and match_brackets(stripped).get(0, 0) == len(stripped)
-
-
-def _without_cue(block: Block, habits: Habits, place: _Place) -> Iterator[Piece]:
-    """A line without a label: title, credit, marker, heading, note, direction, or more of the speech before it."""
-    text = block.text
-    start = text.strip(" \xa0*")[:1]
-    wrapped = _is_wrapped(text)
-    bold = all(run.bold or not run.text.strip() for run in block.runs)
-    if MARKER.fullmatch(text):
-        yield "marker", text
-    elif block.heading:
-        yield "title" if place.head else "heading", text
-    elif NOTE.match(text):
-        yield "note", text
-    elif SCENE.match(text) and (wrapped or start not in OPENERS):
-        yield "heading", text
-    elif (place.head or place.ended) and len(text) < 200 and NAVIGATION.fullmatch(text):
-        yield "dropped:navigation", text
-    elif LABELLED_TRANSITION.match(text) or (TRANSITION.match(text) and (wrapped or _is_short(block))):
-        yield "transition", text
-    elif wrapped:
-        yield "heading" if PLACE.fullmatch(text) and (bold or start == "[") else "direction", text
-    elif (place.head or place.ended) and CREDIT.match(text):
-        yield from _credit(text)
-    elif place.ended and not place.speaking:
-        yield "dropped:navigation", text
-    elif place.head and not (bold and place.titled):
-        yield "title" if bold or THE_ONE.match(text) else "note", text
-    elif block.paragraph and (actor := PROSE_DIRECTION.match(text)) and habits.knows(actor[1].removesuffix("'s")):
-        yield "direction", text
-    elif block.paragraph and PROSE_PLACE.fullmatch(text):
-        yield "heading", text
-    elif (block.paragraph and bold) or text.startswith(">>>"):
-        yield "caption", text
-    elif place.speaking or (SCENE.search(text) and "[" in text):
-        yield from _speech(text, 0, len(text), match_brackets(text))
-    else:
-        yield "direction", text
-
-
-def _is_short(block: Block) -> bool:
-    """A paragraph of a few words or one set off by a dash: "Later on.", "-Cut to Rachel"."""
-    return block.paragraph and (len(block.text) < 60 or block.text.startswith(("-", "–")))
+def _end_of_bracket(text: str, last: bool) -> Iterator[Piece]:
+    closer = first_unopened_closer(text) + 1 if last else len(text)
+    yield "direction", text[:closer]
+    yield from _speech(text, closer, len(text), match_brackets(text))
 
 
 def _credit(text: str) -> Iterator[Piece]:

@@ -57,13 +57,15 @@ def identify(name: str, heading: str) -> Source:
     >>> identify("my page.html", "908 - The One With A Title")
     Source(season=9, numbers=(8,), variant='')
     """
-    stem = Path(name).stem
+    stem = Path(name).stem.lower()
     if stem in SPECIAL_PAGES:
         return Source(*SPECIAL_PAGES[stem])
     for match in (PAGE_NAME.fullmatch(stem), LOOSE_NAME.search(stem), TITLE_NUMBER.match(heading)):
         if match:
-            season, first, *last = (int(group) for group in match.groups() if group)
-            return Source(season, tuple(range(first, max([first, *last]) + 1)))
+            season, first, *rest = (int(group) for group in match.groups() if group)
+            last = rest[0] if rest else first
+            if first <= last <= first + 2:
+                return Source(season, tuple(range(first, last + 1)))
     raise ParseError(
         f"cannot tell the season and episode of {name!r}; name the file like 0101.html (season 1, episode 1) "
         "or 0212-0213.html (two parts)"

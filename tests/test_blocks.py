@@ -20,6 +20,8 @@ from friends_corpus.model import ParseError
         pytest.param("<meta charset='klingon'>’".encode(), "’", id="unknown label"),
         pytest.param("<meta charset='utf-16'>’".encode(), "’", id="utf-16 label that cannot be true"),
         pytest.param("<meta charset='rot13'>’".encode(), "’", id="label of a codec that is no charset"),
+        pytest.param("<meta charset='punycode'>’".encode(), "’", id="label of a codec for host names"),
+        pytest.param(b"<meta charset='unicode_escape'>\\x41", "\\x41", id="label of a codec for string literals"),
         pytest.param("<meta charset='koi8-r'>да".encode("koi8-r"), "да", id="another charset"),
         pytest.param("<meta charset='iso-8859-1'>’".encode(), "â€™", id="the label is believed"),
         pytest.param(b"\x81", "\x81", id="undefined byte kept"),
@@ -45,6 +47,9 @@ def test_decode(data: bytes, text: str) -> None:
         ("<title>x</title><style>y</style><script>z</script><noscript>n</noscript>a", ["a"]),
         ("a<!-- b -->c<!DOCTYPE d>", ["ac"]),
         ("</body></html>late", ["late"]),
+        ("<p<b>Joey:</b> Hi.</p>", ["Joey: Hi."]),
+        ('<p align="center"<b>Joey:</b> Hi.</p>', ["Joey: Hi."]),
+        ("a <i unclosed <b>b</b> c", ["a b c"]),
     ],
 )
 def test_blocks(html: str, blocks: list[str]) -> None:

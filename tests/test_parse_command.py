@@ -33,6 +33,7 @@ def test_sample_pages_give_every_line_that_was_written(tmp_path: Path, capsys: p
         ("0101.html", b"<p> &nbsp; </p>", "no visible text"),
         ("0101.html", b"\x89PNG\r\n\x1a\n\0\0\0", "binary data"),
         ("0101.html", b"<h1>404 Not Found</h1><p>The page is gone.</p>", "no speaker label"),
+        ("0212-0223.html", b"<p><b>Joey:</b> Hi.</p>", "cannot tell the season and episode"),
         ("readme.html", b"<p><b>Joey:</b> Hi.</p>", "cannot tell the season and episode of 'readme.html'"),
     ],
 )
@@ -70,6 +71,7 @@ def test_help_is_quick_and_enough() -> None:
         ("0624.html", 6, (24, 25), ""),
         ("0423uncut.html", 4, (23, 24), "uncut"),
         ("07outtakes.html", 7, (), "outtakes"),
+        ("0423UNCUT.HTML", 4, (23, 24), "uncut"),
         ("friends.s03e04.html", 3, (4,), ""),
     ],
 )

@@ -39,6 +39,15 @@ def kind_of(line: str, before: str = HEAD + CUE, after: str = CUE) -> str:
         ("<p>[Central Perk]</p>", "heading"),
         ("<p>Monica and Chandler's Apartment.</p>", "heading"),
         ("<h3>London</h3>", "heading"),
+        ("<p>[New Scene: A bar.]</p>", "heading"),
+        ("<p>[Closing Credits Scene: A bar.]</p>", "heading"),
+        ("<p>{Scene: A bar.}</p>", "heading"),
+        ("<p>[Scence: A bar.]</p>", "heading"),
+        ("<p>[Central&nbsp;Perk]</p>", "heading"),
+        ("<br><br>Central Perk.<br><br>", "heading"),
+        ("<p>[Flashback scene: A bar.]</p>", "transition"),
+        ("<p>[Time&nbsp;Lapse]</p>", "transition"),
+        ("<p><b>Opening&nbsp; Credits</b></p>", "marker"),
         ("<p>[Cut to the hallway.]</p>", "transition"),
         ("<p>(Cut to the hallway.)</p>", "transition"),
         ("<p>CUT TO: the hallway.</p>", "transition"),
@@ -92,6 +101,11 @@ def test_kind_of_line(line: str, kind: str) -> None:
         ("<p>HTMLed by: Jane Doe</p>", "credit"),
         ("<p>Back to the index</p>", "dropped:navigation"),
         ("<p>&lt;&lt; Previous | Home | Next &gt;&gt;</p>", "dropped:navigation"),
+        ("<p>Original air date: 31/02/2005</p>", "credit"),
+        ("<h3>Written by: Jane Doe</h3>", "credit"),
+        ("<p><b>Friends: The One With The Test</b></p>", "title"),
+        ("<p><b>Episode 5.01: The One With The Test</b></p>", "title"),
+        ("<p><b>The One With The Test: Part One</b></p>", "title"),
         ("<p>Dedicated to everybody who types.</p>", "note"),
         ("<p><font size=6><b>908 - The One With The Test</b></font></p>", "title"),
     ],
@@ -100,7 +114,15 @@ def test_kind_of_header_line(line: str, kind: str) -> None:
     assert kind_of(line, before="", after=CUE) == kind
 
 
-@pytest.mark.parametrize("line", ["<p>Transcribed by: Jane Doe</p>", "<p>Back to index</p>", "<p>Visit my page!</p>"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<p>Transcribed by: Jane Doe</p>",
+        "<p>Back to index</p>",
+        "<p>Visit my page!</p>",
+        "<p><b>Disclaimer:</b> not ours.</p>",
+    ],
+)
 def test_nothing_after_the_end_is_speech(line: str) -> None:
     kinds = [segment.kind for segment in segments_of(HEAD + CUE + "<p>The End</p>" + line)]
     assert kinds[-1] in ("credit", "dropped:navigation")
@@ -119,6 +141,8 @@ def test_a_scene_after_the_end_still_counts() -> None:
         ("<p>Transcribed by <a href='mailto:x@example.org'>E F</a> [x@example.org]</p>", (), ("E F",)),
         ("<p>Transcribed by: A (a@example.org) and B (b@example.org)</p>", (), ("A", "B")),
         ("<p>Transcribed by: E F<br>With Minor Adjustments by: Gil Hop.</p>", (), ("E F", "Gil Hop")),
+        ("<p>Story By: A B Teleplay By: C D</p>", ("A B", "C D"), ()),
+        ("<p>Originally written by A B, transcribed by C D with help from E F</p>", ("A B",), ("C D", "E F")),
         ("<p>Directed by: Q R (Yes, that one.)</p>", (), ()),
     ],
 )
@@ -139,6 +163,7 @@ def test_credits_keep_names_and_drop_addresses(
         ("<h2>FRIENDS</h2><h2>THE ONE WITH JOEY'S TEST</h2>", "The One With Joey's Test"),
         ("<h1>Friends<br>919 - The one with tests</h1>", "The one with tests"),
         ("<p><b>The One With The Test</b></p>", "The One With The Test"),
+        ("<p><b>Episode 5.01: The One With The Test</b></p>", "The One With The Test"),
         ("<p>The One With The Test</p>", "The One With The Test"),
     ],
 )
@@ -165,3 +190,13 @@ def test_direction_over_two_lines() -> None:
 def test_heading_glued_to_the_end_of_a_speech_opens_a_scene() -> None:
     _, episode = parse_page("0101.html", (HEAD + "<p><b>Joey:</b> Bye. [Scene: A park.]</p>" + CUE).encode())
     assert [len(scene.events) for scene in episode.scenes] == [1, 1]
+
+
+def test_marker_and_heading_in_one_line() -> None:
+    segments = segments_of(HEAD + CUE + "<p>OPENING CREDITS [Scene: A bar.]</p>" + CUE)
+    assert [s.kind for s in segments][4:6] == ["marker", "heading"]
+
+
+def test_cold_open_line_that_talks_about_a_story_is_no_credit() -> None:
+    _, episode = parse_page("0101.html", (HEAD + "<p>Ross: I told the story: you hid.</p>" + CUE).encode())
+    assert episode.written_by == () and [u.cue for u in episode.utterances()] == ["Ross", "Joey"]
