@@ -1,7 +1,7 @@
 # make demo    sample pages → datasets → 8-bit LoRA adapter → base-versus-tuned samples (PAGES=dir for real pages)
 # make test    every test;  make test-fast: those that need neither torch nor seconds
 # make lint    ruff and mypy --strict;  make clean: remove all that make and the commands made here
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-fast lint clean record
 .DEFAULT_GOAL := test
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -39,3 +39,10 @@ lint: $(READY)
 clean:
 	rm -rf $(VENV) friends-lines adapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+record: $(READY)  # the measured parts of README and benchmarks/results, on this device
+	rm -rf build/record && mkdir -p build/record
+	cd build/record && ../../$(RUN) -m builders.build > /dev/null
+	cd build/record && ../../$(RUN) -m train.sft --dataset chunks --max-steps $(STEPS) 2> /dev/null > ../../benchmarks/results/demo.txt
+	$(RUN) benchmarks/quality.py
+	$(RUN) benchmarks/readme.py

@@ -1,0 +1,70 @@
+"""Fills the README with what its commands print today, so that no number in it is typed by hand.
+
+    python benchmarks/readme.py [--check]
+
+Quick commands are run; the training log is benchmarks/results/demo.txt, recorded by `make record` on the device it
+names; the quality table comes from benchmarks/results/quality.json, written by benchmarks/quality.py.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+RESULTS = ROOT / "benchmarks" / "results"
+CONSOLE = re.compile(r"(```console\n\$ (python -m \S+)([^\n]*)\n).*?(```)", re.S)
+QUALITY = re.compile(r"(<!-- quality -->\n).*?(<!-- /quality -->)", re.S)
+ROWS = {
+    "utterance_f1": "utterance F1",
+    "speaker_accuracy": "speaker accuracy of matched utterances",
+    "scene_f1": "scene boundary F1",
+    "words_exact": "matched utterances with exactly the same words",
+    "characters_conserved_percent": "visible characters conserved, in order, %",
+    "characters_invented": "characters invented",
+}
+
+
+def fresh(text: str) -> str:
+    """The README with every console block and table as of today."""
+    text = CONSOLE.sub(lambda block: block[1] + output_of(block[2], block[3]) + block[4], text)
+    return QUALITY.sub(lambda table: table[1] + quality_table() + table[2], text)
+
+
+def output_of(command: str, arguments: str) -> str:
+    """What a command prints on standard output, run in an empty folder; for training, what the recorded run printed."""
+    if "train.sft" in command:
+        return (RESULTS / "demo.txt").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "friends_corpus" / "sample", Path(folder, "friends_corpus", "sample"))
+        words = [sys.executable, "-P", *command.split()[1:], *arguments.split()]
+        return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def quality_table() -> str:
+    """The figures of quality.json as a Markdown table."""
+    figures = json.loads((RESULTS / "quality.json").read_text())
+    head = (
+        f"| {figures['pages']} real pages, {figures['reference_utterances']:,} reference utterances | |\n|---|---:|\n"
+    )
+    return head + "".join(f"| {label} | {figures[key]:g} |\n" for key, label in ROWS.items())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if the README is stale")
+    options = parser.parse_args()
+    now, then = fresh(README.read_text(encoding="utf-8")), README.read_text(encoding="utf-8")
+    if options.check:
+        return int(now != then)
+    README.write_text(now, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The README shows what its commands print today, and names every command."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def benchmark(name: str):  # type: ignore[no-untyped-def]
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_readme_is_not_stale() -> None:
+    assert benchmark("readme").fresh(README) == README, "run python benchmarks/readme.py"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for package in ("friends_corpus", "builders", "train"):
+        for path in sorted((ROOT / package).glob("*.py")):
+            if re.search(r'__name__ == "__main__"', path.read_text(encoding="utf-8")):
+                assert f"python -m {package}.{path.stem}" in README, f"{path} is a command without a word in the README"
+
+
+def test_every_module_named_in_the_picture_exists() -> None:
+    picture = README.split("## The pipeline")[1].split("```")[1]
+    for name in re.findall(r"\b(\w+\.(?:py|csv|md))\b", picture):
+        assert list(ROOT.glob(f"*/{name}")), name
+
+
+@pytest.mark.slow
+def test_quality_figures_are_todays() -> None:
+    quality = benchmark("quality")
+    if not (quality.DEFAULT_PAGES.is_dir() and (quality.DEFAULT_PAGES.parents[1] / "tools").is_dir()):
+        pytest.skip(f"no real pages and scorers at {quality.DEFAULT_PAGES}")
+    assert quality.measure(quality.DEFAULT_PAGES) == json.loads(quality.RESULT.read_text())
