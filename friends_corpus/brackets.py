@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
+from functools import lru_cache
 
 OPENERS, CLOSERS = "([{<", ")]}>"
 BRACKET = re.compile(r"[(\[{<)\]}>]")
@@ -11,6 +12,7 @@ NO_BRACKET = re.compile(r"(?:.?[:;]-|[:;]-)\((?=\s|$)|.{0,2}<(?!\s?[A-Za-z(\[])"
 PARTNER = dict(zip(CLOSERS, OPENERS, strict=True))
 
 
+@lru_cache(maxsize=64)  # the rules that look at one line all ask; callers only read what they get
 def match_brackets(text: str) -> dict[int, int]:
     """Position of an opening bracket → position after its closing one, for the outermost pairs of a line.
 
@@ -71,6 +73,8 @@ def outside(text: str) -> str:
     >>> outside("Joey (to Ross) and Phoebe")
     'Joey and Phoebe'
     """
+    if not BRACKET.search(text):
+        return " ".join(text.split())
     spans = match_brackets(text)
     kept, offset = [], 0
     for start, end in spans.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .brackets import match_brackets, outside
+from .brackets import CLOSERS, match_brackets, outside
 from .model import Block
 from .speakers import is_known, is_listed, key
 
@@ -104,8 +104,9 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
     first = None if inner_only else _find_first(block, bold, habits)
     cues = [first] if first else []
     end = first.speech if first else 1
-    spans = match_brackets(text)
-    for offset in _inner_starts(block, spans):
+    if ":" not in text[end:]:
+        return cues
+    for offset in _inner_starts(block):
         colon = _colon(text, offset) if offset >= end else -1
         label = text[offset:colon] if colon >= 0 else ""
         if label and len(label) <= 40 and _is_inner_label(text, bold, offset, colon, habits):
@@ -128,20 +129,22 @@ def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
     return _bold_name(block, habits, start)
 
 
-def _inner_starts(block: Block, spans: dict[int, int]) -> list[int]:
+def _inner_starts(block: Block) -> list[int]:
     """Where a further label may start: after the end of a sentence, or where bold begins; never inside brackets.
 
     A bracket that stays open to the end of the line ("[Scene: The park") does not hide a bold label.
     """
     text = block.text
-    inside = [False] * len(text)
+    spans = match_brackets(text)
+    inside = bytearray(len(text) + 1)
+    left_open = len(text)
     for start, end in spans.items():
-        if end < len(text) or text.rstrip()[-1] in ")]}>":
-            inside[start:end] = [True] * (end - start)
-    in_open = [offset for offset, end in spans.items() if end == len(text)]
-    plain = {match.start() for match in MID_LINE.finditer(text) if not in_open or match.start() < in_open[-1]}
-    starts = plain | set(_bold_starts(block))
-    return sorted(offset for offset in starts if offset < len(text) and not inside[offset])
+        if end == len(text) and text.rstrip()[-1] not in CLOSERS:
+            left_open = start
+        else:
+            inside[start:end] = b"\1" * (end - start)
+    plain = {match.start() for match in MID_LINE.finditer(text, 0, left_open)}
+    return sorted(offset for offset in plain.union(_bold_starts(block)) if not inside[offset])
 
 
 def _is_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habits) -> bool:

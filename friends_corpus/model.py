@@ -10,7 +10,7 @@ own and never a fake speaker.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 
@@ -37,11 +37,10 @@ class Block:
     runs: tuple[Run, ...]
     paragraph: bool = True
     heading: bool = False
+    text: str = field(init=False)  # all runs joined, blanks as the page has them
 
-    @property
-    def text(self) -> str:
-        """The visible text, blanks as the page has them."""
-        return "".join(run.text for run in self.runs)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", "".join([run.text for run in self.runs]))
 
     def part(self, start: int, end: int) -> Block:
         """The block between two positions of its text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .brackets import CLOSERS, first_unopened_closer, match_brackets, outside
+from .brackets import BRACKET, CLOSERS, first_unopened_closer, match_brackets, outside
 from .cues import Cue, Habits, find_cues
 from .kinds import MARKER, Place, holds_no_first_cue, kind_of_bracket, kind_of_line, opens_over_the_end
 from .model import Block, Segment
@@ -85,17 +85,17 @@ def _turns(text: str, cues: list[Cue]) -> Iterator[Piece]:
 
 def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: str = "speech") -> Iterator[Piece]:
     """A stretch of a line with its directions and notes apart; `plain_kind` is what is not in brackets."""
-    plain = offset = start
-    while offset < end:
+    plain = start
+    for found in BRACKET.finditer(text, start, end):
+        offset = found.start()
+        if offset < plain:  # inside the bracket before
+            continue
         closer = offset in spans and min(spans[offset], end)
-        if closer or (text[offset] in CLOSERS and text[offset] != ">"):
+        if closer or (found[0] in CLOSERS and found[0] != ">"):
             yield plain_kind, text[plain:offset]
             plain = closer or offset + 1
             bracket = text[offset:plain]
             yield (kind_of_bracket(" ".join(bracket.split())) if closer else "punctuation"), bracket
-            offset = plain
-        else:
-            offset += 1
     yield plain_kind, text[plain:end]
 
 
