@@ -6,7 +6,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PAGES ?=
-STEPS ?= 24
+STEPS ?= 20
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready

@@ -1,0 +1,1 @@
+"""The `friends-lines` dataset → an 8-bit LoRA adapter."""

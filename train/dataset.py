@@ -1,0 +1,135 @@
+"""The published dataset → the rows to learn and the rows held out. The folder or the Hub repo is the only interface."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .base_model import HUB_ID
+from .recipe import InputError, did_you_mean
+
+DEFAULT = "friends-lines"
+BUILD = ("-m", "builders.build", "--out", DEFAULT)
+
+
+@dataclass(frozen=True)
+class Data:
+    """One config of a dataset, as `datasets.Dataset`s that hold the text column alone."""
+
+    name: str  # Hub id, or the bare name of the folder
+    version: str | None  # of its manifest
+    revision: str | None  # Hub commit
+    manifest_sha256: str | None
+    train: Any
+    validation: Any | None  # None: the dataset has no validation split
+
+
+def find_data(wanted: str | None) -> Path | str:
+    """The dataset folder, or a Hub id. Without a wish `./friends-lines`, built from the sample pages if absent."""
+    if wanted is None:
+        if not Path(DEFAULT).exists():
+            build_sample()
+        return Path(DEFAULT)
+    if Path(wanted).is_dir():
+        return Path(wanted)
+    if HUB_ID.fullmatch(wanted) and not Path(wanted).parent.is_dir():
+        return wanted
+    raise InputError(f"no dataset folder {wanted!r}; build it with `python -m builders.build --out {wanted}`")
+
+
+def build_sample() -> None:
+    """Runs the build command on the sample pages, here: a stage runs another's command and never imports it."""
+    print(f"dataset   ./{DEFAULT} not found, building it from the sample pages: python {' '.join(BUILD)}", flush=True)
+    done = subprocess.run([sys.executable, *BUILD], check=False)
+    if done.returncode:
+        raise InputError(
+            f"`python {' '.join(BUILD)}` ended with exit code {done.returncode}; run it to see why, or give --data"
+        )
+
+
+def check_folder(folder: Path, config: str) -> None:
+    """Raises InputError unless the folder has Parquet files for `config`."""
+    configs = sorted({path.parent.name for path in folder.glob("*/*.parquet")})
+    if not configs:
+        raise InputError(
+            f"{folder} is no dataset folder (no CONFIG/*.parquet); make one with `python -m builders.build`"
+        )
+    if config not in configs:
+        raise InputError(
+            f"{folder} has no dataset {config!r}{did_you_mean(config, configs)}; it has {', '.join(configs)}"
+        )
+
+
+def load_data(place: Path | str, config: str, text_field: str) -> Data:
+    """Reads train and validation of one config. A Hub id is read at one commit, which is recorded."""
+    import datasets
+
+    revision = None
+    if isinstance(place, Path):
+        check_folder(place, config)
+        name, manifest = place.resolve().name, _read(place / "manifest.json")
+    else:
+        name = place
+        revision, manifest = _on_hub(place)
+    try:
+        splits = datasets.load_dataset(str(place), config, revision=revision)
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"cannot load {config!r} of the dataset {name}; build it anew or check --data ({reason})"
+        ) from None
+    if "train" not in splits:
+        raise InputError(f"{config!r} of the dataset {name} has no train split; build it anew")
+    columns = splits["train"].column_names
+    if text_field not in columns:
+        raise InputError(
+            f"{config!r} of the dataset {name} has no column {text_field!r}{did_you_mean(text_field, columns)}; "
+            f"--text-field is one of {', '.join(column for column in columns if column.startswith('text'))}"
+        )
+    return Data(
+        name=name,
+        version=json.loads(manifest).get("version") if manifest else None,
+        revision=revision,
+        manifest_sha256=hashlib.sha256(manifest).hexdigest() if manifest else None,
+        train=splits["train"].select_columns([text_field]),
+        validation=splits["validation"].select_columns([text_field]) if "validation" in splits else None,
+    )
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _on_hub(repo: str) -> tuple[str | None, bytes | None]:
+    """The commit at the head of a dataset repo, and its manifest there if it has one."""
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        revision = HfApi().dataset_info(repo).sha
+        path = hf_hub_download(repo, "manifest.json", repo_type="dataset", revision=revision)
+    except EntryNotFoundError:
+        return revision, None
+    except Exception as error:  # the client's own errors, and those of the HTTP library that it happens to use
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"no dataset {repo!r} here or on the Hub; check the name and your access ({reason})") from None
+    return revision, Path(path).read_bytes()
+
+
+def held_out(validation: Any, text_field: str, tokenizer: Any, limit: int | None, seed: int) -> Any:
+    """A sample of the validation rows of at most `limit` tokens (at least one row), the same for the same seed."""
+    if limit is None:
+        return validation
+    shuffled = validation.shuffle(seed=seed)
+    total = kept = 0
+    for text in shuffled[text_field]:
+        total += len(tokenizer(text)["input_ids"]) + 1  # one for the end-of-text token
+        if kept and total > limit:
+            break
+        kept += 1
+    return shuffled.select(range(kept))

@@ -1,0 +1,188 @@
+"""What is learnt and how: one flat YAML per dataset, every key required, every mistake one line with its remedy.
+
+No value hides in the code: a recipe names each setting once, with its reason beside it in the YAML, and the command
+line overrides the common ones. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+PACKINGS = ("bfd_split", "bfd", "none")
+SCHEDULES = ("constant_with_warmup", "cosine", "linear")
+
+
+class InputError(ValueError):
+    """A mistake in what the user asked for: one line that names the thing and the remedy."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run, but for the base model. Token counts are in tokens, shares in 0–1, rates per step."""
+
+    dataset: str  # config of the dataset repo: lines, named_lines, chunks
+    text_field: str  # the column that is learnt
+    base: str  # preset, Hub id or folder
+    epochs: float
+    max_steps: int | None  # optimizer steps; None: as many as `epochs` asks for
+    learning_rate: float
+    schedule: str
+    warmup_share: float
+    weight_decay: float
+    max_grad_norm: float
+    lora_rank: int
+    lora_alpha: int
+    lora_dropout: float
+    lora_targets: str
+    packing: str
+    eval_tokens: int | None  # held-out tokens scored at the start and the end; None: all of them
+    seed: int
+    sample_tokens: int  # length of each sample generation
+    sample_temperature: float  # 0.0: greedy
+    prompts: tuple[str, ...]
+
+
+Settings = TypeVar("Settings", Recipe, Any)
+
+
+def packaged(folder: str) -> dict[str, Traversable]:
+    """The YAML files shipped in `train/<folder>`, by name without suffix.
+
+    >>> sorted(packaged("recipes"))
+    ['chunks', 'lines', 'named_lines']
+    """
+    found = (files(__package__) / folder).iterdir()
+    return {path.name.removesuffix(".yaml"): path for path in found if path.name.endswith(".yaml")}
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint in brackets, or nothing.
+
+    >>> did_you_mean("lora_rnak", ["lora_rank", "seed"])
+    " (did you mean 'lora_rank'?)"
+    >>> did_you_mean("zzz", ["lora_rank", "seed"])
+    ''
+    """
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def load_recipe(dataset: str | None, path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
+    """The packaged recipe of `dataset`, or the one in `path`, with `overrides` (field → value) on top.
+
+    With both, the file's recipe is applied to `dataset`. Raises InputError.
+
+    >>> load_recipe("chunks", None, {"max_steps": 3}).max_steps
+    3
+    """
+    recipes = packaged("recipes")
+    if path is not None:
+        recipe = read_settings(path, Recipe)
+        overrides = dict(overrides) | ({"dataset": dataset} if dataset else {})
+    elif dataset is None:
+        raise InputError(f"no dataset given; add --dataset {'|'.join(sorted(recipes))}")
+    elif dataset not in recipes:
+        raise InputError(
+            f"unknown dataset {dataset!r}{did_you_mean(dataset, recipes)}; --dataset is one of "
+            f"{', '.join(sorted(recipes))}, or give your own --recipe FILE"
+        )
+    else:
+        recipe = read_settings(recipes[dataset], Recipe)
+    return check_recipe(override(recipe, overrides), path.name if path else f"{dataset}.yaml")
+
+
+def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """A copy with those fields set; the values come from argparse, so they have the right type."""
+    return replace(settings, **dict(values))
+
+
+def read_settings(path: Path | Traversable, kind: type[Settings]) -> Settings:
+    """One flat YAML file as the dataclass `kind`: every field present, none unknown, each of its type."""
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"no such file: {path}; give the path of a YAML file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}; give the path of a YAML file") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        problem = getattr(error, "problem", error)
+        raise InputError(f"{path.name}{line} is not YAML: {problem}; write `key: value` lines") from None
+    if not isinstance(loaded, dict):
+        raise InputError(f"{path.name} holds no settings; write `key: value` lines as in train/recipes/chunks.yaml")
+    expected = {field.name: str(field.type) for field in fields(kind)}
+    for key in loaded:
+        if key not in expected:
+            hint = did_you_mean(str(key), expected) or f"; known keys: {', '.join(expected)}"
+            raise InputError(f"unknown key {str(key)!r} in {path.name}{hint}")
+    for key in expected:
+        if key not in loaded:
+            raise InputError(f"missing key {key!r} in {path.name}; add `{key}: …`, see train/recipes and train/bases")
+    return kind(**{key: convert(loaded[key], expected[key], key, path.name) for key in expected})
+
+
+def convert(value: object, expected: str, key: str, where: str) -> Any:
+    """`value` as the annotated type `expected` of a settings dataclass; InputError when it is another.
+
+    >>> convert("2e-4", "float", "learning_rate", "chunks.yaml")  # YAML 1.1 reads 2e-4 as text
+    0.0002
+    """
+    if value is None and expected.endswith("| None"):
+        return None
+    plain = expected.removesuffix(" | None")
+    if plain == "bool" and isinstance(value, bool):
+        return value
+    if plain == "str" and isinstance(value, str) and value:
+        return value
+    if plain == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if plain == "float" and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if plain.startswith("tuple") and isinstance(value, list) and value and all(isinstance(x, str) for x in value):
+        return tuple(value)
+    wanted = {"bool": "true or false", "str": "a text", "int": "a whole number", "float": "a number"}
+    raise InputError(f"{key} in {where} is {value!r}; write {wanted.get(plain, 'a list of texts')}")
+
+
+def check_recipe(recipe: Recipe, where: str) -> Recipe:
+    """The recipe itself, if its values make sense; else InputError."""
+    rules = {
+        "epochs": (recipe.epochs > 0, "a number above 0"),
+        "max_steps": (recipe.max_steps is None or recipe.max_steps > 0, "a whole number above 0"),
+        "learning_rate": (0 < recipe.learning_rate < 1, "a number between 0 and 1, such as 2e-4"),
+        "schedule": (recipe.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
+        "warmup_share": (0 <= recipe.warmup_share < 1, "a share from 0 up to 1"),
+        "weight_decay": (0 <= recipe.weight_decay < 1, "a number from 0 up to 1"),
+        "max_grad_norm": (0 < recipe.max_grad_norm < math.inf, "a number above 0"),
+        "lora_rank": (recipe.lora_rank > 0, "a whole number above 0"),
+        "lora_alpha": (recipe.lora_alpha > 0, "a whole number above 0"),
+        "lora_dropout": (0 <= recipe.lora_dropout < 1, "a share from 0 up to 1"),
+        "packing": (recipe.packing in PACKINGS, f"one of {', '.join(PACKINGS)}"),
+        "eval_tokens": (recipe.eval_tokens is None or recipe.eval_tokens > 0, "a whole number above 0, or all"),
+        "seed": (0 <= recipe.seed < 2**32, "a whole number from 0 to 4294967295"),
+        "sample_temperature": (0 <= recipe.sample_temperature <= 2, "a number from 0 (greedy) to 2"),
+        "sample_tokens": (recipe.sample_tokens > 0, "a whole number above 0"),
+    }
+    for key, (good, wanted) in rules.items():
+        if not good:
+            value = getattr(recipe, key)
+            raise InputError(f"{key} is {value!r} (from {where} or the command line); it must be {wanted}")
+    return recipe
+
+
+def as_json(settings: Any) -> dict[str, Any]:
+    """The settings as plain JSON values, in the order of their definition."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}
