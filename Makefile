@@ -6,7 +6,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PAGES ?=
-STEPS ?= 20
+STEPS ?= 16
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
