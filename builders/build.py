@@ -140,19 +140,24 @@ def write(
     if not shipped:
         raise BuildError(*(page.error for page in failed), "no page to build a dataset from")
 
+    from .duplicates import find_duplicates
     from .folder import staged
-    from .splits import assign_splits, episodes_with_repeats
+    from .leakage import certify
+    from .quality import quality_stats
+    from .splits import assign_splits
     from .stats import compute_stats
     from .summary import summary
     from .write import write_dataset
 
     episodes = [page.episode for page in shipped]
-    rows = make_rows(shipped, chunk_chars)
+    duplicates = find_duplicates(episodes)
+    rows = make_rows(shipped, chunk_chars, duplicates.clusters())
     if not rows["lines"]:
         raise BuildError("no page has a spoken line")
-    repeats = episodes_with_repeats(episodes)
+    repeats = duplicates.episodes()
     splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
-    stats = compute_stats(shipped, rows, splits)
+    stats = compute_stats(shipped, rows, splits) | quality_stats(shipped, rows["lines"])
+    stats["leakage"] = certify(duplicates, splits)
     not_shipped = [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in left_out]
     listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
     with staged(out) as folder:
@@ -213,17 +218,17 @@ def is_sample(pages: Iterable[ReadPage]) -> bool:
     return {page.sha256 for page in pages} <= {sha256_of(path) for path in find_pages(SAMPLE)}
 
 
-def make_rows(pages: Iterable[ReadPage], chunk_chars: int) -> Mapping[str, list[Row]]:
-    """Config → its rows, episode by episode."""
+def make_rows(pages: Iterable[ReadPage], chunk_chars: int, clusters: Mapping[str, str]) -> Mapping[str, list[Row]]:
+    """Config → its rows, episode by episode; `clusters`: scene id → the cluster of scenes that repeat each other."""
     from .chunks import chunk_rows
     from .lines import line_rows
     from .named_lines import named_line_rows
 
     episodes = [page.episode for page in pages]
     return {
-        "lines": [row for episode in episodes for row in line_rows(episode)],
-        "named_lines": [row for episode in episodes for row in named_line_rows(episode)],
-        "chunks": [row for episode in episodes for row in chunk_rows(episode, chunk_chars)],
+        "lines": [row for episode in episodes for row in line_rows(episode, clusters)],
+        "named_lines": [row for episode in episodes for row in named_line_rows(episode, clusters)],
+        "chunks": [row for episode in episodes for row in chunk_rows(episode, chunk_chars, clusters)],
     }
 
 

@@ -14,6 +14,7 @@ from cards.render import render
 from friends_corpus.sources import ARCHIVE
 
 from .lines import Row
+from .plots import plots
 from .schema import FEATURES, meaning, type_name
 
 DEFAULT_CONFIG = "lines"  # the plainest rows: what the viewer and a bare load_dataset("friends-lines") should show
@@ -45,6 +46,8 @@ def render_card(
         "default_config": DEFAULT_CONFIG,
         "fields": {config: field_table(config, examples[config]) for config in configs},
         "stats": stats,
+        "leakage": stats["leakage"],
+        "plots": plots(stats),
         "top_speakers": stats["speakers"][:CARD_SPEAKERS],
         "not_shipped": [page for page in pages if "reason" in page],
         "train_only": sorted(page["episode"] for page in pages if page.get("repeats")),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from friends_corpus.model import Episode, Line, StageDirection
 
-from .lines import Row, display, episode_columns, line_id
+from .lines import NO_CLUSTERS, Row, display, episode_columns, line_id, scene_id
 from .named_lines import named
 
 
@@ -23,7 +23,7 @@ class Turn:
     text_with_directions: str
 
 
-def chunk_rows(episode: Episode[Line], chunk_chars: int) -> list[Row]:
+def chunk_rows(episode: Episode[Line], chunk_chars: int, clusters: Mapping[str, str] = NO_CLUSTERS) -> list[Row]:
     """The scenes of an episode cut into chunks whose `text` has at most `chunk_chars` characters.
 
     Two kinds of chunk are longer: a turn that is too long by itself stands alone, and a lone turn left over at the end
@@ -35,7 +35,7 @@ def chunk_rows(episode: Episode[Line], chunk_chars: int) -> list[Row]:
         for index, turns in enumerate(pack(turns_of(scene.events), chunk_chars), start=1):
             rows.append(
                 {
-                    "id": f"{episode.id}_c{number:02d}_k{index:02d}",
+                    "id": f"{scene_id(episode.id, number)}_k{index:02d}",
                     **shared,
                     "scene": number,
                     "scene_heading": scene.heading,
@@ -45,6 +45,7 @@ def chunk_rows(episode: Episode[Line], chunk_chars: int) -> list[Row]:
                     "text": "\n".join(turn.text for turn in turns),
                     "text_with_directions": "\n".join(turn.text_with_directions for turn in turns),
                     "source": episode.page,
+                    "dup_cluster": clusters.get(scene_id(episode.id, number)),
                 }
             )
     return rows

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from friends_corpus.model import Episode, Line
 
 Row = dict[str, Any]
+NO_CLUSTERS: Mapping[str, str] = MappingProxyType({})
 
 
-def line_rows(episode: Episode[Line]) -> list[Row]:
+def line_rows(episode: Episode[Line], clusters: Mapping[str, str] = NO_CLUSTERS) -> list[Row]:
     """Every turn of the episode with speech, in order; a turn that holds only a direction gives no row.
+
+    `clusters`: scene id → the cluster of scenes that repeat each other, for the scenes that are in one.
 
     >>> line = Line(1, 12, ("Joey",), "Joey", "Hi.", "(waving) Hi.", ("waving",), (3, 4))
     >>> from friends_corpus.model import Scene
@@ -34,6 +38,7 @@ def line_rows(episode: Episode[Line]) -> list[Row]:
             "text_with_directions": line.text_with_directions,
             "directions": list(line.directions),
             "source": episode.page,
+            "dup_cluster": clusters.get(scene_id(episode.id, line.scene)),
         }
         for line in episode.utterances()
         if line.text
@@ -54,7 +59,16 @@ def episode_columns(episode: Episode[Line]) -> Row:
 
 def line_id(episode: Episode[Line], line: Line) -> str:
     """`s01e01_c03_u0012`: the scene counts from 1, the turn from 0 through the whole page."""
-    return f"{episode.id}_c{line.scene:02d}_u{line.position:04d}"
+    return f"{scene_id(episode.id, line.scene)}_u{line.position:04d}"
+
+
+def scene_id(episode: str, scene: int) -> str:
+    """What the ids of a scene's lines and chunks begin with.
+
+    >>> scene_id("s01e01", 3)
+    's01e01_c03'
+    """
+    return f"{episode}_c{scene:02d}"
 
 
 def display(speakers: Sequence[str]) -> str:

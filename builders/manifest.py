@@ -49,6 +49,7 @@ def make_manifest(
     splits: Mapping[str, Sequence[str]],
     configs: Mapping[str, Any],
     dropped: Mapping[str, Mapping[str, int]],
+    leakage: Mapping[str, Any],
     files: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The manifest, in the order in which it is written. `sample`: whether all pages are the invented ones."""
@@ -61,6 +62,7 @@ def make_manifest(
         "configs": dict(configs),
         "splits": dict(splits),
         "dropped": dict(dropped),
+        "leakage": dict(leakage),
         "files": dict(files),
         "failed_pages": list(failed_pages),
         "pages": list(pages),

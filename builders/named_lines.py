@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from friends_corpus.model import Episode, Line
 
-from .lines import Row, line_rows
+from .lines import NO_CLUSTERS, Row, line_rows
 
 
-def named_line_rows(episode: Episode[Line]) -> list[Row]:
+def named_line_rows(episode: Episode[Line], clusters: Mapping[str, str] = NO_CLUSTERS) -> list[Row]:
     """The rows of `lines`, in the same order and with the same ids, both texts led by "Joey: ".
 
     >>> line = Line(1, 0, ("Joey", "Ross"), "J&R", "Hi.", "(waving) Hi.", ("waving",), (3, 4))
@@ -18,7 +20,7 @@ def named_line_rows(episode: Episode[Line]) -> list[Row]:
     """
     return [
         {**row, **{column: named(row["speaker"], row[column]) for column in ("text", "text_with_directions")}}
-        for row in line_rows(episode)
+        for row in line_rows(episode, clusters)
     ]
 
 

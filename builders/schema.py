@@ -33,6 +33,7 @@ LINES = Features(
         "text_with_directions": STRING,
         "directions": List(STRING),
         "source": STRING,
+        "dup_cluster": STRING,
     }
 )
 CHUNKS = Features(
@@ -44,6 +45,7 @@ CHUNKS = Features(
         "text": STRING,
         "text_with_directions": STRING,
         "source": STRING,
+        "dup_cluster": STRING,
     }
 )
 FEATURES = {"lines": LINES, "named_lines": LINES, "chunks": CHUNKS}
@@ -66,6 +68,7 @@ MEANINGS = {
     "line_ids": "ids of the `lines` rows in the chunk",
     "turns": "the chunk's turns, one per line, without stage directions",
     "source": "file name of the page it came from",
+    "dup_cluster": "scenes with the same value repeat each other (see Splits); null for all others",
 }
 CONFIG_MEANINGS = {
     "lines": {

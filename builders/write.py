@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 from friends_corpus.parse import PARSER_VERSION
 
 from . import card
+from .croissant import CROISSANT, make_croissant
 from .lines import Row
 from .manifest import MANIFEST, content_version, describe_files, make_manifest, sha256_of, to_json
+from .quality import write_quality
 from .schema import to_table
 from .splits import SPLITS
 
@@ -33,15 +35,17 @@ def write_dataset(
     pages: Sequence[Mapping[str, Any]],
     failed_pages: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Fills an empty folder: Parquet files, stats.json, README.md, manifest.json. Returns the manifest.
+    """Fills an empty folder: Parquet files, stats, quality report, card, manifest. Returns the manifest.
 
     `sample`: whether all pages are the project's invented ones; `rows`: config → its rows in order; `splits`: episode
     id → split. The bytes depend on nothing else but the
-    installed versions of pyarrow and datasets.
+    installed versions of pyarrow, datasets and matplotlib.
     """
-    software = {"parser": PARSER_VERSION, "datasets": installed("datasets"), "pyarrow": installed("pyarrow")}
+    software = {"parser": PARSER_VERSION, **{name: installed(name) for name in ("datasets", "pyarrow", "matplotlib")}}
     configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
     (folder / STATS).write_text(to_json(stats), encoding="utf-8")
+    write_quality(folder, rows, stats, parameters)
+    (folder / CROISSANT).write_text(to_json(make_croissant(version, sample, configs)), encoding="utf-8")
     examples = {config: example(config_rows) for config, config_rows in rows.items()}
     text = card.render_card(version, sample, parameters, software, configs, examples, stats, pages, failed_pages)
     (folder / CARD).write_text(text, encoding="utf-8")
@@ -55,6 +59,7 @@ def write_dataset(
         splits={split: sorted(id for id in splits if splits[id] == split) for split in SPLITS},
         configs=configs,
         dropped=stats["dropped"],
+        leakage={name: value for name, value in stats["leakage"].items() if name != "pairs"},
         files=describe_files(folder),
     )
     (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from invented import direction, episode, page, write_pages
 
-from builders import build, cache, folder
+from builders import build, cache, folder, quality
 from builders.manifest import sha256_of
 from friends_corpus.model import Episode, Line
 
@@ -57,7 +57,16 @@ def test_the_folder(pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     out = tmp_path / "friends-lines"
     assert run(pages, out) == 0
     parquet = {f"{config}/{split}-00000-of-00001.parquet" for config in CONFIGS for split in SPLITS}
-    assert set(tree(out)) == {"README.md", "manifest.json", "stats.json", *parquet}
+    plots = {"plots/speakers.png", "plots/lengths.png"}  # nothing was dropped
+    assert set(tree(out)) == {
+        "README.md",
+        "manifest.json",
+        "stats.json",
+        "quality.md",
+        "croissant.json",
+        *plots,
+        *parquet,
+    }
     assert beside(out) == []
     written = manifest(out)
     assert {path: entry["sha256"] for path, entry in written["files"].items()} | {
@@ -414,11 +423,18 @@ def killed_at(pages: Path, out: Path, moment: int) -> bool:
         os._exit(0)
 
 
+def no_drawing(folder: Path, *_: object) -> None:
+    """The file operations of the plots without the time to draw them."""
+    (folder / "plots").mkdir()
+    (folder / "plots" / "speakers.png").write_bytes(b"picture")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])
 def test_killed_at_any_file_operation(exchange: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not exchange:
         monkeypatch.setattr(folder, "_exchange", lambda left, right: False)
+    monkeypatch.setattr(quality, "draw_plots", no_drawing)
     old, new = write_pages(tmp_path / "old pages"), write_pages(tmp_path / "new pages", [1, 2, 3, 4, 5])
     out = tmp_path / "out"
     run(new, out)

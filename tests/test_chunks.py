@@ -88,6 +88,7 @@ def test_row() -> None:
         "text": "Joey and Ross: Hi.\nMonica: Oh.\nJoey: Bye.",
         "text_with_directions": "Joey and Ross: (waving) Hi.\nMonica: Oh.\nJoey: Bye.",
         "source": "0615-0616.html",
+        "dup_cluster": None,
     }
 
 

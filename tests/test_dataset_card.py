@@ -15,6 +15,23 @@ from builders import build
 from builders.schema import FEATURES
 
 HOSTILE = 'The One | With <script>alert("x")</script>\n---\n[a](javascript:b) `c` *d* {{ stats }} {% raw %}'
+LEAKAGE = {
+    "rule": {"scene_characters": 200, "shingle_words": 5, "same": 0.8, "run_words": 13, "passage_runs": 8},
+    **dict.fromkeys(("clusters", "clustered_scenes", "near_duplicates", "clips", "passages"), 1),
+    "splits": [
+        {
+            "split": "test",
+            "against": "train",
+            "scenes": 1,
+            "shared_scenes": 0,
+            "largest_jaccard": None,
+            "runs": 1,
+            "shared_runs": 1,
+            "shared_runs_share": 1.0,
+            "stock_phrases": [{"phrase": HOSTILE, "scene": "s01e01_c01", "times": 1}],
+        }
+    ],
+}
 TABLE_ROW = re.compile(r"^\|.*\|$", re.M)  # "| season | episodes |"
 
 
@@ -147,6 +164,8 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
             "chunk_characters": lengths,
             "chunk_turns": lengths,
             "dropped": {HOSTILE: {"count": 1, "characters": 1}},
+            "leakage": LEAKAGE,
+            "suspicions": [{"kind": "markup", "meaning": "", "count": 1, "examples": []}],
             "written_by": [{"name": HOSTILE, "pages": 1}],
             "transcribed_by": [{"name": HOSTILE, "pages": 1}],
         },

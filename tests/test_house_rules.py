@@ -15,7 +15,15 @@ MAY_IMPORT = {
     "train": {"cards"},
 }
 ONLY_IN = {"datasets": {"builders", "train"}, "torch": {"train"}, "transformers": {"train"}, "bs4": {"friends_corpus"}}
-COMMANDS = ["friends_corpus.parse", "builders.build", "train.sft"]
+COMMANDS = [
+    "friends_corpus.parse",
+    "builders.build",
+    "builders.explain",
+    "builders.export",
+    "builders.check",
+    "builders.diff",
+    "train.sft",
+]
 
 
 def imports(path: Path, package: str) -> set[str]:
@@ -41,7 +49,8 @@ def test_packages_import_only_what_is_upstream_of_them(package: str) -> None:
 def test_help_loads_nothing_heavy(command: str) -> None:
     probe = (
         "import sys, runpy, atexit\n"
-        "atexit.register(lambda: print(sorted({'torch', 'datasets', 'transformers', 'pandas'} & set(sys.modules))))\n"
+        "heavy = {'torch', 'datasets', 'transformers', 'pandas', 'pandera', 'matplotlib'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules))))\n"
         f"sys.argv = ['x', '--help']\nrunpy.run_module('{command}', run_name='__main__')"
     )
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)

@@ -99,4 +99,5 @@ def test_other_parameters_are_visible(pages: Path, load: Load) -> None:
 
 def test_no_code_in_the_folder(pages: Path, load: Load) -> None:
     rebuild(pages)
-    assert {path.suffix for path in Path("friends-lines").rglob("*") if path.is_file()} == {".md", ".json", ".parquet"}
+    suffixes = {path.suffix for path in Path("friends-lines").rglob("*") if path.is_file()}
+    assert suffixes == {".md", ".json", ".parquet", ".png"}

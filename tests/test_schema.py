@@ -17,11 +17,11 @@ from builders.schema import FEATURES, meaning, to_table, type_name
 
 LINES = (
     "id season episode episodes episode_title written_by transcribed_by scene scene_heading position speaker speakers "
-    "cue text text_with_directions directions source"
+    "cue text text_with_directions directions source dup_cluster"
 )
 CHUNKS = (
     "id season episode episodes episode_title written_by transcribed_by scene scene_heading line_ids speakers turns "
-    "text text_with_directions source"
+    "text text_with_directions source dup_cluster"
 )
 ROWS = {"lines": line_rows, "named_lines": named_line_rows, "chunks": lambda made: chunk_rows(made, 1200)}
 EPISODE = episode(

@@ -1,0 +1,166 @@
+"""python -m builders.diff: what changed between two builds of the dataset, and the version that follows from it.
+
+A changed schema is a major step, rows that come or go (or change their split) a minor one, other text in a row that
+stays a patch. The exit code is 1 where the version of NEW does not follow: less of a step than that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .changes import ConfigChanges
+
+BAD_INPUT, TOO_LITTLE = 2, 1
+EXAMPLES = 5
+Version = tuple[int, int, int]
+STEPS = ("none", "patch", "minor", "major")
+
+
+class DiffError(Exception):
+    """The folders cannot be compared; the message names the one at fault."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0 version right, 1 raised too little, 2 bad usage or folder."""
+    options = parser().parse_args(arguments)
+    try:
+        old, new, changes = compare(options.old, options.new)
+    except DiffError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    step = max((change.step() for change in changes.values()), key=STEPS.index, default="none")
+    enough = new >= raised(old, step)
+    for name, change in changes.items():
+        print("\n".join(describe(name, change)))
+    print(verdict(old, new, step))
+    if options.json:
+        from .manifest import to_json
+
+        report = {
+            "old": written(old),
+            "new": written(new),
+            "step": step,
+            "at_least": written(raised(old, step)),
+            "enough": enough,
+            "configs": {name: change.to_json() for name, change in changes.items()},
+        }
+        try:
+            options.json.write_text(to_json(report), encoding="utf-8")
+        except OSError as error:
+            print(f"error: {options.json}: {error.strerror}", file=sys.stderr)
+            return BAD_INPUT
+    return 0 if enough else TOO_LITTLE
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m builders.diff", description=__doc__)
+    parser.add_argument("old", type=Path, metavar="OLD", help="dataset folder")
+    parser.add_argument("new", type=Path, metavar="NEW", help="dataset folder")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all changes, with every id, to FILE")
+    return parser
+
+
+def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigChanges]]:
+    """Both versions and the changes of each config, in the order of the new folder's."""
+    from .changes import compare_config, read_config
+    from .integrity import check_shape
+    from .manifest import read_manifest
+
+    manifests = [read_manifest(folder) for folder in (old, new)]
+    for folder, manifest in zip((old, new), manifests, strict=True):
+        if manifest is None:
+            raise DiffError(f"{folder}: no dataset folder (no manifest.json of ours)")
+        for violation in check_shape(manifest):
+            raise DiffError(f"{folder}: {violation}")
+    before, after = (manifest or {} for manifest in manifests)
+    changes = {}
+    for config in [*after["configs"], *(name for name in before["configs"] if name not in after["configs"])]:
+        try:
+            sides = [
+                read_config(folder, manifest["configs"][config]["splits"]) if config in manifest["configs"] else None
+                for folder, manifest in ((old, before), (new, after))
+            ]
+        except (OSError, ValueError) as error:
+            raise DiffError(f"{error}; python -m builders.check says more") from None
+        changes[config] = compare_config(*sides)
+    return parsed(before["version"]), parsed(after["version"]), changes
+
+
+def parsed(version: str) -> Version:
+    """A version as three numbers.
+
+    >>> parsed("1.0.2")
+    (1, 0, 2)
+    """
+    major, minor, patch = map(int, version.split("."))
+    return major, minor, patch
+
+
+def written(version: Version) -> str:
+    """A version as text.
+
+    >>> written((1, 0, 2))
+    '1.0.2'
+    """
+    return ".".join(map(str, version))
+
+
+def raised(version: Version, step: str) -> Version:
+    """The lowest version that is a step above another one.
+
+    >>> [written(raised((1, 4, 2), step)) for step in ("none", "patch", "minor", "major")]
+    ['1.4.2', '1.4.3', '1.5.0', '2.0.0']
+    """
+    major, minor, patch = version
+    return {
+        "none": version,
+        "patch": (major, minor, patch + 1),
+        "minor": (major, minor + 1, 0),
+        "major": (major + 1, 0, 0),
+    }[step]
+
+
+def verdict(old: Version, new: Version, step: str) -> str:
+    """What follows, in one line.
+
+    >>> print(verdict((1, 0, 0), (1, 0, 1), "minor"))
+    step: minor; the version goes from 1.0.0 to 1.0.1, which is too little: at least 1.1.0
+    """
+    least = raised(old, step)
+    judged = "which is right" if new == least else "which is enough" if new > least else "which is too little"
+    remedy = "" if new >= least else f": at least {written(least)}"
+    moved = f"stays {written(old)}" if new == old else f"goes from {written(old)} to {written(new)}"
+    return f"step: {step}; the version {moved}, {judged}{remedy}"
+
+
+def describe(name: str, change: ConfigChanges) -> list[str]:
+    """A config's changes, each kind with a few examples."""
+    if change.step() == "none":
+        return [f"{name}: no change in {change.rows_new:,} rows"]
+    counts = f"{len(change.added):,} added, {len(change.removed):,} removed, {len(change.changed):,} changed"
+    lines = [f"{name}: {change.rows_old:,} rows before, {change.rows_new:,} now: {counts}"]
+    lines += [f"  schema: {difference}" for difference in change.schema]
+    for kind, ids in (("added", change.added), ("removed", change.removed)):
+        if ids:
+            lines.append(f"  {kind}: {examples(ids)}")
+    lines += [f"  changed {column}: {len(ids):,}: {examples(ids)}" for column, ids in change.columns().items()]
+    return [*lines, *(["  rows are in another order"] if change.reordered else [])]
+
+
+def examples(ids: Sequence[str]) -> str:
+    """The first few ids.
+
+    >>> examples(["a", "b"]), examples(["a"] * 7)
+    ('a, b', 'a, a, a, a, a, …')
+    """
+    return ", ".join([*ids[:EXAMPLES], *(["…"] if len(ids) > EXAMPLES else [])])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""python -m builders.explain: where a row of the dataset comes from, and why it is as it is.
+
+Shows the page with its address and hash, what is printed around the row, which label made each turn, and how the label
+was resolved to people. The exit code is 1 if the page is not the one the dataset was built from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from friends_corpus.model import Block, Episode, Line, Segment, Utterance
+
+    from .lines import Row
+
+DIFFERS, BAD_INPUT = 1, 2
+ROW_ID = re.compile(r"(s\d\de\d\d)_c\d\d+_([uk])\d\d+")  # "s01e01_c03_u0012", "s01e01_c03_k02"
+WIDTH = 100  # characters of printed text on a line
+
+
+class ExplainError(Exception):
+    """The row cannot be explained; the message says why, `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = BAD_INPUT) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A page as it was read now: its segments, its turns as printed and as shipped, and what the labels are read by."""
+
+    blocks: Sequence[Block]
+    segments: Sequence[Segment]
+    turns: Mapping[int, tuple[Utterance, Line]]  # by position
+    episode: Episode[Line]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
+    options = parser().parse_args(arguments)
+    try:
+        for line in explain(options.folder, options.row, options.pages, options.context):
+            print(line)
+    except ExplainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m builders.explain",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Example: python -m builders.explain friends-lines s11e01_c01_u0000",
+    )
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="dataset folder")
+    add("row", metavar="ROW_ID", help="id of a line (s01e01_c03_u0012) or of a chunk (s01e01_c03_k02)")
+    add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build (default: the invented sample)")
+    add("--context", type=natural, default=4, metavar="N", help="segments shown before and after (default: 4)")
+    return parser
+
+
+def natural(text: str) -> int:
+    """A whole number, 0 included."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def explain(folder: Path, row_id: str, pages: Path | None, context: int) -> Iterator[str]:
+    """The report, line by line. Raises ExplainError."""
+    from friends_corpus.sources import SAMPLE
+
+    from .manifest import read_manifest
+
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise ExplainError(f"{folder}: no dataset folder (no manifest.json of ours)")
+    match = ROW_ID.fullmatch(row_id)
+    if not match:
+        raise ExplainError(f"{row_id!r} is no id of a row; ids are like s01e01_c03_u0012 or, of chunks, s01e01_c03_k02")
+    episode = match[1]
+    split = next((split for split, ids in manifest["splits"].items() if episode in ids), None)
+    if split is None:
+        raise ExplainError(f"{row_id}: the dataset has no episode {episode}")
+    row = find_row(folder, manifest, "chunks" if match[2] == "k" else "lines", split, row_id)
+    entry = next(page for page in manifest["pages"] if page.get("episode") == episode)
+    source = read_source((pages or SAMPLE) / entry["page"], entry)
+    lines = [int(id.rpartition("_u")[2]) for id in row.get("line_ids", [row_id])]
+    check_same(row, [source.turns.get(position) for position in lines])
+    yield from describe_row(row, split, folder, manifest)
+    yield from describe_page(row, entry, manifest)
+    turns = [source.turns[position] for position in lines]
+    yield from describe_source(source.segments, [order for _, line in turns for order in line.segments], context)
+    yield from describe_turns(source, turns)
+
+
+def find_row(folder: Path, manifest: Mapping[str, Any], config: str, split: str, row_id: str) -> Row:
+    """The row with an id."""
+    found = read_rows(folder / manifest["configs"][config]["splits"][split]["path"], None, ("id", "==", row_id))
+    if not found:
+        raise ExplainError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
+    return found[0]
+
+
+def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, str]) -> list[Row]:
+    """The rows of a Parquet file, or of all in a folder, for which a condition holds."""
+    import pyarrow.parquet as pq
+
+    try:
+        rows: list[Row] = pq.read_table(path, columns=columns, filters=[condition]).to_pylist()
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        raise ExplainError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+    return rows
+
+
+def read_source(path: Path, entry: Mapping[str, Any]) -> Source:
+    """Reads the page again, if it is the one of the manifest."""
+    import hashlib
+
+    from friends_corpus.blocks import read_blocks
+    from friends_corpus.model import ParseError
+    from friends_corpus.normalise import normalise
+    from friends_corpus.parse import parse_page
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ExplainError(f"{path}: {error.strerror}; --pages must name the folder of the pages") from None
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != entry["sha256"]:
+        wanted = f"the dataset was built from a page with sha256 {entry['sha256']}"
+        raise ExplainError(f"{path} has sha256 {sha256}; {wanted}", DIFFERS)
+    try:
+        segments, printed = parse_page(entry["page"], data)
+    except ParseError as error:
+        raise ExplainError(f"{path}: this version of the parser cannot read it: {error}", DIFFERS) from None
+    episode = normalise(printed)
+    turns = zip(printed.utterances(), episode.utterances(), strict=True)
+    return Source(read_blocks(data), segments, {line.position: (turn, line) for turn, line in turns}, episode)
+
+
+def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None:
+    """Refuses a row that this version of the parser would not make of the page."""
+    texts = [turn["text"] for turn in row["turns"]] if "turns" in row else [row["text"]]
+    if [turn[1].text if turn else None for turn in turns] != texts:
+        raise ExplainError(f"{row['id']} was made by another version of the parser; build the dataset again", DIFFERS)
+
+
+def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """The row itself: texts, split, chunk, other scenes of its cluster."""
+    chunk = "line_ids" in row
+    yield f"{row['id']}: a row of {'chunks' if chunk else 'lines and named_lines'}, split {split}"
+    yield ""
+    shown = row["text"] if chunk else f"{row['speaker']}: {row['text']}"
+    yield from (f"    {part}" for text in shown.splitlines() for part in textwrap.wrap(text, WIDTH))
+    yield ""
+    if not chunk:
+        path = folder / manifest["configs"]["chunks"]["splits"][split]["path"]
+        chunks = read_rows(path, ["id", "line_ids"], ("source", "==", row["source"]))
+        yield f"chunk     {', '.join(found['id'] for found in chunks if row['id'] in found['line_ids'])}"
+    cluster = row.get("dup_cluster")
+    if cluster is None:
+        yield "repeats   none: the scene is in no cluster of repeated scenes"
+    else:
+        found = read_rows(folder / "chunks", ["id"], ("dup_cluster", "==", cluster))
+        scenes = {row["id"].rpartition("_")[0] for row in found}
+        yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
+
+
+def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Where the row stands: page, address, hash, scene."""
+    from friends_corpus.parse import PARSER_VERSION
+    from friends_corpus.sources import page_url
+
+    numbers = " and ".join(str(number) for number in row["episodes"])
+    yield f"page      {entry['page']}: season {row['season']}, episode {numbers}, “{row['episode_title']}”"
+    yield f"url       {'none: an invented page of this project' if manifest['sample'] else page_url(entry['page'])}"
+    yield f"sha256    {entry['sha256']}, as in the manifest"
+    heading = row["scene_heading"]
+    yield f"scene     {row['scene']}: {'no heading' if heading is None else heading}"
+    same = manifest["software"]["parser"] == PARSER_VERSION
+    yield f"parser    {PARSER_VERSION}, {'as in the manifest' if same else 'not that of the manifest; same row'}"
+
+
+def describe_source(segments: Sequence[Segment], orders: Sequence[int], context: int) -> Iterator[str]:
+    """The printed text around the row, segment by segment; the row's own are marked."""
+    first, last = min(orders), max(orders)
+    own = set(orders)
+    start, end = max(0, first - context), min(len(segments), last + 1 + context)
+    yield ""
+    yield f"printed there (segments {start} to {end - 1} of {len(segments)}; > marks this row's)"
+    for segment in segments[start:end]:
+        head = f"{'>' if segment.order in own else ' '} {segment.order:>5}  {segment.kind:<19} "
+        text = textwrap.wrap(" ".join(segment.text.split()), WIDTH) or [""]
+        yield head + f"\n{' ' * len(head)}".join(text)
+
+
+def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> Iterator[str]:
+    """Of each turn: what its label is, why that is a label, and who is meant by it."""
+    from friends_corpus.cues import read_habits
+
+    from .lines import line_id
+    from .reasons import describe_speakers, find_label
+
+    habits = read_habits(list(source.blocks), source.episode.id)
+    for utterance, line in turns:
+        label = find_label(source.blocks, source.segments, habits, utterance.parts[0].order)
+        yield ""
+        yield f"why {line_id(source.episode, line)} is a turn"
+        yield f"    label     “{label.printed}”, {label.weight}, {label.place}"
+        yield f"    accepted  {label.reason}"
+        yield f"    cue       “{line.cue}”"
+        for speaker in describe_speakers(utterance.cue, source.episode.id):
+            yield f"    speaker   {speaker}"
+        kinds = dict.fromkeys(part.kind for part in utterance.parts)
+        yield f"    made of   {', '.join(kinds)} (segments {', '.join(map(str, line.segments))})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

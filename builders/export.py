@@ -1,0 +1,157 @@
+"""python -m builders.export: a dataset folder in other formats: JSON lines, CSV, or a ConvoKit corpus.
+
+CSV cells that a spreadsheet would run as a formula get a leading apostrophe; lists are written as JSON; an empty cell
+is null or an empty text. To read the text back exactly, take one apostrophe off the cells that begin with apostrophes
+followed by one of = + - @, a tab or a line end (also full-width).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .lines import Row
+
+FAILED, BAD_INPUT = 1, 2
+FORMATS = ("jsonl", "csv", "convokit")
+CONFIGS = ("lines", "named_lines", "chunks")
+FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # "=SUM(A1)", "-- what?", "'=": what OWASP lists; and escaped ones
+
+
+class ExportError(Exception):
+    """Nothing was exported; the message says why."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0 exported, 1 could not write, 2 bad usage or no dataset folder."""
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.format == "convokit" and options.config not in (None, "lines"):
+        command.error("--format convokit is made of lines; leave out --config")
+    out = options.out or Path(f"{options.folder.resolve().name}-{options.format}")
+    try:
+        written = export(options.folder, out, options.format, [options.config] if options.config else CONFIGS)
+    except ExportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        print(f"error: {error.filename or out}: {error.strerror or error}; nothing was exported", file=sys.stderr)
+        return FAILED
+    for name, rows in written.items():
+        print(f"{out / name}  {rows:,} {'row' if rows == 1 else 'rows'}" if rows else out / name)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m builders.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="dataset folder")
+    add("--format", choices=FORMATS, required=True, help="convokit: one corpus of all lines, scenes as conversations")
+    add("--config", choices=CONFIGS, help="only this config (default: all)")
+    add("--out", type=Path, metavar="DIR", help="a new folder (default: FOLDER-FORMAT, here)")
+    return parser
+
+
+def export(folder: Path, out: Path, format: str, configs: Sequence[str]) -> dict[str, int]:
+    """Writes the new folder `out`; returns its files with their number of rows. Raises ExportError, OSError."""
+    from .folder import staged
+    from .manifest import read_manifest
+
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise ExportError(f"{folder}: no dataset folder (no manifest.json of ours)")
+    out = out.resolve()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(f"{out} is there already; remove it or choose another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    written: Counter[str] = Counter()
+    with staged(out) as staging, ExitStack() as stack:
+        opened: dict[str, IO[str]] = {}
+        for name, text, rows in pieces(folder, manifest, format, configs):
+            if name not in opened:
+                (staging / name).parent.mkdir(exist_ok=True)
+                opened[name] = stack.enter_context((staging / name).open("w", encoding="utf-8", newline=""))
+            opened[name].write(text)
+            written[name] += rows
+        stack.close()  # before the folder takes its place
+    return dict(written)
+
+
+def pieces(
+    folder: Path, manifest: Mapping[str, Any], format: str, configs: Sequence[str]
+) -> Iterator[tuple[str, str, int]]:
+    """(file name, a piece of its text, how many rows are in it)."""
+    import json
+
+    from .convokit import convokit_files
+
+    if format == "convokit":
+        splits = manifest["configs"]["lines"]["splits"]
+        rows = ((split, row) for split in splits for row in read_rows(folder / splits[split]["path"]))
+        yield from ((name, text, name == "utterances.jsonl") for name, text in convokit_files(rows, manifest))
+        return
+    for config in configs:
+        for split, file in manifest["configs"][config]["splits"].items():
+            name = f"{config}/{split}.{format}"
+            for number, row in enumerate(read_rows(folder / file["path"])):
+                if format == "jsonl":
+                    yield name, json.dumps(row, ensure_ascii=False) + "\n", 1
+                else:
+                    head = "\ufeff" + csv_line(list(row)) if number == 0 else ""  # the mark tells Excel: this is UTF-8
+                    yield name, head + csv_line([csv_cell(value) for value in row.values()]), 1
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a Parquet file, never all at once in memory."""
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=2000):
+                yield from batch.to_pylist()
+    except ValueError as error:  # pyarrow's own errors are ValueErrors
+        raise ExportError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def csv_cell(value: Any) -> str:
+    """A value as the text of a cell.
+
+    >>> csv_cell(None), csv_cell(3), csv_cell(["Joey", "Ross"]), csv_cell("-- what?"), csv_cell("'=")
+    ('', '3', '["Joey", "Ross"]', "'-- what?", "''=")
+    """
+    import json
+
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    text = str(value)
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def csv_line(cells: Sequence[str]) -> str:
+    r"""A record as in RFC 4180, every cell in quotes.
+
+    >>> csv_line(["a", "b, c"])
+    '"a","b, c"\r\n'
+    """
+    import csv
+    import io
+
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(cells)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

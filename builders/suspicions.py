@@ -1,0 +1,175 @@
+"""What looks wrong in rows of `lines` and may be right: found, counted and shown, never silenced by editing text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from .lines import Row
+
+EXAMPLES = 5
+EXCERPT_AROUND = 30  # characters on each side of what was found
+LONG_LINE = 1000  # characters; the longest speeches of the series stay below
+LONG_SPEAKER = 40  # characters
+LONG_SCENE = 120  # turns; where a transcriber marked no scenes, one goes through a whole act
+REPEATED_LINE = 20  # characters; "No!" may well be said twice
+
+LABEL = re.compile(r"\b([A-Z][\w.'’]*(?: (?:and |& )?[A-Z#][\w.'’]*){0,3})\s*:")  # "Mr. Geller:", "JOEY:"
+MOJIBAKE = re.compile(
+    r"[ÃÂ][\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|â[€\x80]"  # UTF-8 read as cp1252: "Ã©", "â€™"
+    r"|[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ue000-\uf8ff]"  # no characters
+)
+TAGS = "a|b|big|blockquote|body|br|center|div|em|font|h[1-6]|hr|i|img|li|p|pre|small|span|strong|table|td|tr|u|ul"
+MARKUP = re.compile(rf"(?i)</?(?:{TAGS})\b[^<>]*>|&(?:#\d+|#x[\da-f]+|[a-z]{{2,6}});|<!--")  # "<b>", "&nbsp;", "&#146;"
+ADDRESS = re.compile(r"@[\w-]+\.\w|https?:\S|www\.\w")  # "fan@example.org", "www.example.org"
+UNUSUAL = re.compile(r"[^ -~]|[<&@]|www|http")  # what any of the three above needs: "é", "&"
+BRACKET = re.compile(r"[()\[\]{}]")  # "("
+WORD = re.compile(r"\w")
+PARTNER = {")": "(", "]": "[", "}": "{"}
+
+MEANINGS = {
+    "label in text": "a speaker's label inside a text: two turns may be glued together",
+    "bracket in speech": "a bracket in `text`, which should have no stage directions",
+    "unbalanced brackets": "a bracket in `text_with_directions` without its partner: a direction may reach too far",
+    "mojibake": "characters of a wrong encoding, or none that print",
+    "markup": "remains of HTML",
+    "address": "an e-mail or web address",
+    "odd blanks": "double blanks, line breaks, or blanks at an end",
+    "no word": "a text without a letter or digit",
+    "long line": f"more than {LONG_LINE:,} characters in one turn",
+    "long speaker": f"a speaker's name of more than {LONG_SPEAKER} characters",
+    "repeated line": f"the turn before it again, by the same speaker ({REPEATED_LINE} characters or more)",
+    "empty heading": "a scene heading without a word",
+    "long scene": f"a scene of more than {LONG_SCENE} turns: headings may be missing",
+    "no lines": "an episode of which no line is shipped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """One place worth a look. `id` is that of the line (of the first line, for a scene), or of the episode."""
+
+    kind: str
+    id: str
+    excerpt: str
+
+
+def find_suspicions(rows: Sequence[Row], episodes: Collection[str]) -> list[Suspicion]:
+    """All suspicions in rows of `lines`, in their order; `episodes` are the ids of all that should have lines.
+
+    >>> row = {"id": "s01e01_c01_u0000", "speaker": "Joey", "speakers": ["Joey"], "cue": "Joey", "scene": 1}
+    >>> row |= {"scene_heading": None, "episode_title": "", "text": "Hi. Joey: Bye", "text_with_directions": "Hi."}
+    >>> find_suspicions([row], ["s01e01"])
+    [Suspicion(kind='label in text', id='s01e01_c01_u0000', excerpt='Hi. Joey: Bye')]
+    """
+    names = {name.casefold() for row in rows for name in row["speakers"]}
+    found: list[Suspicion] = []
+    before: Row | None = None
+    for row in rows:
+        found += _in_line(row, before, names)
+        before = row
+    for _, scene in groupby(rows, lambda row: (_episode(row), row["scene"])):
+        found += _in_scene(list(scene))
+    with_lines = {_episode(row) for row in rows}
+    return found + [Suspicion("no lines", id, "") for id in sorted(set(episodes) - with_lines)]
+
+
+def _in_line(row: Row, before: Row | None, names: Collection[str]) -> Iterator[Suspicion]:
+    id, text, printed = row["id"], row["text"], row["text_with_directions"]
+    if ":" in text:
+        labels = [match for match in LABEL.finditer(text) if _is_label(match[1], names)]
+        yield from (Suspicion("label in text", id, excerpt(text, *match.span())) for match in labels[:1])
+    if bracket := BRACKET.search(text):
+        yield Suspicion("bracket in speech", id, excerpt(text, *bracket.span()))
+    if " ".join(text.split()) != text:
+        yield Suspicion("odd blanks", id, repr(excerpt(text, 0, 0)))
+    for value in dict.fromkeys((printed, row["cue"], row["speaker"])):
+        yield from _in_any_text(id, value)
+    lonely = lonely_bracket(printed)
+    if lonely is not None:
+        yield Suspicion("unbalanced brackets", id, excerpt(printed, lonely, lonely + 1))
+    if WORD.search(text) is None:
+        yield Suspicion("no word", id, excerpt(text, 0, len(text)))
+    if len(text) > LONG_LINE:
+        yield Suspicion("long line", id, f"{len(text):,} characters")
+    if len(row["speaker"]) > LONG_SPEAKER:
+        yield Suspicion("long speaker", id, row["speaker"])
+    if before and len(text) >= REPEATED_LINE and all(row[key] == before[key] for key in ("text", "speaker", "scene")):
+        yield Suspicion("repeated line", id, excerpt(text, 0, 0))
+
+
+def _in_any_text(id: str, text: str) -> Iterator[Suspicion]:
+    if UNUSUAL.search(text) is None:
+        return  # as nearly always, and three patterns sooner
+    for kind, pattern in (("mojibake", MOJIBAKE), ("markup", MARKUP), ("address", ADDRESS)):
+        if match := pattern.search(text):
+            yield Suspicion(kind, id, excerpt(text, *match.span()))
+
+
+def _in_scene(rows: Sequence[Row]) -> Iterator[Suspicion]:
+    first = rows[0]
+    heading = first["scene_heading"]
+    if heading is not None:
+        yield from _in_any_text(first["id"], heading)
+        if WORD.search(heading) is None:
+            yield Suspicion("empty heading", first["id"], heading)
+    if len(rows) > LONG_SCENE:
+        yield Suspicion("long scene", first["id"], f"{len(rows):,} turns")
+
+
+def _is_label(label: str, names: Collection[str]) -> bool:
+    """Whether a label-like word names a speaker of the data, or is all capitals.
+
+    >>> _is_label("Good morning Mr. Geller", ["mr. geller"]), _is_label("Listen", ["joey"]), _is_label("JOEY", [])
+    (True, False, True)
+    """
+    words = label.split()
+    ends = (" ".join(words[start:]).casefold() for start in range(len(words)))
+    return any(end in names for end in ends) or (len(words[-1]) > 2 and words[-1].isupper())
+
+
+def lonely_bracket(text: str) -> int | None:
+    """Where the first bracket without a partner stands.
+
+    >>> lonely_bracket("(waving) Hi [there"), lonely_bracket("(waving)"), lonely_bracket("(waving]")
+    (12, None, 7)
+    """
+    open_at: list[int] = []
+    for match in BRACKET.finditer(text):
+        partner = PARTNER.get(match[0])
+        if partner is None:
+            open_at.append(match.start())
+        elif open_at and text[open_at[-1]] == partner:
+            open_at.pop()
+        else:
+            return match.start()
+    return open_at[0] if open_at else None
+
+
+def excerpt(text: str, start: int, end: int) -> str:
+    """A stretch of a text with a little around it.
+
+    >>> excerpt("x" * 99 + "Joey:" + "y" * 99, 99, 104)
+    '…xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxJoey:yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy…'
+    """
+    left, right = max(0, start - EXCERPT_AROUND), min(len(text), max(start, min(end, start + 60)) + EXCERPT_AROUND)
+    return f"{'…' if left else ''}{text[left:right]}{'…' if right < len(text) else ''}"
+
+
+def count_suspicions(found: Sequence[Suspicion]) -> list[dict[str, Any]]:
+    """Per kind that occurs: what it means, how often, and the first few examples; most serious kinds first."""
+    table = []
+    for kind, meaning in MEANINGS.items():
+        hits = [suspicion for suspicion in found if suspicion.kind == kind]
+        if hits:
+            examples = [{"id": hit.id, "excerpt": hit.excerpt} for hit in hits[:EXAMPLES]]
+            table.append({"kind": kind, "meaning": meaning, "count": len(hits), "examples": examples})
+    return table
+
+
+def _episode(row: Row) -> str:
+    id: str = row["id"]
+    return id.partition("_")[0]
