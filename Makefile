@@ -20,7 +20,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 $(READY_DEV): $(READY)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev,scale]'
 	@touch $@
 
 demo: $(READY)

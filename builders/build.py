@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +31,16 @@ class BuildError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 built, 1 could not write, 2 bad usage or input, 130 interrupted."""
     options = parser().parse_args(arguments)
+    if options.engine == "datatrove" and options.no_cache:
+        return complain("--engine datatrove hands the pages over in the cache; leave out --no-cache")
+    if options.engine != "datatrove" and options.tasks:
+        return complain("--tasks is for --engine datatrove; --jobs is the number of processes")
 
     from concurrent.futures.process import BrokenProcessPool
 
     from friends_corpus.sources import SAMPLE, SourceError, find_pages
 
+    from .engine import EngineError
     from .folder import FolderError
 
     try:
@@ -45,10 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             version=options.version,
             use_cache=not options.no_cache,
             keep_going=options.keep_going,
+            tasks=(options.tasks or options.jobs) if options.engine == "datatrove" else None,
         )
     except BuildError as error:
         return complain(*error.problems)
-    except (SourceError, FolderError) as error:
+    except (SourceError, FolderError, EngineError) as error:
         return complain(str(error))
     except BrokenProcessPool:
         return complain("a worker process died, perhaps out of memory; try --jobs 1", code=FAILED)
@@ -70,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
     add("--chunk-chars", type=positive, default=1200, metavar="N", help="longest text of a chunk (default: 1200)")
     add("--version", type=version, default="1.0.0", metavar="X.Y.Z", help="version of the dataset (default: 1.0.0)")
     add("--no-cache", action="store_true", help="parse every page anew, and keep nothing for the next build")
+    add("--engine", choices=["processes", "datatrove"], default="processes", help="what reads the pages (%(default)s)")
+    add("--tasks", type=positive, metavar="N", help="tasks that datatrove cuts the pages into (default: as --jobs)")
     add("--keep-going", action="store_true", help="leave out pages that fail, and list them in the manifest")
     return parser
 
@@ -96,21 +106,84 @@ def complain(*problems: str, code: int = BAD_INPUT) -> int:
 
 
 def build(
-    pages: Sequence[Path], out: Path, jobs: int, chunk_chars: int, version: str, use_cache: bool, keep_going: bool
+    pages: Sequence[Path],
+    out: Path,
+    jobs: int,
+    chunk_chars: int,
+    version: str,
+    use_cache: bool,
+    keep_going: bool,
+    tasks: int | None = None,
 ) -> None:
-    """Reads the pages, then writes the folder `out` in place of what is there."""
-    from tqdm import tqdm
+    """Reads the pages, then writes the folder `out` in place of what is there; `tasks`: for the engine datatrove.
 
+    A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
+    """
     from .folder import check_replaceable, heal, locked
-    from .pages import read_pages
+    from .unchanged import fingerprint, recall, remember
 
     out = out.resolve()  # a link keeps pointing to the folder that changes
-    with locked(out) as lock:
+    kept = open_cache() if use_cache else None
+    if tasks:
+        read_with_engine(pages, tasks, jobs, kept)
+    with locked(out) as lock, no_collection():
         heal(out)
         check_replaceable(out)
-        kept = open_cache() if use_cache else None
-        results = read_pages(pages, jobs, kept, lambda found: tqdm(found, "pages", len(pages), unit="page"), lock)
-        write(results, out, chunk_chars, version, keep_going)
+        mark = fingerprint(pages, [chunk_chars, version, keep_going]) if kept else None
+        if kept and mark and (said := recall(kept, mark, out)):
+            report(said, f"kept {out.name}, version {version}: nothing has changed")
+            return
+
+        from tqdm import tqdm
+
+        from .pages import read_pages
+
+        def progress(found: Iterable[ReadPage | FailedPage]) -> Iterable[ReadPage | FailedPage]:
+            return tqdm(found, "pages", len(pages), unit="page")
+
+        results = read_pages(pages, jobs, kept, progress, lock, meanwhile=import_writers)
+        said = write(results, out, chunk_chars, version, keep_going)
+        report(said, f"wrote {out.name}, version {version}")
+        if kept and mark:
+            remember(kept, mark, out, said)
+
+
+def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | None) -> None:
+    """All pages into the cache; without the lock of a build, which the engine's processes would keep."""
+    from .engine import EngineError, run_tasks
+
+    if kept is None:
+        raise EngineError("--engine datatrove hands the pages over in the cache, which cannot be written")
+    run_tasks(pages, tasks, jobs, kept)
+
+
+def import_writers() -> None:
+    """What writing needs and takes a second or two to import, while other processes read the pages."""
+    from . import duplicates, leakage, stats, write  # noqa: F401
+    from .plots import import_matplotlib
+
+    import_matplotlib()
+    from matplotlib.backends import backend_agg  # noqa: F401
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Without Python's search for dead cycles: a build makes none to speak of, and a tenth of its time went there."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def report(said: Mapping[str, Any], end: str) -> None:
+    """What a build has to say: the summary on stdout, the pages that it left out on stderr."""
+    print(said["summary"])
+    for error in said["left_out"]:
+        print(f"warning: left out: {error}", file=sys.stderr)
+    print(f"\n{end}")
 
 
 def open_cache() -> Path | None:
@@ -131,8 +204,8 @@ def open_cache() -> Path | None:
 
 def write(
     results: Sequence[ReadPage | FailedPage], out: Path, chunk_chars: int, version: str, keep_going: bool
-) -> None:
-    """Read pages → the folder and the summary."""
+) -> dict[str, Any]:
+    """Read pages → the folder. Returns what `report` prints."""
     shipped, left_out, failed = sort_out(results)
     if failed and not keep_going:
         remedy = "--keep-going leaves them out" if shipped else "none is a transcript"
@@ -172,10 +245,7 @@ def write(
             pages=sorted(listed, key=lambda page: str(page["page"])),
             failed_pages=[{"page": page.name, "sha256": page.sha256, "error": page.error} for page in failed],
         )
-    print(summary(stats, not_shipped, len(failed)))
-    for page in failed:
-        print(f"warning: left out: {page.error}", file=sys.stderr)
-    print(f"\nwrote {out.name}, version {version}")
+    return {"summary": summary(stats, not_shipped, len(failed)), "left_out": [page.error for page in failed]}
 
 
 def sort_out(
@@ -222,12 +292,13 @@ def make_rows(pages: Iterable[ReadPage], chunk_chars: int, clusters: Mapping[str
     """Config → its rows, episode by episode; `clusters`: scene id → the cluster of scenes that repeat each other."""
     from .chunks import chunk_rows
     from .lines import line_rows
-    from .named_lines import named_line_rows
+    from .named_lines import named_line_row
 
     episodes = [page.episode for page in pages]
+    lines = [row for episode in episodes for row in line_rows(episode, clusters)]
     return {
-        "lines": [row for episode in episodes for row in line_rows(episode, clusters)],
-        "named_lines": [row for episode in episodes for row in named_line_rows(episode, clusters)],
+        "lines": lines,
+        "named_lines": [named_line_row(row) for row in lines],
         "chunks": [row for episode in episodes for row in chunk_rows(episode, chunk_chars, clusters)],
     }
 

@@ -18,10 +18,13 @@ def named_line_rows(episode: Episode[Line], clusters: Mapping[str, str] = NO_CLU
     >>> row["text"], row["text_with_directions"]
     ('Joey and Ross: Hi.', 'Joey and Ross: (waving) Hi.')
     """
-    return [
-        {**row, **{column: named(row["speaker"], row[column]) for column in ("text", "text_with_directions")}}
-        for row in line_rows(episode, clusters)
-    ]
+    return [named_line_row(row) for row in line_rows(episode, clusters)]
+
+
+def named_line_row(row: Row) -> Row:
+    """A row of `lines` as one of `named_lines`."""
+    speaker = row["speaker"]
+    return row | {column: named(speaker, row[column]) for column in ("text", "text_with_directions")}
 
 
 def named(speaker: str, text: str) -> str:

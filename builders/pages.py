@@ -49,14 +49,20 @@ def read_pages(
     cache_folder: Path | None,
     progress: Callable[[Iterable[ReadPage | FailedPage]], Iterable[ReadPage | FailedPage]] = iter,
     lock: int | None = None,
+    meanwhile: Callable[[], object] = bool,
 ) -> list[ReadPage | FailedPage]:
-    """Every page in the order given, whatever the number of processes. `lock` is a file that workers must not keep."""
+    """Every page in the order given, whatever the number of processes. `lock` is a file that workers must not keep.
+
+    `meanwhile` is called while other processes read; not where there are none.
+    """
     read = partial(read_page, cache_folder=cache_folder)
     if min(jobs, len(paths)) <= 1:
         return list(progress(map(read, paths)))
     workers = min(jobs, -(-len(paths) // PAGES_PER_TASK))
     with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(os.getpid(), lock)) as pool:
-        return list(progress(pool.map(read, paths, chunksize=PAGES_PER_TASK)))
+        found = pool.map(read, paths, chunksize=PAGES_PER_TASK)  # begins at once
+        meanwhile()
+        return list(progress(found))
 
 
 def _start_worker(parent: int, lock: int | None) -> None:
@@ -66,12 +72,18 @@ def _start_worker(parent: int, lock: int | None) -> None:
         with suppress(OSError):
             os.close(lock)
 
-    def end_with_parent() -> None:
+    end_with(parent)
+
+
+def end_with(parent: int) -> None:
+    """Ends this process when its parent is gone."""
+
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)
 
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def read_page(path: Path, cache_folder: Path | None) -> ReadPage | FailedPage:

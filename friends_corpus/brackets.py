@@ -23,6 +23,8 @@ def match_brackets(text: str) -> dict[int, int]:
     >>> match_brackets("(a [b] c) d [e)"), match_brackets("(to Ross. Hi"), match_brackets("Hi ((waves) all, :-(")
     ({0: 9, 12: 15}, {0: 12}, {3: 11})
     """
+    if not BRACKET.search(text):
+        return {}
     closed: dict[int, int] = {}
     open_at: list[int] = []
     for found in BRACKET.finditer(text):

@@ -106,10 +106,13 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
     end = first.speech if first else 1
     if ":" not in text[end:]:
         return cues
+    counted, quotes = 0, 0
     for offset in _inner_starts(block):
+        quotes += text.count('"', counted, offset)
+        counted = offset
         colon = _colon(text, offset) if offset >= end else -1
         label = text[offset:colon] if colon >= 0 else ""
-        if label and len(label) <= 40 and _is_inner_label(text, bold, offset, colon, habits):
+        if label and len(label) <= 40 and _is_inner_label(text, bold, offset, colon, habits, quotes % 2 == 1):
             cues.append(Cue(offset, colon, _end(COLON, text, colon)))
             end = cues[-1].speech
     return cues
@@ -147,11 +150,11 @@ def _inner_starts(block: Block) -> list[int]:
     return sorted(offset for offset in plain.union(_bold_starts(block)) if not inside[offset])
 
 
-def _is_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habits) -> bool:
-    """A label inside a line: bold and known, bold and a part after a sentence, or of the page's cast."""
+def _is_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habits, quoted: bool) -> bool:
+    """A label inside a line: bold and known, bold and a part after a sentence, or of the page's cast, not quoted."""
     label = outside(text[start:colon])
     if not any(bold[start:colon]):
-        return key(label) in habits.cast and text.count('"', 0, start) % 2 == 0
+        return key(label) in habits.cast and not quoted
     if habits.knows(label):
         return True
     after_sentence = text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
@@ -200,8 +203,10 @@ def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
 def _colon(text: str, start: int) -> int:
     """The first colon outside brackets within a label's length of `start`; -1 without one."""
     window = text[start : start + MAX_LABEL]
-    spans = match_brackets(window)
     offset = window.find(":")
+    if offset < 0:
+        return -1
+    spans = match_brackets(window)
     while offset >= 0:
         around = next(((first, end) for first, end in spans.items() if first < offset < end), None)
         if not around:

@@ -34,7 +34,8 @@ TRANSCRIBED = re.compile(  # "Transcribed by: Jane Doe", "Minor additions and ad
 NAME_LIST = re.compile(r"(?:, ?(?:and )?| ?& ?| and |;|/)(?:compiled by )?")
 FULL_STOP = re.compile(r"(?<=\w\w)\.$")  # of a sentence, not of an initial
 CREDIT_START = re.compile(  # the second credit of a line: "Story by: Jane Doe Teleplay by: John Roe"
-    r"(?i)[,;]?[ \xa0]+(?:and )?(?=(?:with (?:help|minor)|teleplay|story|written|transcribed|directed|produced)\b"
+    r"(?i)(?:[,;]|(?<![ \xa0]))[ \xa0]+(?:and )?"  # from the first blank of many only: linear
+    r"(?=(?:with (?:help|minor)|teleplay|story|written|transcribed|directed|produced)\b"
     r"[^:\n]{0,25}?(?:\bby\b|\bfrom\b|:))"
 )
 ASIDE = re.compile(r"[(\[][^)\]]*[)\]]?")  # "(Yeah, that one.)"

@@ -116,7 +116,24 @@ def test_markup_does_not_change_the_lines(dialect, turns: list[tuple[str, str]])
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
-    ["(", "<", ")", "()", "<b>", "<br>", "<div>", "<!--", "</", "<a b=c ", "a ", "Joey: Hi. ", "<b>Xx:</b> Hi. ", "@"],
+    [
+        "(",
+        "<",
+        ")",
+        "()",
+        "<b>",
+        "<br>",
+        "<div>",
+        "<!--",
+        "</",
+        "<a b=c ",
+        "a ",
+        "Joey: Hi. ",
+        "<b>Xx:</b> Hi. ",
+        "@",
+        "a@b.c ",
+        "\xa0",
+    ],
 )
 def test_time_is_linear_on_hostile_repetition(unit: str) -> None:
     """Generous on purpose (a quadratic rule shows a ratio of 16 here): this guards against explosions, not speed."""
