@@ -135,8 +135,11 @@ def test_markup_does_not_change_the_lines(dialect, turns: list[tuple[str, str]])
         "\xa0",
     ],
 )
-def test_time_is_linear_on_hostile_repetition(unit: str) -> None:
-    """Generous on purpose (a quadratic rule shows a ratio of 16 here): this guards against explosions, not speed."""
+def test_no_explosion_on_hostile_repetition(unit: str) -> None:
+    """Not a speed test: 16 times the page may take 64 times as long, where a quadratic rule takes 256.
+
+    Such a margin, the best of several tries and CPU seconds of this process alone: a busy machine does not fail it.
+    """
 
     def seconds(size: int) -> float:
         data = (
@@ -147,4 +150,5 @@ def test_time_is_linear_on_hostile_repetition(unit: str) -> None:
             normalise(parse_page("0101.html", data)[1])
         return time.process_time() - start
 
-    assert seconds(200_000) < 8 * max(seconds(50_000), 0.05)
+    small = max(min(seconds(20_000) for _ in range(3)), 0.01)
+    assert any(seconds(320_000) < 64 * small for _ in range(3))
