@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from friends_corpus.show import Show
+
     from .lines import Row
     from .pages import FailedPage, ReadPage
 
@@ -38,15 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from concurrent.futures.process import BrokenProcessPool
 
-    from friends_corpus.sources import SAMPLE, SourceError, find_pages
+    from friends_corpus.show import FRIENDS, ShowError, read_show
+    from friends_corpus.sources import SourceError, find_pages
 
     from .engine import EngineError
     from .folder import FolderError
 
+    out = options.out
     try:
+        show = read_show(options.show or FRIENDS)
+        out = out or Path(show.dataset)
         build(
-            pages=find_pages(options.pages or SAMPLE),
-            out=options.out,
+            show=show,
+            pages=find_pages(options.pages or show.sample),
+            out=out,
             jobs=options.jobs,
             chunk_chars=options.chunk_chars,
             version=options.version,
@@ -56,15 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except BuildError as error:
         return complain(*error.problems)
-    except (SourceError, FolderError, EngineError) as error:
+    except (SourceError, ShowError, FolderError, EngineError) as error:
         return complain(str(error))
     except BrokenProcessPool:
         return complain("a worker process died, perhaps out of memory; try --jobs 1", code=FAILED)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return complain(f"{place}{error.strerror or error}; {options.out} is as it was", code=FAILED)
+        return complain(f"{place}{error.strerror or error}; {out} is as it was", code=FAILED)
     except KeyboardInterrupt:
-        return complain(f"interrupted; {options.out} is as it was", code=INTERRUPTED)
+        return complain(f"interrupted; {out} is as it was", code=INTERRUPTED)
     return 0
 
 
@@ -73,7 +80,13 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m builders.build", description=__doc__)
     add = parser.add_argument
     add("--pages", type=Path, metavar="DIR", help="folder of *.html transcript pages (default: the invented sample)")
-    add("--out", type=Path, default=Path("friends-lines"), metavar="DIR", help="dataset folder (default: %(default)s)")
+    add("--out", type=Path, metavar="DIR", help="dataset folder (default: friends-lines; TITLE-lines of another show)")
+    add(
+        "--show",
+        type=Path,
+        metavar="DIR",
+        help="folder with show.yaml and speakers.csv of another show than Friends",
+    )
     add("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
     add("--chunk-chars", type=positive, default=1200, metavar="N", help="longest text of a chunk (default: 1200)")
     add("--version", type=version, default="1.0.0", metavar="X.Y.Z", help="version of the dataset (default: 1.0.0)")
@@ -106,6 +119,7 @@ def complain(*problems: str, code: int = BAD_INPUT) -> int:
 
 
 def build(
+    show: Show,
     pages: Sequence[Path],
     out: Path,
     jobs: int,
@@ -125,11 +139,11 @@ def build(
     out = out.resolve()  # a link keeps pointing to the folder that changes
     kept = open_cache() if use_cache else None
     if tasks:
-        read_with_engine(pages, tasks, jobs, kept)
+        read_with_engine(pages, tasks, jobs, kept, show)
     with locked(out) as lock, no_collection():
         heal(out)
         check_replaceable(out)
-        mark = fingerprint(pages, [chunk_chars, version, keep_going]) if kept else None
+        mark = fingerprint(pages, [show.version, chunk_chars, version, keep_going]) if kept else None
         if kept and mark and (said := recall(kept, mark, out)):
             report(said, f"kept {out.name}, version {version}: nothing has changed")
             return
@@ -141,20 +155,20 @@ def build(
         def progress(found: Iterable[ReadPage | FailedPage]) -> Iterable[ReadPage | FailedPage]:
             return tqdm(found, "pages", len(pages), unit="page")
 
-        results = read_pages(pages, jobs, kept, progress, lock, meanwhile=import_writers)
-        said = write(results, out, chunk_chars, version, keep_going)
+        results = read_pages(pages, jobs, kept, progress, lock, show.folder, meanwhile=import_writers)
+        said = write(results, out, show, chunk_chars, version, keep_going)
         report(said, f"wrote {out.name}, version {version}")
         if kept and mark:
             remember(kept, mark, out, said)
 
 
-def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | None) -> None:
+def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | None, show: Show) -> None:
     """All pages into the cache; without the lock of a build, which the engine's processes would keep."""
     from .engine import EngineError, run_tasks
 
     if kept is None:
         raise EngineError("--engine datatrove hands the pages over in the cache, which cannot be written")
-    run_tasks(pages, tasks, jobs, kept)
+    run_tasks(pages, tasks, jobs, kept, show.folder)
 
 
 def import_writers() -> None:
@@ -203,7 +217,7 @@ def open_cache() -> Path | None:
 
 
 def write(
-    results: Sequence[ReadPage | FailedPage], out: Path, chunk_chars: int, version: str, keep_going: bool
+    results: Sequence[ReadPage | FailedPage], out: Path, show: Show, chunk_chars: int, version: str, keep_going: bool
 ) -> dict[str, Any]:
     """Read pages → the folder. Returns what `report` prints."""
     shipped, left_out, failed = sort_out(results)
@@ -229,13 +243,14 @@ def write(
         raise BuildError("no page has a spoken line")
     repeats = duplicates.episodes()
     splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
-    stats = compute_stats(shipped, rows, splits) | quality_stats(shipped, rows["lines"])
+    stats = compute_stats(shipped, rows, splits, show) | quality_stats(shipped, rows["lines"], show)
     stats["leakage"] = certify(duplicates, splits)
     not_shipped = [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in left_out]
     listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
     with staged(out) as folder:
         write_dataset(
             folder=folder,
+            show=show,
             version=version,
             sample=is_sample(shipped),
             parameters={"chunk_chars": chunk_chars},

@@ -11,7 +11,7 @@ from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCardData
 
 from cards.render import render
-from friends_corpus.sources import ARCHIVE
+from friends_corpus.show import Show
 
 from .lines import Row
 from .plots import plots
@@ -24,6 +24,7 @@ CARD_SPEAKERS = 12
 
 
 def render_card(
+    show: Show,
     version: str,
     sample: bool,
     parameters: Mapping[str, Any],
@@ -36,10 +37,10 @@ def render_card(
 ) -> str:
     """The dataset card. All numbers in it come from the arguments; text from pages is escaped by the template."""
     values = {
-        "metadata": metadata(configs).to_yaml(),
+        "metadata": metadata(configs, show).to_yaml(),
         "version": version,
         "sample": sample,
-        "archive": ARCHIVE,
+        "show": show,
         "parameters": parameters,
         "software": software,
         "configs": configs,
@@ -56,11 +57,11 @@ def render_card(
     return render("dataset.md", values)
 
 
-def metadata(configs: Mapping[str, Mapping[str, Any]]) -> DatasetCardData:
+def metadata(configs: Mapping[str, Mapping[str, Any]], show: Show) -> DatasetCardData:
     """The card's YAML: what the Hub shows in its header, and where `load_dataset` finds configs, splits and types."""
     rows = max(sum(file["rows"] for file in config["splits"].values()) for config in configs.values())
     data = DatasetCardData(
-        pretty_name="Friends lines",
+        pretty_name=f"{show.title} lines",
         language=["en"],
         license="other",
         license_name="scripts-and-transcripts-belong-to-their-owners",
@@ -70,7 +71,7 @@ def metadata(configs: Mapping[str, Mapping[str, Any]]) -> DatasetCardData:
         multilinguality=["monolingual"],
         source_datasets=["original"],
         size_categories=[size_category(rows)],
-        tags=["dialogue", "screenplay", "television", "friends"],
+        tags=["dialogue", "screenplay", "television", show.slug],
     )
     infos = {name: dataset_info(name, config["splits"]) for name, config in configs.items()}
     DatasetInfosDict(infos).to_dataset_card_data(data)

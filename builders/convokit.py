@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from friends_corpus.sources import ARCHIVE
-
 from .lines import Row
 
 UTTERANCE_META = ("position", "speakers", "cue", "text_with_directions", "directions")
@@ -64,7 +62,12 @@ def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Mapping[str, Any])
         yield "utterances.jsonl", json.dumps(utterance) + "\n"
     yield "speakers.json", json.dumps({name: {"meta": {"lines": n}, "vectors": []} for name, n in speakers.items()})
     yield "conversations.json", json.dumps(conversations)
-    corpus = {"name": manifest["dataset"], "version": manifest["version"], "archive": ARCHIVE, "license": "other"}
+    corpus = {
+        "name": manifest["dataset"],
+        "version": manifest["version"],
+        "archive": manifest["show"]["archive"],
+        "license": "other",
+    }
     yield "corpus.json", json.dumps(corpus)
     yield "index.json", json.dumps(index(corpus))
 

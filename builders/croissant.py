@@ -11,9 +11,8 @@ from typing import Any
 
 from datasets import List, Value
 
-from friends_corpus.sources import ARCHIVE
+from friends_corpus.show import Show
 
-from .manifest import DATASET
 from .schema import FEATURES, meaning
 
 CROISSANT = "croissant.json"
@@ -21,12 +20,12 @@ PARQUET = "application/x-parquet"
 TYPES = {"string": "sc:Text", "int32": "sc:Integer"}
 SPLIT_PATH = r".*/(train|validation|test)-[^/]*$"  # "lines/train-00000-of-00001.parquet"
 DESCRIPTION = (
-    "Who says what in the TV series Friends: speaker-attributed lines from transcripts that fans typed by hand, as "
+    "Who says what in the TV series {title}: speaker-attributed lines from transcripts that fans typed by hand, as "
     "single lines, as lines with names, and as chunks of scenes."
 )
 INVENTED = "This build holds only the project's sample pages, whose dialogue is invented: no line is from the series."
 LICENSE = (
-    "other: the scripts belong to their owner (Warner Bros. Entertainment) and the transcripts to the fans who made "
+    "other: the scripts belong to their owner{owner} and the transcripts to the fans who made "
     "them; this dataset claims no rights in either and grants none"
 )
 CONTEXT = {  # the one that the specification gives, word for word
@@ -69,21 +68,23 @@ CONTEXT = {  # the one that the specification gives, word for word
 }
 
 
-def make_croissant(version: str, sample: bool, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def make_croissant(show: Show, version: str, sample: bool, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The whole description; `configs` as in the manifest."""
+    description = DESCRIPTION.format(title=show.title)
+    archive = f" at {show.archive}" if show.archive else ""
     files = [file_object(file) for config in configs.values() for file in config["splits"].values()]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": DATASET,
-        "description": f"{DESCRIPTION} {INVENTED}" if sample else DESCRIPTION,
-        "license": LICENSE,
-        "citeAs": f"Friends lines, version {version}: built by friends-corpus from the fan transcripts at {ARCHIVE}",
+        "name": show.dataset,
+        "description": f"{description} {INVENTED}" if sample else description,
+        "license": LICENSE.format(owner=f" ({show.owner})" if show.owner else ""),
+        "citeAs": f"{show.title} lines, version {version}: built by friends-corpus from fan transcripts{archive}",
         "version": version,
         "inLanguage": "en",
-        "keywords": ["dialogue", "screenplay", "television", "friends"],
-        "isBasedOn": ARCHIVE,
+        "keywords": ["dialogue", "screenplay", "television", show.slug],
+        **({"isBasedOn": show.archive} if show.archive else {}),
         "distribution": [*files, *(file_set(config) for config in configs)],
         "recordSet": [record_set(config) for config in configs],
     }

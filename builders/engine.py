@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from friends_corpus.parse import PARSER_VERSION
+from friends_corpus.show import FRIENDS, read_show
 
 from . import cache
 from .manifest import sha256_of
@@ -28,18 +29,18 @@ class EngineError(Exception):
     """The engine cannot run; the message names the remedy."""
 
 
-def run_tasks(pages: Sequence[Path], tasks: int, jobs: int, cache_folder: Path) -> Path:
+def run_tasks(pages: Sequence[Path], tasks: int, jobs: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
     """Reads the pages into the cache in `tasks` tasks, `jobs` at once; returns the folder with the tasks' logs."""
     if find_spec("datatrove") is None:
         raise EngineError(MISSING)
     from datatrove.executor import LocalPipelineExecutor  # type: ignore[import-untyped,unused-ignore]
     from datatrove.utils.logging import logger  # type: ignore[import-untyped,unused-ignore]
 
-    logs = task_folder(pages, tasks, cache_folder)
+    logs = task_folder(pages, tasks, cache_folder, show)
     logger.remove()  # each task sets up its own and writes it to that folder, too
     with _ending_together():
         LocalPipelineExecutor(
-            pipeline=[ReadShare([page.absolute() for page in pages], cache_folder)],
+            pipeline=[ReadShare([page.absolute() for page in pages], cache_folder, show.absolute())],
             tasks=tasks,
             workers=min(jobs, tasks),
             logging_dir=str(logs),
@@ -53,11 +54,12 @@ class ReadShare:
 
     pages: Sequence[Path] = field(repr=False)
     cache_folder: Path
+    show: Path = FRIENDS
 
     def __call__(self, data: object, rank: int, world_size: int) -> None:
         """The pages of task `rank` of `world_size`."""
         for page in self.pages[rank::world_size]:
-            read_page(page, self.cache_folder)
+            read_page(page, self.cache_folder, self.show)
 
 
 @contextmanager
@@ -76,8 +78,10 @@ def _ending_together() -> Iterator[None]:
         within.clear()
 
 
-def task_folder(pages: Sequence[Path], tasks: int, cache_folder: Path) -> Path:
+def task_folder(pages: Sequence[Path], tasks: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
     """Where the tasks of just these pages, in this order, by this parser, are logged and marked as completed."""
     contents = [(page.name, sha256_of(page) if os.access(page, os.R_OK) else "") for page in pages]
-    key = json.dumps([cache.FORMAT, PARSER_VERSION, tasks, contents]).encode("utf-8", "surrogateescape")
+    key = json.dumps([cache.FORMAT, PARSER_VERSION, read_show(show).version, tasks, contents]).encode(
+        "utf-8", "surrogateescape"
+    )
     return cache_folder.with_name("tasks") / hashlib.sha256(key).hexdigest()[:16]

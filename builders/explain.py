@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from friends_corpus.model import Block, Episode, Line, Segment, Utterance
+    from friends_corpus.show import Show
 
     from .lines import Row
 
@@ -37,6 +38,7 @@ class ExplainError(Exception):
 class Source:
     """A page as it was read now: its segments, its turns as printed and as shipped, and what the labels are read by."""
 
+    show: Show
     blocks: Sequence[Block]
     segments: Sequence[Segment]
     turns: Mapping[int, tuple[Utterance, Line]]  # by position
@@ -46,12 +48,17 @@ class Source:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
     options = parser().parse_args(arguments)
+    from friends_corpus.show import ShowError
+
     try:
-        for line in explain(options.folder, options.row, options.pages, options.context):
+        for line in explain(options.folder, options.row, options.pages, options.context, options.show):
             print(line)
     except ExplainError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
+    except ShowError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
     return 0
 
 
@@ -67,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     add("folder", type=Path, metavar="FOLDER", help="dataset folder")
     add("row", metavar="ROW_ID", help="id of a line (s01e01_c03_u0012) or of a chunk (s01e01_c03_k02)")
     add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build (default: the invented sample)")
+    add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
     add("--context", type=natural, default=4, metavar="N", help="segments shown before and after (default: 4)")
     return parser
 
@@ -78,9 +86,9 @@ def natural(text: str) -> int:
     return int(text)
 
 
-def explain(folder: Path, row_id: str, pages: Path | None, context: int) -> Iterator[str]:
-    """The report, line by line. Raises ExplainError."""
-    from friends_corpus.sources import SAMPLE
+def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_folder: Path | None) -> Iterator[str]:
+    """The report, line by line. Raises ExplainError and ShowError."""
+    from friends_corpus.show import FRIENDS, read_show
 
     from .manifest import read_manifest
 
@@ -96,11 +104,14 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int) -> Iter
         raise ExplainError(f"{row_id}: the dataset has no episode {episode}")
     row = find_row(folder, manifest, "chunks" if match[2] == "k" else "lines", split, row_id)
     entry = next(page for page in manifest["pages"] if page.get("episode") == episode)
-    source = read_source((pages or SAMPLE) / entry["page"], entry)
+    show = read_show(show_folder or FRIENDS)
+    if manifest["show"]["title"] != show.title:
+        raise ExplainError(f"{folder} is of the show {manifest['show']['title']!r}; name its folder with --show")
+    source = read_source((pages or show.sample) / entry["page"], entry, show)
     lines = [int(id.rpartition("_u")[2]) for id in row.get("line_ids", [row_id])]
     check_same(row, [source.turns.get(position) for position in lines])
     yield from describe_row(row, split, folder, manifest)
-    yield from describe_page(row, entry, manifest)
+    yield from describe_page(row, entry, manifest, show)
     turns = [source.turns[position] for position in lines]
     yield from describe_source(source.segments, [order for _, line in turns for order in line.segments], context)
     yield from describe_turns(source, turns)
@@ -125,7 +136,7 @@ def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, 
     return rows
 
 
-def read_source(path: Path, entry: Mapping[str, Any]) -> Source:
+def read_source(path: Path, entry: Mapping[str, Any], show: Show) -> Source:
     """Reads the page again, if it is the one of the manifest."""
     import hashlib
 
@@ -143,12 +154,12 @@ def read_source(path: Path, entry: Mapping[str, Any]) -> Source:
         wanted = f"the dataset was built from a page with sha256 {entry['sha256']}"
         raise ExplainError(f"{path} has sha256 {sha256}; {wanted}", DIFFERS)
     try:
-        segments, printed = parse_page(entry["page"], data)
+        segments, printed = parse_page(entry["page"], data, show)
     except ParseError as error:
         raise ExplainError(f"{path}: this version of the parser cannot read it: {error}", DIFFERS) from None
-    episode = normalise(printed)
+    episode = normalise(printed, show)
     turns = zip(printed.utterances(), episode.utterances(), strict=True)
-    return Source(read_blocks(data), segments, {line.position: (turn, line) for turn, line in turns}, episode)
+    return Source(show, read_blocks(data), segments, {line.position: (turn, line) for turn, line in turns}, episode)
 
 
 def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None:
@@ -179,14 +190,14 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]
         yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
 
 
-def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
+def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any], show: Show) -> Iterator[str]:
     """Where the row stands: page, address, hash, scene."""
     from friends_corpus.parse import PARSER_VERSION
-    from friends_corpus.sources import page_url
 
     numbers = " and ".join(str(number) for number in row["episodes"])
     yield f"page      {entry['page']}: season {row['season']}, episode {numbers}, “{row['episode_title']}”"
-    yield f"url       {'none: an invented page of this project' if manifest['sample'] else page_url(entry['page'])}"
+    url = "none: an invented page of this project" if manifest["sample"] else show.page_url(entry["page"])
+    yield f"url       {url or 'none: the show has no archive'}"
     yield f"sha256    {entry['sha256']}, as in the manifest"
     heading = row["scene_heading"]
     yield f"scene     {row['scene']}: {'no heading' if heading is None else heading}"
@@ -214,7 +225,7 @@ def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> I
     from .lines import line_id
     from .reasons import describe_speakers, find_label
 
-    habits = read_habits(list(source.blocks), source.episode.id)
+    habits = read_habits(list(source.blocks), source.episode.id, source.show)
     for utterance, line in turns:
         label = find_label(source.blocks, source.segments, habits, utterance.parts[0].order)
         yield ""
@@ -222,7 +233,7 @@ def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> I
         yield f"    label     “{label.printed}”, {label.weight}, {label.place}"
         yield f"    accepted  {label.reason}"
         yield f"    cue       “{line.cue}”"
-        for speaker in describe_speakers(utterance.cue, source.episode.id):
+        for speaker in describe_speakers(utterance.cue, source.episode.id, source.show.people):
             yield f"    speaker   {speaker}"
         kinds = dict.fromkeys(part.kind for part in utterance.parts)
         yield f"    made of   {', '.join(kinds)} (segments {', '.join(map(str, line.segments))})"

@@ -58,7 +58,9 @@ class Page(BaseModel):
 class Manifest(BaseModel):
     """What manifest.json must hold; it may hold more."""
 
-    dataset: Literal["friends-lines"]
+    builder: Literal["friends-corpus"]
+    dataset: str
+    show: dict[str, Any]
     version: str = Field(pattern=r"^(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}$")
     sample: bool
     parameters: dict[str, Any]
@@ -86,8 +88,8 @@ class Part:
 def check_shape(manifest: Mapping[str, Any]) -> list[Violation]:
     """Whether everything is there and of the right type.
 
-    >>> print(check_shape({"dataset": "friends-lines"})[0])
-    manifest.json: version: Field required
+    >>> print(check_shape({"builder": "friends-corpus"})[0])
+    manifest.json: dataset: Field required
     """
     try:
         Manifest.model_validate(manifest, strict=True)

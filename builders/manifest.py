@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.show import Show
+
 MANIFEST = "manifest.json"
-DATASET = "friends-lines"  # tells our folders from others
+BUILDER = "friends-corpus"  # tells our folders from others
 
 
 def sha256_of(path: Path) -> str:
@@ -40,6 +42,7 @@ def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def make_manifest(
+    show: Show,
     version: str,
     sample: bool,
     parameters: Mapping[str, Any],
@@ -54,7 +57,9 @@ def make_manifest(
 ) -> dict[str, Any]:
     """The manifest, in the order in which it is written. `sample`: whether all pages are the invented ones."""
     return {
-        "dataset": DATASET,
+        "builder": BUILDER,
+        "dataset": show.dataset,
+        "show": {"title": show.title, "cast": list(show.cast), "archive": show.archive, "version": show.version},
         "version": version,
         "sample": sample,
         "parameters": dict(parameters),
@@ -80,7 +85,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if isinstance(manifest, dict) and manifest.get("dataset") == DATASET and isinstance(manifest.get("files"), dict):
+    if isinstance(manifest, dict) and manifest.get("builder") == BUILDER and isinstance(manifest.get("files"), dict):
         return manifest
     return None
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from friends_corpus.model import Episode, Line, ParseError, Segment
 from friends_corpus.normalise import normalise
 from friends_corpus.parse import PARSER_VERSION, parse_page
+from friends_corpus.show import FRIENDS, read_show
 
 from . import cache
 
@@ -49,13 +50,15 @@ def read_pages(
     cache_folder: Path | None,
     progress: Callable[[Iterable[ReadPage | FailedPage]], Iterable[ReadPage | FailedPage]] = iter,
     lock: int | None = None,
+    show: Path = FRIENDS,
     meanwhile: Callable[[], object] = bool,
 ) -> list[ReadPage | FailedPage]:
-    """Every page in the order given, whatever the number of processes. `lock` is a file that workers must not keep.
+    """Every page in the order given, whatever the number of processes. `lock` is a file that workers must not keep,
+    `show` the folder of the show.
 
     `meanwhile` is called while other processes read; not where there are none.
     """
-    read = partial(read_page, cache_folder=cache_folder)
+    read = partial(read_page, cache_folder=cache_folder, show_folder=show)
     if min(jobs, len(paths)) <= 1:
         return list(progress(map(read, paths)))
     workers = min(jobs, -(-len(paths) // PAGES_PER_TASK))
@@ -86,20 +89,21 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def read_page(path: Path, cache_folder: Path | None) -> ReadPage | FailedPage:
-    """One page file as an episode of normalised lines."""
+def read_page(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS) -> ReadPage | FailedPage:
+    """One page file as an episode of normalised lines. The show comes as its folder: other processes read it again."""
+    show = read_show(show_folder)
     name = os.fsencode(path.name).decode("utf-8", "replace")
     try:
         data = path.read_bytes()
     except OSError as error:
         return FailedPage(name, "", f"{name}: cannot be read: {error.strerror}")
     sha256 = hashlib.sha256(data).hexdigest()
-    key = cache.key(name, sha256, PARSER_VERSION)
+    key = cache.key(name, sha256, PARSER_VERSION + show.version)
     if cache_folder and (kept := cache.load(cache_folder, key)):
         return ReadPage(name, sha256, cache.decode(kept["episode"]), _pairs(kept["kinds"]))
     try:
-        segments, parsed = parse_page(name, data)
-        episode = normalise(parsed)
+        segments, parsed = parse_page(name, data, show)
+        episode = normalise(parsed, show)
     except ParseError as error:
         return FailedPage(name, sha256, str(error) if name in str(error) else f"{name}: {error}")
     except Exception as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cards.render import render
-from friends_corpus.speakers import is_known
+from friends_corpus.show import Show
 
 from .lines import Row
 from .pages import ReadPage
@@ -19,13 +19,15 @@ REPORT = "quality.md"
 DROPPED = "dropped:"
 
 
-def quality_stats(pages: Sequence[ReadPage], lines: Sequence[Row]) -> dict[str, Any]:
+def quality_stats(pages: Sequence[ReadPage], lines: Sequence[Row], show: Show) -> dict[str, Any]:
     """What stats.json says of quality: `pages_table` and `suspicions`; `lines` are the rows of that config."""
     found = find_suspicions(lines, [page.episode.id for page in pages])
-    return {"pages_table": page_table(pages, lines, found), "suspicions": count_suspicions(found)}
+    return {"pages_table": page_table(pages, lines, found, show), "suspicions": count_suspicions(found)}
 
 
-def page_table(pages: Sequence[ReadPage], lines: Sequence[Row], found: Sequence[Suspicion]) -> list[dict[str, Any]]:
+def page_table(
+    pages: Sequence[ReadPage], lines: Sequence[Row], found: Sequence[Suspicion], show: Show
+) -> list[dict[str, Any]]:
     """Per page: scenes, lines, lines with an unknown cue, notes, dropped segments, warnings, duplicated scenes."""
     spoken = Counter(row["id"].partition("_")[0] for row in lines)
     warnings = Counter(suspicion.id.partition("_")[0] for suspicion in found)
@@ -37,7 +39,9 @@ def page_table(pages: Sequence[ReadPage], lines: Sequence[Row], found: Sequence[
             "page": page.name,
             "scenes": len(page.episode.scenes),
             "lines": spoken[page.episode.id],
-            "unknown_cues": sum(not is_known(line.cue, page.episode.id) for line in page.episode.utterances()),
+            "unknown_cues": sum(
+                not show.people.is_known(line.cue, page.episode.id) for line in page.episode.utterances()
+            ),
             "notes": page.kinds.get("note", (0, 0))[0],
             "dropped": sum(counts[0] for kind, counts in page.kinds.items() if kind.startswith(DROPPED)),
             "warnings": warnings[page.episode.id],

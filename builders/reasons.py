@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from friends_corpus.brackets import outside
 from friends_corpus.cues import CAPITALS, PROSE, ROLE, Cue, Habits, find_cues
 from friends_corpus.model import Block, Segment
-from friends_corpus.speakers import BRACKETED, COUPLE, LIST, Person, is_known, is_listed, key, lookup, resolve
+from friends_corpus.speakers import BRACKETED, COUPLE, LIST, People, Person, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _reason(block: Block, cue: Cue, weight: str, habits: Habits) -> str:
     """The first of the parser's rules that holds, in words."""
     printed = block.text[cue.start : cue.end].strip(" \xa0-–>")
     label = outside(printed) or printed.strip("()[] \xa0")
-    if is_listed(label, habits.episode_id):
+    if habits.show.people.is_listed(label, habits.episode_id):
         reason = "every name in it is in speakers.csv"
     elif key(label) in habits.labels:
         reason = "this page prints it in bold with a colon"
@@ -89,26 +89,27 @@ def _is_prose(label: str, habits: Habits) -> bool:
     return PROSE.fullmatch(label) is not None and habits.knows_actor(label)
 
 
-def describe_speakers(cue: str, episode_id: str) -> list[str]:
+def describe_speakers(cue: str, episode_id: str, people: People) -> list[str]:
     """How each person behind a cue was found, one line each.
 
-    >>> describe_speakers("PHOE/MNCA", "s02e07")[0]
+    >>> from friends_corpus.show import friends
+    >>> describe_speakers("PHOE/MNCA", "s02e07", friends().people)[0]
     'Phoebe: “PHOE” in a list of names; speakers.csv: phoe → Phoebe (Phoebe Buffay), in every episode'
-    >>> describe_speakers("MAN WITH HAT", "s01e01")
+    >>> describe_speakers("MAN WITH HAT", "s01e01", friends().people)
     ['Man With Hat: as printed; not in speakers.csv']
     """
-    person = lookup(cue, episode_id)
+    person = people.lookup(cue, episode_id)
     if person:
         return [f"{person.speaker}: “{cue}”; {_table_row(cue, person)}"]
     parts = _names(cue)
-    rows = {found.speaker: (part, found) for part in reversed(parts) if (found := lookup(part, episode_id))}
+    rows = {found.speaker: (part, found) for part in reversed(parts) if (found := people.lookup(part, episode_id))}
     described = []
-    for speaker in resolve(cue, episode_id):
+    for speaker in people.resolve(cue, episode_id):
         if speaker in rows:
             part, found = rows[speaker]
             listed = "in a list of names" if len(parts) > 1 else "in the label"
             described.append(f"{speaker}: “{part}” {listed}; {_table_row(part, found)}")
-        elif is_known(cue, episode_id) and not is_listed(cue, episode_id):
+        elif people.is_known(cue, episode_id) and not people.is_listed(cue, episode_id):
             described.append(f"{speaker}: leads a label written as prose, “{cue}”; a name of speakers.csv")
         else:
             described.append(f"{speaker}: as printed; not in speakers.csv")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from friends_corpus.model import Episode, Line, StageDirection
-from friends_corpus.speakers import is_known
+from friends_corpus.show import Show
 
 from .lines import Row
 from .pages import ReadPage
@@ -20,7 +20,7 @@ TOP_SPEAKERS = 12
 
 
 def compute_stats(
-    pages: Sequence[ReadPage], rows: Mapping[str, Sequence[Row]], splits: Mapping[str, str]
+    pages: Sequence[ReadPage], rows: Mapping[str, Sequence[Row]], splits: Mapping[str, str], show: Show
 ) -> dict[str, Any]:
     """All numbers as plain JSON values. `pages` are those shipped, `rows` those of each config, `splits` by episode."""
     episodes = [page.episode for page in pages]
@@ -42,7 +42,7 @@ def compute_stats(
         "seasons": season_table(lines, rows["chunks"], episodes),
         "splits": split_table(lines, rows["chunks"], splits),
         "speakers": [{"speaker": name, "lines": lines} for name, lines in ranked(speakers)],
-        "unknown_cues": unknown_cues(episodes),
+        "unknown_cues": unknown_cues(episodes, show),
         "line_characters": percentiles(lines["characters"]),
         "chunk_characters": percentiles(chunks["characters"]),
         "chunk_turns": percentiles(chunks["turns"]),
@@ -120,13 +120,13 @@ def credit_table(credits: Iterable[Sequence[str]]) -> list[dict[str, Any]]:
     return [{"name": name, "pages": pages} for name, pages in sorted(counts.items())]
 
 
-def unknown_cues(episodes: Iterable[Episode[Line]]) -> list[dict[str, Any]]:
+def unknown_cues(episodes: Iterable[Episode[Line]], show: Show) -> list[dict[str, Any]]:
     """Cues that speakers.csv does not know: as printed, how often, and the episode where each stands first."""
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for episode in episodes:
         for line in episode.utterances():
-            if not is_known(line.cue, episode.id):
+            if not show.people.is_known(line.cue, episode.id):
                 counts[line.cue] += 1
                 first.setdefault(line.cue, episode.id)
     return [{"cue": cue, "lines": lines, "first_in": first[cue]} for cue, lines in ranked(counts)]

@@ -34,7 +34,7 @@ def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
         f"{package}/{part.name}": hashlib.sha256(part.read_bytes()).hexdigest()
         for package in PACKAGES
         for part in files(package).iterdir()
-        if part.name.endswith((".py", ".csv", ".md"))
+        if part.name.endswith((".py", ".md"))
     }
     whole = [contents, parameters, sorted(code.items()), [_version(library) for library in LIBRARIES]]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()

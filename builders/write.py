@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from friends_corpus.parse import PARSER_VERSION
+from friends_corpus.show import Show
 
 from . import card
 from .croissant import CROISSANT, make_croissant
@@ -26,6 +27,7 @@ CARD = "README.md"
 
 def write_dataset(
     folder: Path,
+    show: Show,
     version: str,
     sample: bool,
     parameters: Mapping[str, Any],
@@ -45,11 +47,12 @@ def write_dataset(
     configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
     (folder / STATS).write_text(to_json(stats), encoding="utf-8")
     write_quality(folder, rows, stats, parameters)
-    (folder / CROISSANT).write_text(to_json(make_croissant(version, sample, configs)), encoding="utf-8")
+    (folder / CROISSANT).write_text(to_json(make_croissant(show, version, sample, configs)), encoding="utf-8")
     examples = {config: example(config_rows) for config, config_rows in rows.items()}
-    text = card.render_card(version, sample, parameters, software, configs, examples, stats, pages, failed_pages)
+    text = card.render_card(show, version, sample, parameters, software, configs, examples, stats, pages, failed_pages)
     (folder / CARD).write_text(text, encoding="utf-8")
     manifest = make_manifest(
+        show=show,
         version=version,
         sample=sample,
         parameters=parameters,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from .brackets import CLOSERS, match_brackets, outside
 from .model import Block
-from .speakers import is_known, is_listed, key
+from .show import Show
+from .speakers import key
 
 MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
 
@@ -60,6 +61,7 @@ class Cue:
 class Habits:
     """How one page prints its labels, read off the page before it is cut up."""
 
+    show: Show
     episode_id: str
     labels: frozenset[str]  # keys of labels printed bold with a colon
     cast: frozenset[str]  # keys of all labels of known people that begin a line
@@ -67,18 +69,19 @@ class Habits:
 
     def knows(self, label: str) -> bool:
         """Whether the label is a name of the table or one this page prints in bold."""
-        return is_listed(label, self.episode_id) or key(label) in self.labels
+        return self.show.people.is_listed(label, self.episode_id) or key(label) in self.labels
 
     def knows_actor(self, label: str) -> bool:
         """Whether a label written as prose begins with a name of the table: "Joey raises his hand"."""
-        return is_known(label, self.episode_id)
+        return self.show.people.is_known(label, self.episode_id)
 
 
-def read_habits(blocks: list[Block], episode_id: str) -> Habits:
+def read_habits(blocks: list[Block], episode_id: str, show: Show) -> Habits:
     """Look over a whole page for its own labels."""
     labels: set[str] = set()
     cast: set[str] = set()
     capitals = 0
+    people = show.people
     for block in blocks:
         text = block.text
         colon = _colon(text, 0)
@@ -87,10 +90,10 @@ def read_habits(blocks: list[Block], episode_id: str) -> Habits:
         label = outside(text[:colon])
         if _bold_share(text, _bold_mask(block), 0, colon) > 0.8 and len(label) <= 40 and not SENTENCE.search(label):
             labels.add(key(label))
-        if is_listed(label, episode_id):
+        if people.is_listed(label, episode_id):
             cast.add(key(label))
-        capitals += bool(CAPITALS.fullmatch(label)) and is_known(label, episode_id)
-    return Habits(episode_id, frozenset(labels - {""}), frozenset(labels | cast), capitals >= 5)
+        capitals += bool(CAPITALS.fullmatch(label)) and people.is_known(label, episode_id)
+    return Habits(show, episode_id, frozenset(labels - {""}), frozenset(labels | cast), capitals >= 5)
 
 
 def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cue]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from .brackets import CLOSERS, OPENERS, match_brackets
 from .cues import Habits
+from .wording import wording
 
 DIRECTION_KINDS = ("direction", "transition", "caption")  # what tells the actors or the viewer something
 HEAD_KINDS = frozenset(("title", "credit", "note", "dropped:address", "dropped:navigation"))
-LOCATION = r"(?:apartment|central perk|coffee ?house|hallway|office|hospital|restaurant|street|airport|museum|bedroom)"
 
 SCENE = re.compile(  # "[Scene: Central Perk", "(Scene: …", "[Tag Scene:", "[SCENE, …", "[Scene Central Perk"
     r"(?i)(?:[(\[{<*\s-]*(?:(?!flash|cut|time)\w+ ){0,3}sc(?:ene?|ence)s?\s*:"
@@ -22,18 +22,6 @@ SCENE = re.compile(  # "[Scene: Central Perk", "(Scene: …", "[Tag Scene:", "[S
 TRANSITION = re.compile(  # within a scene: "[Cut to", "(Time Lapse)", "[Flashback", "-Cuts to", "[Later, …]"
     r"(?i)[(\[{<*\s-]*(?:cuts?(?: back| again| forward)*(?: to\b|[:,.\s])|time[ -]?lapse|flash ?(?:back|forward)s?\b"
     r"|later\b|meanwhile\b|back (?:at|in|to|with)\b|the next (?:day|morning|night)\b)"
-)
-BARE_TRANSITION = re.compile(  # without brackets, a line of its own: "CUT TO: …", "-Cut to Rachel", "Later on."
-    r"(?i)\W*(?:cut(?: back)? to|time[ -]?lapse|flashback) ?:.*|[-–] ?cuts? to\b.*"
-    r"|\W*(?:later(?: on| that (?:day|night|evening)| in the (?:day|evening))?|meanwhile|time[ -]?lapse|flash ?back"
-    rf"|the next (?:day|morning|night)|back (?:at|to|in) .{{0,50}}(?:{LOCATION}|['’]s)|cut to .{{0,60}})\W*"
-)
-PLACE = re.compile(  # a bracketed line that only names a place: "(at Central Perk)", "[Monica and Rachel's]"
-    r"(?i)[(\[{<*\s]*(?:at [^.,]{1,40}"
-    r"|central perk|(?:[\w.]+(?: and |, ?))*[\w.]+['’]s?(?: apartment| place| house| office)?)[.)\]*\s]*"
-)
-BARE_PLACE = re.compile(  # the same without brackets: "Ross and Rachel's Apartment", "Central Perk."
-    r"(?:[A-Z][\w.'’]*(?:,? and |, | ))*(?i:" + LOCATION + r")\W*"
 )
 MARKER = re.compile(  # "Opening Credits", "[INTRO]", "COMMERCIAL BREAK", "The End", "To Be Continued…"
     r"(?i)[\W_]*(?:(?:the )?(?:opening|closing|ending|end|main|starting|final) (?:credits?|titles?|sequence|theme|tag)"
@@ -50,13 +38,6 @@ CREDIT = re.compile(  # "Originally written by …", "Part I Written by: …", "
 )
 NOTE = re.compile(  # "{Transcriber's Note: …}", "(Note: …)", "{…}"
     r"(?i)[(\[{*\s]*(?:(?:transcriber|editor|author)?[’'`]?s?\s*note\s*[:;]|n\.?b\.?:)|\s*\{"
-)
-NAVIGATION = re.compile(  # "Back to the index", "Previous | Home | Next"
-    r"(?i)[\W_]*(?:(?:back|return|go|home|next|prev(?:ious)?|index|main|top|up|menu|page|episodes?|seasons?|list|guide"
-    r"|transcripts?|scripts?|friends|to|the|of|\d+)\b[\W_]*)+"
-)
-TITLE = re.compile(  # "The One With …", "908 - The One …", "Friends: The Last One", "Episode 5.01: The One …"
-    r"(?i)\W*(?:friends\b\W*)?(?:episode\b\W*)?[\d\W]{0,12}the (?:last )?one\b"
 )
 SPEECH_LIKE = re.compile(r"(?i)\b(?:i|i['’]\w+|you|you['’]\w+|we|we['’]\w+|me|us|my|your|our)\b|[!?]\W*$")
 PROSE_DIRECTION = re.compile(  # an unbracketed line about somebody: "Monica opens her front door."
@@ -85,14 +66,14 @@ class Place:
         self.speaking = "cue" in kinds or (self.speaking and not kinds & {"heading", "marker"})
 
 
-def holds_no_first_cue(text: str, heading: bool, head: bool) -> bool:
+def holds_no_first_cue(text: str, heading: bool, head: bool, habits: Habits) -> bool:
     """Lines that may begin like a label but are none: "Written by: …", "Scene: …", "Note: …"."""
     return bool(
         heading
-        or (head and (CREDIT.match(text) or TITLE.match(text)))
+        or (head and (CREDIT.match(text) or wording(habits.show).title.match(text)))
         or NOTE.match(text)
         or SCENE.match(text)
-        or BARE_TRANSITION.fullmatch(text)
+        or wording(habits.show).bare_transition.fullmatch(text)
         or (TRANSITION.match(text) and is_wrapped(text))
         or MARKER.fullmatch(text)
     )
@@ -105,6 +86,7 @@ def kind_of_line(text: str, paragraph: bool, heading: bool, bold: bool, place: P
     """
     bracket = text.strip(" *")[:1]
     wrapped = is_wrapped(text)
+    words = wording(habits.show)
     kind = "speech"
     if MARKER.fullmatch(text):
         kind = "marker"
@@ -112,19 +94,19 @@ def kind_of_line(text: str, paragraph: bool, heading: bool, bold: bool, place: P
         kind = "heading"
     elif NOTE.match(text) and (wrapped or bracket not in OPENERS):
         kind = "note"
-    elif (place.head or place.ended) and CREDIT.match(text) and not TITLE.match(text):
+    elif (place.head or place.ended) and CREDIT.match(text) and not words.title.match(text):
         kind = "credit"
     elif heading:
         kind = "title" if place.head else "heading"
-    elif (place.head or place.ended) and len(text) < 200 and NAVIGATION.fullmatch(text):
+    elif (place.head or place.ended) and len(text) < 200 and words.navigation.fullmatch(text):
         kind = "dropped:navigation"
-    elif (TRANSITION.match(text) and wrapped) or (paragraph and BARE_TRANSITION.fullmatch(text)):
+    elif (TRANSITION.match(text) and wrapped) or (paragraph and words.bare_transition.fullmatch(text)):
         kind = "transition"
     elif wrapped:
-        kind = "heading" if PLACE.fullmatch(text) and (bold or bracket == "[") else "direction"
+        kind = "heading" if words.place.fullmatch(text) and (bold or bracket == "[") else "direction"
     elif place.ended and not place.speaking:
         kind = "dropped:navigation"
-    elif place.head and TITLE.match(text):
+    elif place.head and words.title.match(text):
         kind = "title"
     elif place.head and not (bold and place.titled):
         kind = "title" if bold else "note"
@@ -132,7 +114,7 @@ def kind_of_line(text: str, paragraph: bool, heading: bool, bold: bool, place: P
         actor = PROSE_DIRECTION.match(text)
         if actor and habits.knows(actor[1].removesuffix("'s")):
             kind = "direction"
-        elif BARE_PLACE.fullmatch(text):
+        elif words.bare_place.fullmatch(text):
             kind = "heading"
         elif (bold and len(text) < 60 and ":" not in text) or text.startswith(">>>"):
             kind = "caption"

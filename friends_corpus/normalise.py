@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from .model import Episode, Line, Scene, Segment, StageDirection, Utterance
-from .speakers import resolve
+from .show import Show, friends
+from .speakers import People
 
 TYPOGRAPHY = str.maketrans(
     {"‘": "'", "’": "'", "‚": "'", "‛": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "…": "..."}
@@ -16,11 +17,18 @@ SPOKEN_KINDS = ("cue", "punctuation", "speech")  # the rest of a turn tells, and
 STOP = re.compile(r"[,;:!?]|\.(?!\.)")  # punctuation that no blank stands before; not an ellipsis
 
 
-def normalise(episode: Episode[Utterance]) -> Episode[Line]:
-    """The episode with every utterance turned into a Line; stage directions and headings stay, blanks folded."""
+def normalise(episode: Episode[Utterance], show: Show | None = None) -> Episode[Line]:
+    """The episode with every utterance turned into a Line; stage directions and headings stay, blanks folded.
+
+    `show` says whom the cues mean (default: *Friends*).
+    """
+    people = (show or friends()).people
     positions = iter(range(sum(1 for _ in episode.utterances())))
     scenes = tuple(
-        Scene(clean(scene.heading) if scene.heading else None, tuple(_events(scene, number, episode.id, positions)))
+        Scene(
+            clean(scene.heading) if scene.heading else None,
+            tuple(_events(scene, number, episode.id, positions, people)),
+        )
         for number, scene in enumerate(episode.scenes, start=1)
     )
     return Episode(
@@ -73,16 +81,16 @@ def _join(before: str, after: str) -> str:
 
 
 def _events(
-    scene: Scene[Utterance], number: int, episode_id: str, positions: Iterator[int]
+    scene: Scene[Utterance], number: int, episode_id: str, positions: Iterator[int], people: People
 ) -> Iterator[Line | StageDirection]:
     for event in scene.events:
         if isinstance(event, StageDirection):
             yield StageDirection(fold_blanks(event.text), event.segments)
         else:
-            yield _line(event, number, next(positions), episode_id)
+            yield _line(event, number, next(positions), episode_id, people)
 
 
-def _line(utterance: Utterance, scene: int, position: int, episode_id: str) -> Line:
+def _line(utterance: Utterance, scene: int, position: int, episode_id: str, people: People) -> Line:
     directions = tuple(clean(part.text) for part in utterance.parts if part.kind not in SPOKEN_KINDS)
     text = spoken(utterance.parts)
     if directions and not any(char.isalnum() for char in text):
@@ -90,7 +98,7 @@ def _line(utterance: Utterance, scene: int, position: int, episode_id: str) -> L
     return Line(
         scene=scene,
         position=position,
-        speakers=resolve(utterance.cue, episode_id),
+        speakers=people.resolve(utterance.cue, episode_id),
         cue=fold_blanks(utterance.cue),
         text=text,
         text_with_directions=fold_blanks(utterance.text),

@@ -18,15 +18,15 @@ from pathlib import Path
 
 from .blocks import read_blocks
 from .cues import read_habits
-from .kinds import DIRECTION_KINDS, TITLE
+from .kinds import DIRECTION_KINDS
 from .model import Episode, Line, ParseError, Scene, Segment, StageDirection, Utterance
 from .normalise import normalise
 from .segments import TURN_KINDS, cut
+from .show import FRIENDS, Show, ShowError, friends, read_show
 from .sources import SAMPLE, SourceError, find_pages, identify
 from .speakers import title_case
+from .wording import wording
 
-TITLE_PREFIX = re.compile(r"(?i)^.{0,40}?(?=\bthe (?:last )?one\b)|^\W*(?:\d[\d\s–-]{0,12}[:.–-]\s*)?")  # "908 - "
-SHOW = re.compile(r"(?i)\W*friends\W*")  # a heading that only names the show
 WRITTEN = re.compile(r"(?i)\b(?:written|teleplay|story)(?: ?by)? ?:? ?(.*)")  # "Teleplay by: Jane Doe & John Roe"
 TRANSCRIBED = re.compile(  # "Transcribed by: Jane Doe", "Minor additions and adjustments by Jane Doe"
     r"(?i)\b(?:transcri\w+|adjust\w+|additions|help|check|html\w*) ?(?:by\b|from\b|:) ?:? ?(.*)"
@@ -42,10 +42,10 @@ ASIDE = re.compile(r"[(\[][^)\]]*[)\]]?")  # "(Yeah, that one.)"
 
 
 def _parser_version() -> str:
-    """A hash over all that decides how a page is read: this package's code and data, and the HTML libraries."""
+    """A hash over the code that decides how a page is read, HTML libraries included; `Show.version` covers the data."""
     digest = sha256()
     for part in sorted(files(__package__).iterdir(), key=lambda part: part.name):
-        if part.name.endswith((".py", ".csv")):
+        if part.name.endswith(".py"):
             digest.update(part.name.encode() + part.read_bytes())
     for library in ("beautifulsoup4", "lxml"):
         digest.update(version(library).encode())
@@ -55,10 +55,11 @@ def _parser_version() -> str:
 PARSER_VERSION = _parser_version()  # part of the key under which parsed pages are cached
 
 
-def parse_page(name: str, data: bytes) -> tuple[tuple[Segment, ...], Episode[Utterance]]:
+def parse_page(name: str, data: bytes, show: Show | None = None) -> tuple[tuple[Segment, ...], Episode[Utterance]]:
     """All segments of a page, and the episode folded from them.
 
-    `name` is the file name (it says season and episode), `data` the bytes as served. Raises ParseError for bytes that
+    `name` is the file name (it says season and episode), `data` the bytes as served, `show`
+    whose page it is (default: *Friends*). Raises ParseError for bytes that
     are no page, a page without speakers, and a page whose episode cannot be told.
 
     >>> page = b"<h1>The One</h1><p>[Scene: A park.]</p><p><b>Joey:</b> (sits) Hi.</p>"
@@ -71,11 +72,12 @@ def parse_page(name: str, data: bytes) -> tuple[tuple[Segment, ...], Episode[Utt
     blocks = read_blocks(data)
     if not blocks:
         raise ParseError("no visible text; the page is empty or was cut off: fetch it again")
-    source = identify(name, next((block.text for block in blocks if block.heading), blocks[0].text))
-    segments = cut(blocks, read_habits(blocks, source.id))
+    show = show or friends()
+    source = identify(name, next((block.text for block in blocks if block.heading), blocks[0].text), show)
+    segments = cut(blocks, read_habits(blocks, source.id, show))
     if not any(segment.kind == "cue" for segment in segments):
         raise ParseError("no speaker label such as 'Joey:' anywhere, so no transcript; remove the file from the folder")
-    title, written_by, transcribed_by = read_credits(segments)
+    title, written_by, transcribed_by = read_credits(segments, show)
     scenes = tuple(fold_scenes(segments))
     return segments, Episode(
         name, source.season, source.numbers, source.variant, title, written_by, transcribed_by, scenes
@@ -135,11 +137,12 @@ def _event(segments: list[Segment]) -> Utterance | StageDirection:
     return StageDirection(" ".join(segments[0].text.split()), (segments[0].order,))
 
 
-def read_credits(segments: tuple[Segment, ...]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def read_credits(segments: tuple[Segment, ...], show: Show) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Title, writers and transcribers from the title and credit segments; addresses are not among the names."""
     titles = [" ".join(segment.text.split()) for segment in segments if segment.kind == "title"]
-    titles = [TITLE_PREFIX.sub("", title) for title in titles if not SHOW.fullmatch(title)]
-    title = next((title for title in titles if TITLE.match(title)), titles[0] if titles else "")
+    words = wording(show)
+    titles = [words.title_prefix.sub("", title) for title in titles if not words.name.fullmatch(title)]
+    title = next((title for title in titles if words.title.match(title)), titles[0] if titles else "")
     written: dict[str, None] = {}
     transcribed: dict[str, None] = {}
     credits = (segment for segment in segments if segment.kind in ("credit", "dropped:address"))
@@ -188,10 +191,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--lines", type=Path, metavar="FILE", help="every spoken line: {page, season, …, speakers, cue, text, …}"
     )
+    parser.add_argument(
+        "--show", type=Path, default=FRIENDS, metavar="DIR", help="folder with show.yaml and speakers.csv (Friends)"
+    )
     options = parser.parse_args(argv)
     counts = {"pages": 0, "segments": 0, "lines": 0}
     failed = 0
     try:
+        show = read_show(options.show)
         paths = [path for where in options.pages for path in find_pages(where)]
         with ExitStack() as stack:
             segments_out, lines_out = (
@@ -200,12 +207,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             for path in paths:
                 try:
-                    segments, printed = parse_page(path.name, path.read_bytes())
+                    segments, printed = parse_page(path.name, path.read_bytes(), show)
                 except ParseError as error:
                     print(f"error: {path}: {error}", file=sys.stderr)
                     failed += 1
                     continue
-                episode = normalise(printed)
+                episode = normalise(printed, show)
                 lines = [line for line in episode.utterances() if line.text]
                 counts = {
                     "pages": counts["pages"] + 1,
@@ -219,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if lines_out:
                     for line in lines:
                         lines_out.write(json.dumps(line_row(episode, line), ensure_ascii=False) + "\n")
-    except (SourceError, OSError) as error:
+    except (SourceError, ShowError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     counts |= {"pages failed": failed} if failed else {}

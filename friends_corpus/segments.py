@@ -45,7 +45,7 @@ def _lines(blocks: list[Block], habits: Habits) -> Iterator[list[Piece]]:
 def _pieces(block: Block, habits: Habits, place: Place) -> Iterator[Piece]:
     """One line: what leads up to its first label as a line of its own, then its turns."""
     flat = " ".join(block.text.split())
-    cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, block.heading, place.head))
+    cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, block.heading, place.head, habits))
     if place.ended:
         cues = [cue for cue in cues if habits.knows(outside(block.text[cue.start : cue.end]))]
     lead = cues[0].start if cues else len(block.text)
@@ -102,7 +102,7 @@ def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: 
 def _lines_to_closer(following: list[Block], habits: Habits) -> int:
     """How many of the following lines an open bracket takes: "(He walks in<br>and sits down)"; 0 if none closes it."""
     for count, block in enumerate(following, start=1):
-        if find_cues(block, habits) or holds_no_first_cue(" ".join(block.text.split()), block.heading, False):
+        if find_cues(block, habits) or holds_no_first_cue(" ".join(block.text.split()), block.heading, False, habits):
             return 0
         if first_unopened_closer(block.text) >= 0:
             return count

@@ -1,4 +1,4 @@
-"""Cue → people. Spellings, abbreviations and who is meant where are data: speakers.csv.
+"""Cue → people. Spellings, abbreviations and who is meant where are data: the speakers.csv of a show.
 
 A row of speakers.csv is (cue, speaker, full_name, episodes): the printed label, the display name, the full name where
 it differs, and the seasons or episodes it holds for ("s09 s10", "s02e13"; empty: everywhere else).
@@ -6,13 +6,10 @@ it differs, and the seasons or episodes it holds for ("s09 s10", "s02e13"; empty
 
 from __future__ import annotations
 
-import csv
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib.resources import files
-
-TABLE = files(__package__) / "speakers.csv"
+from functools import lru_cache
 
 BRACKETED = re.compile(r"[(\[<{][^)\]>}]*[)\]>}]?")  # "(to Ross)" in a label
 NOT_IN_KEY = re.compile(r"[^\w/&,' +-]")  # "Mr. Geller" and "MR GELLER" are one key
@@ -20,6 +17,9 @@ SPACES = re.compile(r"\s+")
 LIST = re.compile(r"\s*(?:,\s*(?:and|&)\s|,|&|\+|/|\band\b)\s*", re.I)  # "Ross, Rachel, and Phoebe", "PHOE/MNCA"
 COUPLE = re.compile(r"(?i)(mr|mrs|ms|dr)\.? and (mr|mrs|ms|dr)\.? (.+)")  # "Mr. and Mrs. Geller"
 WORD = re.compile(r"[^\W\d_][\w'’.]*")
+PROSE_LABEL = re.compile(  # "Joey raises his hand", "Amy and Rachel at same time": one or two names, then prose
+    r"((?:[A-Z][\w'’.]* )+?)(?:and ((?:[A-Z][\w'’.]* )+?))?(?=[a-z])(?!(?:and|or|of|the|but|except)\b)"
+)
 KEEP_CAPITALS = frozenset(("TV", "PA", "PBS", "DJ", "MC", "VCR", "II", "III"))
 
 
@@ -35,90 +35,80 @@ def key(cue: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A display name, the full name where one is known (else ""), and the episodes a table row is limited to."""
+    """A table row: display name, full name where one is known (else ""), the episodes it is limited to, the label."""
 
     speaker: str
     full_name: str
     episodes: tuple[str, ...]
+    cue: str
 
 
-@cache
-def table() -> dict[str, tuple[Person, ...]]:
-    """key → rows, those with an episode scope first."""
-    rows: dict[str, list[Person]] = {}
-    for row in csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines()):
-        person = Person(row["speaker"], row["full_name"], tuple(row["episodes"].split()))
-        rows.setdefault(key(row["cue"]), []).append(person)
-    return {cue: tuple(sorted(people, key=lambda person: not person.episodes)) for cue, people in rows.items()}
+class People:
+    """Whom the labels of a show mean: its speakers.csv, ready to be asked.
 
-
-def lookup(cue: str, episode_id: str) -> Person | None:
-    """The table's person for one name in one episode; None where the table does not have it."""
-    for person in table().get(key(cue), ()):
-        if not person.episodes or any(episode_id.startswith(scope) for scope in person.episodes):
-            return person
-    return None
-
-
-@lru_cache(maxsize=4096)
-def resolve(cue: str, episode_id: str) -> tuple[str, ...]:
-    """The display names a printed cue means; never empty. Unknown cues stay as printed, title-cased.
-
-    >>> resolve("PHOE/MNCA", "s02e07")
-    ('Phoebe', 'Monica')
-    >>> resolve("Joey raises his hand", "s09e08")
-    ('Joey',)
-    >>> resolve("MAN WITH HAT", "s01e01")
-    ('Man With Hat',)
+    >>> people = People([Person("Joey", "Joey Tribbiani", (), "Joey"), Person("Ross", "", ("s02",), "Man In Hat")])
+    >>> people.resolve("JOEY", "s01e01"), people.resolve("Man in hat", "s01e01"), people.resolve("Man in hat", "s02e01")
+    (('Joey',), ('Man In Hat',), ('Ross',))
     """
-    return _resolve(cue, episode_id)[0]
 
+    def __init__(self, rows: Iterable[Person]) -> None:
+        by_key: dict[str, list[Person]] = {}
+        for row in rows:
+            by_key.setdefault(key(row.cue), []).append(row)
+        self.rows: Mapping[str, tuple[Person, ...]] = {  # by key, those with an episode scope first
+            cue: tuple(sorted(people, key=lambda person: not person.episodes)) for cue, people in by_key.items()
+        }
+        self._found = lru_cache(maxsize=4096)(self._find)  # an episode asks for the same labels again and again
 
-@lru_cache(maxsize=4096)
-def is_known(cue: str, episode_id: str) -> bool:
-    """Whether the table says who speaks: every name listed, or a listed name followed by prose."""
-    return _resolve(cue, episode_id)[1] != "unknown"
+    def lookup(self, cue: str, episode_id: str) -> Person | None:
+        """The row for one name in one episode; None where the table does not have it."""
+        for person in self.rows.get(key(cue), ()):
+            if not person.episodes or any(episode_id.startswith(scope) for scope in person.episodes):
+                return person
+        return None
 
+    def resolve(self, cue: str, episode_id: str) -> tuple[str, ...]:
+        """The display names a printed cue means; never empty. Unknown cues stay as printed, title-cased.
 
-@lru_cache(maxsize=4096)
-def is_listed(cue: str, episode_id: str) -> bool:
-    """Whether every name of the cue stands in the table, with nothing else in the label."""
-    return _resolve(cue, episode_id)[1] == "listed"
+        With the table of *Friends*, "PHOE/MNCA" means Phoebe and Monica, "Joey raises his hand" means Joey.
+        """
+        return self._found(cue, episode_id)[0]
 
+    def is_known(self, cue: str, episode_id: str) -> bool:
+        """Whether the table says who speaks: every name listed, or a listed name followed by prose."""
+        return self._found(cue, episode_id)[1] != "unknown"
 
-def _resolve(cue: str, episode_id: str) -> tuple[tuple[str, ...], str]:
-    """The people, and how they were found: "listed", "prose" or "unknown"."""
-    person = lookup(cue, episode_id)
-    if person:
-        return (person.speaker,), "listed"
-    plain = SPACES.sub(" ", BRACKETED.sub(" ", cue)).strip(" ,;.:-")
-    couple = COUPLE.fullmatch(plain)
-    parts = [part for part in LIST.split(plain) if part]
-    if couple:
-        parts = [f"{couple[1]}. {couple[3]}", f"{couple[2]}. {couple[3]}"]
-    people = [lookup(part, episode_id) for part in parts]
-    known = [person for person in people if person]
-    if len(parts) > 1 and len(known) == len(parts):
-        return tuple(dict.fromkeys(person.speaker for person in known)), "listed"
-    actors = _leading_names(plain, episode_id)
-    if actors:
-        return actors, "prose"
-    if len(parts) > 1 and "/" in plain and known:
-        return (known[0].speaker,), "unknown"  # "Phoebe/Waitress": the person in a part
-    names = (person.speaker if person else title_case(part) for person, part in zip(people, parts, strict=True))
-    return tuple(dict.fromkeys(names)) or (title_case(cue) or "?",), "unknown"
+    def is_listed(self, cue: str, episode_id: str) -> bool:
+        """Whether every name of the cue stands in the table, with nothing else in the label."""
+        return self._found(cue, episode_id)[1] == "listed"
 
+    def _find(self, cue: str, episode_id: str) -> tuple[tuple[str, ...], str]:
+        """The people, and how they were found: "listed", "prose" or "unknown"."""
+        person = self.lookup(cue, episode_id)
+        if person:
+            return (person.speaker,), "listed"
+        plain = SPACES.sub(" ", BRACKETED.sub(" ", cue)).strip(" ,;.:-")
+        couple = COUPLE.fullmatch(plain)
+        parts = [part for part in LIST.split(plain) if part]
+        if couple:
+            parts = [f"{couple[1]}. {couple[3]}", f"{couple[2]}. {couple[3]}"]
+        people = [self.lookup(part, episode_id) for part in parts]
+        known = [person for person in people if person]
+        if len(parts) > 1 and len(known) == len(parts):
+            return tuple(dict.fromkeys(person.speaker for person in known)), "listed"
+        actors = self._leading_names(plain, episode_id)
+        if actors:
+            return actors, "prose"
+        if len(parts) > 1 and "/" in plain and known:
+            return (known[0].speaker,), "unknown"  # "Phoebe/Waitress": the person in a part
+        names = (person.speaker if person else title_case(part) for person, part in zip(people, parts, strict=True))
+        return tuple(dict.fromkeys(names)) or (title_case(cue) or "?",), "unknown"
 
-PROSE_LABEL = re.compile(  # "Joey raises his hand", "Amy and Rachel at same time": one or two names, then prose
-    r"((?:[A-Z][\w'’.]* )+?)(?:and ((?:[A-Z][\w'’.]* )+?))?(?=[a-z])(?!(?:and|or|of|the|but|except)\b)"
-)
-
-
-def _leading_names(label: str, episode_id: str) -> tuple[str, ...]:
-    """Who acts in a label written as prose: "Ross and Rachel looking up" → Ross, Rachel; () if nobody known does."""
-    match = PROSE_LABEL.match(label)
-    people = [lookup(name, episode_id) for name in match.groups() if name] if match else []
-    return tuple(person.speaker for person in people if person) if people and all(people) else ()
+    def _leading_names(self, label: str, episode_id: str) -> tuple[str, ...]:
+        """Who acts in a label written as prose: "Ross and Rachel looking up" → Ross, Rachel; () if nobody known."""
+        match = PROSE_LABEL.match(label)
+        people = [self.lookup(name, episode_id) for name in match.groups() if name] if match else []
+        return tuple(person.speaker for person in people if person) if people and all(people) else ()
 
 
 def title_case(label: str) -> str:

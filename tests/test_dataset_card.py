@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,12 +143,14 @@ def test_text_from_pages_is_only_text(folder: Path) -> None:
 def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
     """Straight through the renderer, with the text in every place where text from pages goes."""
     from builders.card import render_card
+    from friends_corpus.show import friends
 
     rows = {config: dict.fromkeys(features, HOSTILE) for config, features in FEATURES.items()}
     part = {"path": "p", "rows": 1, "bytes": 1, "arrow_bytes": 1, "sha256": "0"}
     lengths = {"median": 1, "p90": 1, "p99": 1, "longest": 1}
     counts = {"pages": 1, "episodes": 1, "scenes": 1, "lines": 1, "words": 1, "chunks": 1, "speakers": 1}
     text = render_card(
+        show=replace(friends(), title=HOSTILE, owner=HOSTILE, years=HOSTILE),
         version="1.0.0",
         sample=False,
         parameters={"chunk_chars": 1200},

@@ -16,6 +16,7 @@ from builders.reasons import describe_speakers, find_label
 from friends_corpus.blocks import read_blocks
 from friends_corpus.cues import read_habits
 from friends_corpus.parse import parse_page
+from friends_corpus.show import friends
 from friends_corpus.sources import SAMPLE, find_pages
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
@@ -194,7 +195,7 @@ def test_reasons(line: str, label: str, reason: str) -> None:
 def labels(name: str, data: bytes) -> list:
     segments, episode = parse_page(name, data)
     blocks = read_blocks(data)
-    habits = read_habits(blocks, episode.id)
+    habits = read_habits(blocks, episode.id, friends())
     return [find_label(blocks, segments, habits, turn.parts[0].order) for turn in episode.utterances()]
 
 
@@ -209,17 +210,15 @@ def labels(name: str, data: bytes) -> list:
     ],
 )
 def test_speakers(cue: str, episode: str, expected: list[str]) -> None:
-    described = describe_speakers(cue, episode)
+    described = describe_speakers(cue, episode, friends().people)
     assert len(described) == len(expected)
     for line, start in zip(described, expected, strict=True):
         assert line.startswith(start)
 
 
 def test_the_scope_of_a_table_row() -> None:
-    from friends_corpus.speakers import table
-
-    cue, person = next((cue, people[0]) for cue, people in table().items() if people[0].episodes)
-    [described] = describe_speakers(cue, f"{person.episodes[0]}e01"[:6])
+    cue, person = next((cue, people[0]) for cue, people in friends().people.rows.items() if people[0].episodes)
+    [described] = describe_speakers(cue, f"{person.episodes[0]}e01"[:6], friends().people)
     assert described.endswith(f"only in {', '.join(person.episodes)}")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from friends_corpus.parse import main
-from friends_corpus.sources import SAMPLE, identify, page_url
+from friends_corpus.show import friends
+from friends_corpus.sources import SAMPLE, identify
 
 SAMPLE_LINES = 990  # as written, counted by hand from the sources of the sample pages
 
@@ -76,9 +77,9 @@ def test_help_is_quick_and_enough() -> None:
     ],
 )
 def test_what_a_file_name_says(name: str, season: int, numbers: tuple[int, ...], variant: str) -> None:
-    source = identify(name, "")
+    source = identify(name, "", friends())
     assert (source.season, source.numbers, source.variant) == (season, numbers, variant)
 
 
 def test_page_url() -> None:
-    assert page_url("0101.html") == "https://fangj.github.io/friends/season/0101.html"
+    assert friends().page_url("0101.html") == "https://fangj.github.io/friends/season/0101.html"
