@@ -98,7 +98,7 @@ def read_blocks(data: bytes) -> list[Block]:
     text = STYLE_TAG.sub(lambda tag: closer + _style_mark(tag), text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "looks like a URL / a file name": any text is a page here
-        soup = BeautifulSoup(text, "lxml")
+        soup = BeautifulSoup(text, "lxml", multi_valued_attributes=None)
     return list(_blocks(soup))
 
 
@@ -115,21 +115,30 @@ def _blocks(soup: BeautifulSoup) -> Iterator[Block]:
     while stack:
         node, entering = stack.pop()
         if type(node) is NavigableString:  # comments, doctypes and CDATA are subclasses
-            for index, line in enumerate(str(node).splitlines() if pre else [str(node)]):
-                if index:
-                    yield from writer.end_block(bool(heading), starts_paragraph=False)
+            if not pre:
+                writer.write(node)
+                continue
+            for index, line in enumerate(node.splitlines()):
+                if index and (block := writer.end_block(bool(heading), starts_paragraph=False)):
+                    yield block
                 writer.write(line)
         if not isinstance(node, Tag) or node.name in HIDDEN:
             continue
-        if node.name in PARAGRAPH or (node.name == "br" and entering):
-            yield from writer.end_block(bool(heading), starts_paragraph=node.name != "br")
-        step = 1 if entering else -1
-        heading += step if node.name in HEADING else 0
-        pre += step if node.name == "pre" else 0
-        if entering:
+        name = node.name
+        if name in PARAGRAPH or (name == "br" and entering):
+            block = writer.end_block(bool(heading), starts_paragraph=name != "br")
+            if block:
+                yield block
+        if name in HEADING:
+            heading += 1 if entering else -1
+        elif name == "pre":
+            pre += 1 if entering else -1
+        if entering and name != "br":
             stack.append((node, False))
-            stack.extend((child, True) for child in reversed(node.contents))
-    yield from writer.end_block(bool(heading), starts_paragraph=True)
+        if entering and node.contents:
+            stack.extend([(child, True) for child in reversed(node.contents)])
+    if block := writer.end_block(bool(heading), starts_paragraph=True):
+        yield block
 
 
 class _Writer:
@@ -144,6 +153,8 @@ class _Writer:
         self.bold = 0
 
     def write(self, text: str) -> None:
+        if text == "\n" and not self.runs:  # between two paragraphs
+            return
         for part in BOLD_MARK.split(text):
             if part == BOLD_ON:
                 self.bold += 1
@@ -153,19 +164,27 @@ class _Writer:
                 self._add(BLANKS.sub(" ", part))
 
     def _add(self, text: str) -> None:
-        if not self.runs or self.runs[-1].text.endswith(" "):
+        last = self.runs[-1] if self.runs else None
+        if last is None or last.text[-1] == " ":
             text = text.removeprefix(" ")
         if not text:
             return
-        if self.runs and self.runs[-1].bold == (self.bold > 0):
-            text = self.runs.pop().text + text
-        self.runs.append(Run(text, self.bold > 0))
+        bold = self.bold > 0
+        if last and last.bold == bold:
+            self.runs[-1] = Run(last.text + text, bold)
+        else:
+            self.runs.append(Run(text, bold))
 
-    def end_block(self, heading: bool, starts_paragraph: bool) -> Iterator[Block]:
-        if any(run.text.strip() for run in self.runs):
-            yield Block(tuple(self.runs), self.paragraph, heading)
-            self.paragraph = starts_paragraph
-            self.bold = 0
-        else:  # a blank line is a paragraph border, too: <br><br>
+    def end_block(self, heading: bool, starts_paragraph: bool) -> Block | None:
+        """The block that ends here; None where nothing visible was written: a paragraph border, too (<br><br>)."""
+        if not self.runs:
             self.paragraph = True
+            return None
+        runs, paragraph = tuple(self.runs), self.paragraph
         self.runs = []
+        if all(run.text.isspace() for run in runs):
+            self.paragraph = True
+            return None
+        self.paragraph = starts_paragraph
+        self.bold = 0
+        return Block(runs, paragraph, heading)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 OPENERS, CLOSERS = "([{<", ")]}>"
 BRACKET = re.compile(r"[(\[{<)\]}>]")
+OPENER = re.compile(r"[(\[{<]")
 NO_BRACKET = re.compile(r"(?:.?[:;]-|[:;]-)\((?=\s|$)|.{0,2}<(?!\s?[A-Za-z(\[])")  # ":-( ", "<3"
 PARTNER = dict(zip(CLOSERS, OPENERS, strict=True))
 

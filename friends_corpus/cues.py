@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .brackets import CLOSERS, match_brackets, outside
+from .brackets import CLOSERS, OPENER, match_brackets, outside
 from .model import Block
 from .show import Show
 from .speakers import key
@@ -205,10 +205,10 @@ def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
 
 def _colon(text: str, start: int) -> int:
     """The first colon outside brackets within a label's length of `start`; -1 without one."""
-    window = text[start : start + MAX_LABEL]
-    offset = window.find(":")
-    if offset < 0:
-        return -1
+    first = text.find(":", start, start + MAX_LABEL)
+    if first < 0 or not OPENER.search(text, start, first):
+        return first
+    window, offset = text[start : start + MAX_LABEL], first - start
     spans = match_brackets(window)
     while offset >= 0:
         around = next(((first, end) for first, end in spans.items() if first < offset < end), None)
@@ -220,6 +220,8 @@ def _colon(text: str, start: int) -> int:
 
 def _bold_share(text: str, bold: bytes, start: int, end: int) -> float:
     """The share of letters between two positions that are bold, directions aside: "**Joey** (to Ross)" is 1.0."""
+    if 1 not in bold[start:end]:
+        return 0.0
     letters = bold_letters = 0
     offset = start
     for opener, closer in [*match_brackets(text[start:end]).items(), (end - start, end - start)]:

@@ -49,7 +49,7 @@ def clean(text: str) -> str:
     >>> clean("I’m\\xa0 “fine”… ")
     'I\\'m "fine"...'
     """
-    return fold_blanks(text.translate(TYPOGRAPHY))
+    return fold_blanks(text if text.isascii() and "`" not in text else text.translate(TYPOGRAPHY))
 
 
 def fold_blanks(text: str) -> str:

@@ -16,13 +16,10 @@ MAY_IMPORT = {
 }
 ONLY_IN = {"datasets": {"builders", "train"}, "torch": {"train"}, "transformers": {"train"}, "bs4": {"friends_corpus"}}
 COMMANDS = [
-    "friends_corpus.parse",
-    "builders.build",
-    "builders.explain",
-    "builders.export",
-    "builders.check",
-    "builders.diff",
-    "train.sft",
+    f"{package}.{path.stem}"
+    for package in MAY_IMPORT
+    for path in sorted((ROOT / package).glob("*.py"))
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 ]
 
 

@@ -57,7 +57,7 @@ def test_missing_and_empty_folders(tmp_path: Path, capsys: pytest.CaptureFixture
         assert capsys.readouterr().err.startswith(f"error: {where}: no ")
 
 
-def test_help_is_quick_and_enough() -> None:
+def test_help_is_enough() -> None:
     run = subprocess.run([sys.executable, "-m", "friends_corpus.parse", "--help"], capture_output=True, text=True)
     assert run.returncode == 0 and "--segments" in run.stdout and "Example" in run.stdout
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,13 +72,11 @@ def trained(home: Path, tiny: Path) -> subprocess.CompletedProcess[str]:
 # --- without torch ---------------------------------------------------------------------------------------------------
 
 
-def test_help_is_quick(home: Path) -> None:
-    best = 9.0
-    for _ in range(3):
-        started = time.perf_counter()
-        assert "--text-field" in command("-m", "train.sft", "--help", cwd=home).stdout
-        best = min(best, time.perf_counter() - started)
-    assert best < 1
+def test_help_is_enough(home: Path) -> None:
+    """That it is quick, too, is tests/test_house_rules.py's: it imports nothing heavy."""
+    said = command("-m", "train.sft", "--help", cwd=home).stdout
+    assert "--text-field" in said
+    assert "--max-steps" in said
 
 
 @pytest.mark.parametrize(
