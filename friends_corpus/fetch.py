@@ -1,0 +1,301 @@
+"""python -m friends_corpus.fetch: an index page → the transcripts it lists, as served, in a folder for builders.build.
+
+Asks one page at a time, slowly, and obeys robots.txt. A second run moves no page that has not changed; a run that was
+interrupted goes on where it was. In the folder, pages.jsonl says where each page came from and when.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .archive import Archive
+    from .download import Limits
+    from .index import Get, Wanted
+    from .polite import Clock
+    from .show import Show
+
+FAILED, BAD_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+DELAY = 1.0
+
+
+class FetchError(Exception):
+    """Nothing, or nothing more, can be fetched; the message says why and what to do."""
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0 all is here, 1 pages failed, 2 bad usage, 130 or 143 ended."""
+    command = parser()
+    options = command.parse_args(arguments)
+
+    import stamina.instrumentation
+
+    from .archive import ArchiveError
+    from .polite import SiteError
+    from .show import FRIENDS, ShowError, read_show
+
+    stamina.instrumentation.set_on_retry_hooks([])  # retries are not news, failures are: they come as a table
+    kept = f"what was fetched is kept in {options.out}; run the same command again to go on"
+    try:
+        with terminable():
+            show = read_show(options.show or FRIENDS)
+            failed = fetch(
+                options.source or show.archive, options.out, options.delay, options.allow_host, show, options.warc
+            )
+    except ShowError as error:
+        return complain(str(error), BAD_USAGE)
+    except (FetchError, ArchiveError) as error:
+        return complain(str(error), FAILED)
+    except SiteError as error:
+        return complain(f"{error}; {kept}", FAILED)
+    except OSError as error:
+        return complain(f"{error.filename or options.out}: {error.strerror or error}; {kept}", FAILED)
+    except KeyboardInterrupt:
+        return complain(f"interrupted; {kept}", INTERRUPTED)
+    except Terminated:
+        return complain(f"terminated; {kept}", TERMINATED)
+    return FAILED if failed else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m friends_corpus.fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--source", metavar="WHERE", help="fangj (default), the address of an index page, or a folder with index.html")
+    add("--out", type=Path, default=Path("data/raw"), metavar="DIR", help="folder of the pages (default: %(default)s)")
+    add(
+        "--delay",
+        type=seconds,
+        default=DELAY,
+        metavar="S",
+        help="least seconds between requests (default: %(default)g)",
+    )
+    add(
+        "--allow-host", action="append", default=[], metavar="H", help="a host whose address may be private; repeatable"
+    )
+    add("--show", type=Path, metavar="DIR", help="folder with show.yaml and speakers.csv of another show than Friends")
+    add("--warc", type=Path, metavar="FILE", help="also write every page as it came to a new WARC file (*.warc.gz)")
+    return parser
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, 0 to 3600."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
+    return value
+
+
+def complain(problem: str, code: int) -> int:
+    """One line on stderr."""
+    print(f"error: {' '.join(problem.split())}", file=sys.stderr)
+    return code
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does: files are closed, half-written ones removed."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def warn(text: str) -> None:
+    """A line on stderr, beside the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+
+
+def fetch(
+    source: str,
+    out: Path,
+    delay: float,
+    allowed: Sequence[str],
+    show: Show,
+    warc_file: Path | None = None,
+    limits: Limits | None = None,
+    clock: Clock | None = None,
+) -> int:
+    """Brings all pages that the index of `source` lists to the folder `out`; returns how many failed.
+
+    Raises FetchError, ArchiveError, SiteError, OSError.
+    """
+    from .archive import Archive
+    from .download import Limits
+
+    limits = limits or Limits()
+    with ExitStack() as stack:
+        index_url, get = connect(stack, source, delay, allowed, show, warc_file, limits, clock)
+        archive = stack.enter_context(Archive.opened(out))
+        if archive.healed:
+            print(f"{out}: the last run was cut off while writing; its last line is dropped", file=sys.stderr)
+        if archive.unreadable:
+            print(f"warning: {out}/pages.jsonl: {archive.unreadable} lines cannot be read", file=sys.stderr)
+        archive.begin(index_url)
+        wanted = list_pages(archive, get, index_url, show)
+        failures, counts = fetch_pages(archive, get, wanted, show, limits)
+        archive.end(index_url, counts)
+    report(out, failures, counts)
+    return len(failures)
+
+
+def connect(
+    stack: ExitStack,
+    source: str,
+    delay: float,
+    allowed: Sequence[str],
+    show: Show,
+    warc_file: Path | None,
+    limits: Limits,
+    clock: Clock | None,
+) -> tuple[str, Get]:
+    """The address of the index page, and what gets a page: from a folder's files, or from a site."""
+    from importlib.metadata import metadata
+
+    from .archive import recorded
+    from .download import Downloader, PageError
+    from .index import local
+    from .polite import ROBOT, Clock, Site, canonical
+    from .show import friends
+
+    if source == "fangj":
+        source = friends().archive
+    if not source:
+        raise FetchError(f"the show {show.title} names no archive; say where its pages are with --source")
+    if "://" not in source:
+        if warc_file:
+            raise FetchError("--warc records what a site sends; leave it out with a folder as --source")
+        folder = Path(source).resolve()
+        if not (folder / "index.html").is_file():
+            raise FetchError(f"{source}: no index.html in this folder; --source takes a folder with one, or an address")
+        return (folder / "index.html").as_uri(), local(folder, limits)
+    try:
+        index_url = canonical(source, "")
+    except PageError as error:
+        raise FetchError(f"--source {source}: {error}") from None
+    about = metadata("friends-corpus")
+    agent = f"{ROBOT}/{about['Version']} (+{about['Summary']})"
+    get = Site(stack.enter_context(Downloader(agent, allowed, limits)), delay, limits, clock or Clock(), warn).get
+    if not warc_file:
+        return index_url, get
+    try:
+        return index_url, stack.enter_context(recorded(get, warc_file, agent))
+    except ImportError:
+        raise FetchError("--warc needs warcio: pip install 'friends-corpus[warc]'") from None
+    except FileExistsError:
+        raise FetchError(f"{warc_file} is there already; --warc writes a new file") from None
+
+
+def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]:
+    """What the index lists; fetched, unless the run that goes on has it. Raises FetchError without one page."""
+    from .archive import INDEX
+    from .download import PageError
+    from .index import read_index
+
+    if not (INDEX in archive.checked and archive.state(INDEX, url) == "good"):
+        try:
+            bring(archive, get, INDEX, url)
+        except PageError as error:
+            archive.fail(INDEX, url, str(error), error.status)
+            raise FetchError(f"{url}: {error}; without the index no page can be fetched") from None
+    html = (archive.folder / INDEX).read_bytes()
+    wanted = list(read_index(html, archive.stored[INDEX]["final_url"], show))
+    if not any(page.name for page in wanted):
+        raise FetchError(f"{url}: no link to a transcript page on it; --source takes the page that lists the episodes")
+    return wanted
+
+
+def fetch_pages(
+    archive: Archive, get: Get, wanted: Sequence[Wanted], show: Show, limits: Limits
+) -> tuple[list[tuple[Wanted, str]], Counter[str]]:
+    """All pages, one after the other: the failed ones with their reasons, and what became of how many."""
+    from tqdm import tqdm
+
+    from .download import PageError
+
+    failures: list[tuple[Wanted, str]] = []
+    counts = Counter({"fetched": 0, "unchanged": 0, "failed": 0})
+    in_a_row = 0
+    for page in tqdm(wanted, "fetch", unit="page"):
+        state = archive.state(page.name, page.url) if page.name else ""
+        if state == "good" and page.name in archive.checked:
+            counts["already here"] += 1
+            continue
+        if state == "damaged":
+            warn(f"{page.name}: not the bytes that were fetched; fetching it again")
+        try:
+            if page.error:
+                raise PageError(page.error)
+            counts["fetched" if bring(archive, get, page.name, page.url, show) else "unchanged"] += 1
+            in_a_row = 0
+        except PageError as error:
+            archive.fail(page.name, page.url, str(error), error.status)
+            failures.append((page, str(error)))
+            counts["failed"] += 1
+            in_a_row = in_a_row + 1 if error.site else 0
+            if in_a_row == limits.site_errors:
+                report(archive.folder, failures, counts)
+                raise FetchError(
+                    f"the site failed to serve {in_a_row} pages in a row, {page.url} last: {error}; what was fetched is"
+                    f" kept in {archive.folder}; run the same command again later"
+                ) from None
+    return failures, counts
+
+
+def bring(archive: Archive, get: Get, name: str, url: str, show: Show | None = None) -> bool:
+    """One page from its source to the archive; False if it is here unchanged. `show`: check that it is a transcript.
+
+    Raises PageError, SiteError, OSError.
+    """
+    from .download import PageError
+    from .index import check_transcript
+
+    good = archive.state(name, url) == "good"
+    reply = get(url, archive.validators(name) if good else {})
+    if reply.status == 304:
+        archive.confirm(name, url, reply)
+        return False
+    if show:
+        if twin := archive.twin(name, reply.body):
+            raise PageError(f"no transcript of its own: the same bytes as {twin}", status=200)
+        check_transcript(name, reply.body, show)
+    return archive.keep(name, url, reply)
+
+
+def report(out: Path, failures: Sequence[tuple[Wanted, str]], counts: Mapping[str, int]) -> None:
+    """The table of failed pages on stderr, and the counts on stdout."""
+    if failures:
+        print(f"{len(failures)} {'page' if len(failures) == 1 else 'pages'} failed:", file=sys.stderr)
+        width = max(len(page.name) for page, _ in failures)
+        for page, error in failures:
+            print(f"  {page.name:{width}}  {ascii(page.url)[1:-1]}  {ascii(error)[1:-1]}", file=sys.stderr)
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what != "already here")
+    print(f"{out}: {said}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
