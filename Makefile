@@ -1,7 +1,8 @@
 # make demo    sample pages → datasets → 8-bit LoRA adapter → base-versus-tuned samples (PAGES=dir for real pages)
 # make test    every test;  make test-fast: those that need neither torch nor seconds
+# make soak    the full matrices of faults, of which make test runs a part (some minutes more)
 # make lint    ruff and mypy --strict;  make clean: remove all that make and the commands made here
-.PHONY: demo test test-fast lint clean record
+.PHONY: demo test test-fast soak lint clean record
 .DEFAULT_GOAL := test
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -36,6 +37,9 @@ test: $(READY_DEV)
 
 test-fast: $(READY_DEV)
 	$(RUN) -m pytest -m "not slow" --ignore train
+
+soak: $(READY_DEV)
+	$(RUN) -m pytest -m soak
 
 lint: $(READY_DEV)
 	$(RUN) -m ruff check .

@@ -1,0 +1,212 @@
+"""python -m builders.publish: a dataset folder → a dataset repo on the Hub, as one commit and one tag.
+
+The folder must be what its manifest says, and sound (as python -m builders.check sees it). The tag is the manifest's
+version, v1.0.0, and never moves: other content needs another --version when the folder is built. The same content once
+more changes nothing. Afterwards every config is loaded from the tag with an empty cache and compared with the folder.
+Repos are private unless --public is given. The token comes from HF_TOKEN or from `hf auth login`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cards.outgoing import ReleaseError
+from cards.release import add_options, repo_id
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+    from cards.hub import Patience, Repo
+    from cards.outgoing import Outgoing
+
+FAILED, INTERRUPTED = 1, 130
+ROOM = 4  # reading back needs about this many times the size of the release: downloads and their Arrow copies
+LOADING, LOADINGS = 600, 4  # seconds for all configs, and how often that is tried
+OWN_CACHES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_DATASETS_CACHE", "HF_XET_CACHE", "HF_MODULES_CACHE")
+READ_BACK = "import sys; from builders.publish import read_back; read_back(*sys.argv[1:])"
+Digests = dict[str, dict[str, list[Any]]]  # config → split → [rows, sha256 of the ids in order]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0 published, 1 not or not wholly, 2 bad usage, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(given)
+
+    from cards.hub import Patience
+    from cards.release import connect
+
+    try:
+        manifest, problems = check(options.folder)
+        if problems:
+            print("\n".join(problems))
+            raise ReleaseError(f"{options.folder} is not what its manifest says, or not sound; build it anew")
+        publish(options, manifest, connect(), Patience())
+    except ReleaseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        print(f"the folder is as it was; to try again: python -m builders.publish {shlex.join(given)}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("error: interrupted; what was published by then is whole, run the command again", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m builders.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="dataset folder, as written by builders.build")
+    parser.add_argument("repo", type=repo_id, metavar="USER/NAME", help="dataset repo; NAME alone is in your namespace")
+    add_options(parser)
+    return parser
+
+
+def check(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The manifest, and what is wrong with the folder, one line each. Raises ReleaseError where there is none."""
+    from .check import check_folder, describe_violations
+    from .manifest import read_manifest
+
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise ReleaseError(f"{folder}: no dataset folder (no manifest.json of ours); build one")
+    return manifest, describe_violations(check_folder(folder).violations)
+
+
+def publish(options: argparse.Namespace, manifest: Mapping[str, Any], api: HfApi, patience: Patience) -> None:
+    """From a checked folder to a verified release. Raises ReleaseError."""
+    from cards.outgoing import check_secrets, machine_places, read_outgoing
+    from cards.release import open_repo, release, show
+
+    from .manifest import MANIFEST, files_of
+
+    folder, tag = options.folder, f"v{manifest['version']}"
+    files = read_outgoing(folder, files_of(folder))
+    for file in files:
+        if file.path != MANIFEST and file.sha256 != manifest["files"][file.path]["sha256"]:
+            raise ReleaseError(f"{folder / file.path} has just been changed; build the folder anew")
+    places = machine_places(folder)
+    check_secrets(files, str(api.token), places)
+    check_secrets(unpacked(files), str(api.token), places)
+    check_room(files)
+    repo = open_repo(api, options.repo, "dataset", patience)
+    commit = release(repo, files, tag, MANIFEST, options.public, options.yes, options.dry_run)
+    if commit is None:
+        return
+    expected = digests(manifest, files)
+    found = load_again(repo, tag, list(expected), patience)
+    if found != expected:
+        wrong = [config for config in expected if found.get(config) != expected[config]]
+        raise ReleaseError(f"{repo.id} at {tag}: config {wrong[0]} loads other rows than {folder} holds; look at it")
+    for config, splits in expected.items():
+        print(f"loaded    {config}: {sum(rows for rows, _ in splits.values()):,} rows, those of the folder")
+    if options.public:
+        show(repo)
+    print(f"published {repo.url}/tree/{tag} ({'public' if options.public else 'private'})")
+    print(f'          load_dataset("{repo.id}", "{next(iter(expected))}", revision="{tag}")')
+
+
+def unpacked(files: Iterable[Outgoing]) -> Iterable[Outgoing]:
+    """The rows of the Parquet files as text: compressed, nothing in them could be seen."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from cards.outgoing import outgoing
+
+    for file in files:
+        if file.path.endswith(".parquet"):
+            rows = pq.read_table(pa.BufferReader(file.content)).to_pylist()
+            text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+            yield outgoing(f"{file.path} (rows as lines)", text.encode())
+
+
+def check_room(files: Sequence[Outgoing]) -> None:
+    """Raises ReleaseError where the release could not be read back for lack of disk space."""
+    from shutil import disk_usage
+
+    needed = ROOM * sum(file.size for file in files)
+    place = tempfile.gettempdir()
+    if disk_usage(place).free < needed:
+        raise ReleaseError(f"{place}: {needed / 1e6:,.0f} MB are needed to read the release back; set TMPDIR")
+
+
+def digests(manifest: Mapping[str, Any], files: Sequence[Outgoing]) -> Digests:
+    """What must come back: the manifest's row counts, and the ids in the Parquet files that were sent."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    contents = {file.path: file.content for file in files}
+    return {
+        config: {
+            split: [
+                entry["rows"],
+                digest(pq.read_table(pa.BufferReader(contents[entry["path"]]), columns=["id"])["id"].to_pylist()),
+            ]
+            for split, entry in described["splits"].items()
+        }
+        for config, described in manifest["configs"].items()
+    }
+
+
+def digest(ids: Iterable[str]) -> str:
+    """Of ids in their order.
+
+    >>> digest(["a", "b"])[:8]
+    '7e18f737'
+    """
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+
+
+def load_again(repo: Repo, tag: str, configs: Sequence[str], patience: Patience) -> Digests:
+    """Loads every config from the tag as a stranger would: another process, elsewhere, with an empty cache."""
+    code_of_ours = str(Path(__file__).resolve().parents[1])
+    patience = replace(patience, tries=min(patience.tries, LOADINGS))
+    tried = 0
+    while True:
+        tried += 1
+        with tempfile.TemporaryDirectory(prefix="friends-corpus-") as home:
+            environment = {name: value for name, value in os.environ.items() if name not in OWN_CACHES}
+            environment |= {"HF_HOME": home, "HF_ENDPOINT": repo.api.endpoint, "HF_TOKEN": str(repo.api.token)}
+            environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+            environment["PYTHONPATH"] = os.pathsep.join([code_of_ours, *filter(None, [os.environ.get("PYTHONPATH")])])
+            command = [sys.executable, "-c", READ_BACK, repo.id, tag, *configs]
+            try:
+                done = subprocess.run(
+                    command, cwd=home, env=environment, capture_output=True, text=True, timeout=LOADING, check=False
+                )
+                if done.returncode == 0:
+                    found: Digests = json.loads(done.stdout.splitlines()[-1])
+                    return found
+                failed = RuntimeError((done.stderr.strip().splitlines() or ["no message"])[-1])
+            except subprocess.TimeoutExpired:
+                failed = RuntimeError(f"nothing after {LOADING} s")
+        if not patience.pause(tried, failed, f"{repo.id}: load {tag}"):
+            said = str(failed).replace(str(repo.api.token), "***")[:300]
+            raise ReleaseError(f"{repo.id}: {tag} is published, but loading it failed: {said}; run the command again")
+
+
+def read_back(repo: str, tag: str, *configs: str) -> None:
+    """What `load_dataset` gives for these configs, as Digests in JSON on stdout; the other side of `load_again`."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    found = {}
+    for config in configs:
+        splits = datasets.load_dataset(repo, config, revision=tag)
+        found[config] = {split: [rows.num_rows, digest(rows["id"])] for split, rows in splits.items()}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
