@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tiny import write_model
 
 from train import base_model
 from train.base_model import Device, Source, find_base, load_base, locate, sha256_of
-from train.recipe import InputError, packaged
+from train.recipe import InputError, load_recipe, packaged
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
@@ -30,6 +31,52 @@ SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 def test_names(name: str, model: str) -> None:
     base, folder = find_base(name, None)
     assert (base.model, folder) == (model, None)
+
+
+@pytest.mark.parametrize("name", sorted(packaged("bases")))
+@pytest.mark.parametrize("recipe", sorted(packaged("recipes")))
+def test_every_recipe_goes_with_every_base(name: str, recipe: str) -> None:
+    base, _ = find_base(load_recipe(recipe, None, {"base": name}).base, None)
+    assert base.batch_size * base.gradient_accumulation * base.sequence_length in (512, 8192)  # tokens a step
+    memory = f"{name.rpartition('-')[2].removesuffix('gb')} GB" if name.endswith("gb") else "16 GB"
+    assert name == "smollm2-135m" or f"with {memory}" in packaged("bases")[name].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("capability", "bits", "dtype", "mixed"),
+    [
+        pytest.param((7, 0), 8, "float16", "float16", id="V100"),
+        pytest.param((7, 5), 8, "float16", "float16", id="T4"),
+        pytest.param((7, 5), 32, "float32", None, id="T4-32-bits"),
+        pytest.param((8, 0), 8, "bfloat16", "bfloat16", id="A100"),
+        pytest.param((8, 6), 4, "bfloat16", "bfloat16", id="RTX-3090"),
+        pytest.param((8, 9), 16, "bfloat16", "bfloat16", id="L4"),
+        pytest.param((9, 0), 8, "bfloat16", "bfloat16", id="H100"),
+        pytest.param((12, 0), 8, "bfloat16", "bfloat16", id="RTX-5090"),
+    ],
+)
+def test_what_a_card_computes_in(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], bits: int, dtype: str, mixed: str | None
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    device = base_model.choose_device(bits)
+    assert (device.kind, device.dtype, device.mixed) == ("cuda", dtype, mixed)
+
+
+def test_two_cards_and_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(sys, "argv", ["x", "--dataset", "chunks"])
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(InputError, match=r"CUDA_VISIBLE_DEVICES=0 python -m train\.sft --dataset chunks"):
+        base_model.choose_device(8)
 
 
 def test_bits_from_the_command_win() -> None:
@@ -69,9 +116,7 @@ def test_own_yaml(tmp_path: Path) -> None:
     ("name", "message"),
     [
         pytest.param("smolm2-135m", "no base model 'smolm2-135m' (did you mean 'smollm2-135m'?)", id="near"),
-        pytest.param(
-            "./nowhere", "no base model './nowhere'; --base is one of mistral-7b, smollm2-135m", id="no-folder"
-        ),
+        pytest.param("./nowhere", "no base model './nowhere'; --base is one of llama2-7b", id="no-folder"),
         pytest.param("a/b/c", "no base model 'a/b/c'", id="too-many-slashes"),
         pytest.param("nowhere.yaml", "no base model 'nowhere.yaml'", id="no-yaml"),
         pytest.param("", "no base model ''", id="empty"),

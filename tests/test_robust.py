@@ -253,4 +253,4 @@ def test_memory_is_bounded(unit: str) -> None:
     )
     run = subprocess.run([sys.executable, "-c", probe, unit], cwd=ROOT, capture_output=True, text=True, check=True)
     used, size = map(int, run.stdout.split())
-    assert size < used <  60 * size + 150_000_000
+    assert size < used < 60 * size + 150_000_000

@@ -92,6 +92,12 @@ def test_help_is_enough(home: Path) -> None:
         pytest.param("--dataset chunks --base ./nowhere", "no base model './nowhere'", id="base-folder"),
         pytest.param("--dataset chunks --base models", "models holds no model", id="folder-without-model"),
         pytest.param("--dataset chunks --data nowhere", "no dataset folder 'nowhere'; build it with", id="data"),
+        pytest.param(
+            "--dataset chunks --data changed",
+            "changed/chunks/train-00000-of-00001.parquet is not the file",
+            id="changed",
+        ),
+        pytest.param("--dataset chunks --evaluations -1", "argument --evaluations: expected", id="evaluations"),
         pytest.param("--dataset chunks --data models", "models is no dataset folder", id="data-without-parquet"),
         pytest.param(
             "--dataset lines --data only", "only has no dataset 'lines'; it has chunks", id="data-without-config"
@@ -112,6 +118,9 @@ def test_mistakes(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, argu
     recipe = (ROOT / "train/recipes/chunks.yaml").read_text(encoding="utf-8")
     (home / "bad.yaml").write_text(recipe.replace("lora_rank", "lora_rnak"), encoding="utf-8")
     shutil.copytree(home / "friends-lines" / "chunks", home / "only" / "chunks", dirs_exist_ok=True)
+    shutil.copytree(home / "friends-lines", home / "changed", dirs_exist_ok=True)
+    listed = {"chunks/train-00000-of-00001.parquet": {"bytes": 1, "sha256": "0"}}
+    (home / "changed" / "manifest.json").write_text(json.dumps({"files": listed}), encoding="utf-8")
     monkeypatch.chdir(home)
     assert sft.main(arguments.split()) == 2
     printed = capsys.readouterr()
@@ -206,6 +215,10 @@ def test_run_json(home: Path, trained: Any) -> None:
     assert 0 < losses["train_last"] < losses["train_first"]
     assert (run["steps"], run["recipe"]["max_steps"], run["recipe"]["seed"]) == (3, 3, 42)
     assert run["tokens"] > 0 < run["seconds"]
+    assert run["tokens_per_second"] > 0
+    metrics = [json.loads(line) for line in (home / "adapters" / "chunks" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["loss"] for row in metrics if "loss" in row][-1] == losses["train_last"]
+    assert [row["eval_loss"] for row in metrics if "eval_loss" in row][-1] == losses["validation_end"]
 
 
 @pytest.mark.slow
@@ -308,8 +321,8 @@ def test_failing_late_keeps_the_old_adapter(
     monkeypatch.chdir(home)
     before = (home / "adapters" / "chunks" / "run.json").read_bytes()
     monkeypatch.setattr("train.trainer.held_out_loss", lambda trainer: (float("nan"), 1))
-    assert sft.main(["--dataset", "chunks", "--max-steps", "1", "--base", str(tiny)]) == 2
-    assert "the loss is no number any more, nothing was saved" in capsys.readouterr().err
+    assert sft.main(["--dataset", "chunks", "--max-steps", "1", "--base", str(tiny)]) == 1
+    assert "the held-out loss is no number, so no adapter was written" in capsys.readouterr().err
     assert (home / "adapters" / "chunks" / "run.json").read_bytes() == before
 
 

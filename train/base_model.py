@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
@@ -220,17 +221,35 @@ def _fresh_folder(target: Path) -> Iterator[Path]:
 def choose_device(bits: int) -> Device:
     """A CUDA GPU if there is one, else the CPU.
 
-    On a GPU the computation is bfloat16 where the card has it (compute capability 8 and up), else float16. On a CPU
-    it is float32, which CPUs without AMX do faster than bfloat16; only 16-bit weights are computed as stored.
+    On a CPU the computation is in float32, which CPUs without AMX do faster than bfloat16; only 16-bit weights are
+    computed as stored. Raises InputError where several GPUs could be meant.
     """
     import torch
 
     if torch.cuda.is_available():
-        half = "bfloat16" if torch.cuda.get_device_capability()[0] >= 8 else "float16"
+        cards = torch.cuda.device_count()
+        if cards > 1 and "LOCAL_RANK" not in os.environ:
+            raise InputError(
+                f"{cards} GPUs are visible and one process trains on one; show it one: "
+                f"CUDA_VISIBLE_DEVICES=0 {' '.join(['python -m train.sft', *sys.argv[1:]])}"
+            )
+        half = half_precision(*torch.cuda.get_device_capability())
         dtype, mixed = ("float32", None) if bits == 32 else (half, half)
         return Device("cuda", torch.cuda.get_device_name(), dtype, mixed)
     dtype = "bfloat16" if bits == 16 else "float32"
     return Device("cpu", f"CPU, {torch.get_num_threads()} threads", dtype, None)
+
+
+def half_precision(major: int, minor: int) -> str:
+    """The 16-bit format that a GPU of this compute capability computes in.
+
+    Ampere (8.0) and later have bfloat16, whose range is that of float32. Turing (7.5: T4) and Volta (7.0: V100) only
+    emulate it, at a fraction of the speed: float16 there, with a GradScaler, which needs an adapter in float32.
+
+    >>> half_precision(7, 5), half_precision(8, 0), half_precision(9, 0)
+    ('float16', 'bfloat16', 'bfloat16')
+    """
+    return "bfloat16" if (major, minor) >= (8, 0) else "float16"
 
 
 def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:

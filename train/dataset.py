@@ -25,6 +25,7 @@ class Data:
     version: str | None  # of its manifest
     revision: str | None  # Hub commit
     manifest_sha256: str | None
+    text_sha256: str  # of all texts that are read, in order
     train: Any
     validation: Any | None  # None: the dataset has no validation split
 
@@ -91,11 +92,16 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
             f"{config!r} of the dataset {name} has no column {text_field!r}{did_you_mean(text_field, columns)}; "
             f"--text-field is one of {', '.join(column for column in columns if column.startswith('text'))}"
         )
+    digest = hashlib.sha256()
+    for split in ("train", "validation"):
+        for text in splits[split][text_field] if split in splits else ():
+            digest.update(f"{split} {len(text)} {text}\n".encode())
     return Data(
         name=name,
         version=json.loads(manifest).get("version") if manifest else None,
         revision=revision,
         manifest_sha256=hashlib.sha256(manifest).hexdigest() if manifest else None,
+        text_sha256=digest.hexdigest(),
         train=splits["train"].select_columns([text_field]),
         validation=splits["validation"].select_columns([text_field]) if "validation" in splits else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import platform
@@ -16,6 +17,8 @@ from typing import Any
 
 from cards.render import render
 
+from .checkpoints import checkpoints, differences, is_bad, is_checkpoint, newest_good, remove, run_of, step_of
+from .plot import draw_losses
 from .recipe import InputError
 
 LIBRARIES = (
@@ -29,7 +32,17 @@ LIBRARIES = (
     "tokenizers",
     "safetensors",
 )
-OURS = ("adapter_model.safetensors", "adapter_config.json", "run.json", "README.md", "samples.md")
+OURS = (
+    "adapter_model.safetensors",
+    "adapter_config.json",
+    "run.json",
+    "README.md",
+    "samples.md",
+    "metrics.jsonl",
+    "loss.png",
+)
+LIVE = "running.jsonl"  # the numbers of a run that is going on
+FINISHED = "finished"  # a file in checkpoints that were kept on purpose
 TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -49,26 +62,76 @@ def check_replaceable(output: Path) -> None:
     if not output.is_dir() or output.is_symlink():
         raise InputError(f"{output} is not a folder; choose another --output")
     for path in sorted(output.iterdir()):
-        if path.name not in OURS + TOKENIZER and not is_checkpoint(path):
+        if path.name not in (*OURS, *TOKENIZER, LIVE) and not is_checkpoint(path) and not is_bad(path):
             raise InputError(
                 f"{output} holds {path.name!r}, which no training wrote; choose another --output or move it away"
             )
 
 
-def is_checkpoint(path: Path) -> bool:
-    """True of OUT/checkpoint-12: state of a run that is going on, never published."""
-    return path.is_dir() and path.name.startswith("checkpoint-") and path.name.removeprefix("checkpoint-").isdigit()
-
-
 def start_in(output: Path) -> None:
-    """Makes `output` if need be, and removes the checkpoints that an earlier, unfinished run left in it."""
+    """Makes `output` if need be. Raises InputError if a run that was not finished left checkpoints in it."""
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for path in output.glob("checkpoint-*"):
-            if is_checkpoint(path):
-                shutil.rmtree(path)
+        begun = [path for path in checkpoints(output) if not (path / FINISHED).exists()]
+        if begun:
+            raise InputError(
+                f"{output} holds an unfinished run, {step_of(begun[0])} steps done; add --resume to go on with it, "
+                f"remove {output}/checkpoint-* to begin again, or choose another --output"
+            )
+        remove(output)
     except OSError as error:
         raise InputError(f"cannot write {output}: {error.strerror}; choose another --output") from None
+
+
+def resume_from(output: Path, run: Mapping[str, Any]) -> Path | None:
+    """The newest whole checkpoint of just this run; None, and a line that says so, where there is none at all.
+
+    Raises InputError if there are only bad ones, if it is of a finished run, or if anything is not as it was.
+    """
+    found, told = newest_good(output)
+    for line in told:
+        print(f"resume    {line}", flush=True)
+    if found is None:
+        if told:
+            raise InputError(f"{output} holds no checkpoint that can be used; leave out --resume to begin again")
+        print(f"resume    nothing to go on with in {output}: beginning at step 0", flush=True)
+        start_in(output)
+        return None
+    if (found / FINISHED).exists():
+        raise InputError(f"{found} is of a finished run; leave out --resume to train anew")
+    changed = differences(run_of(found), run)
+    if changed:
+        raise InputError(
+            f"{found} is of another run: {'; '.join(changed)}; go on with what it was, or leave out --resume and "
+            "choose another --output"
+        )
+    print(f"resume    from {found}", flush=True)
+    return found
+
+
+@contextmanager
+def locked(output: Path) -> Iterator[None]:
+    """Keeps other runs out of `output`; the lock ends with the process, however that ends. Raises InputError."""
+    path = output.with_name(f".{output.name}.lock")
+    while True:
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise InputError(f"cannot write {output}: {error.strerror}; choose another --output") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise InputError(f"another run is writing {output}; wait for it, or choose another --output") from None
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+            break
+        os.close(descriptor)  # its last owner removed it between our open and our lock
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 @contextmanager
@@ -81,7 +144,8 @@ def staged(output: Path, keep_checkpoints: bool) -> Iterator[Path]:
         yield staging
         for path in staging.iterdir():
             path.chmod(0o644)  # safetensors writes 0600
-        for path in sorted(output.glob("checkpoint-*")) if keep_checkpoints else ():
+        for path in checkpoints(output) if keep_checkpoints else ():
+            (path / FINISHED).touch()
             path.rename(staging / path.name)
         swap(staging, output)
     finally:
@@ -110,12 +174,30 @@ def software() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
-def write_run(folder: Path, run: Mapping[str, Any], samples: list[dict[str, str]]) -> None:
-    """run.json, samples.md and the card, all from the same numbers."""
-    values = dict(run) | {"samples": samples, "adapter": "."}
+def write_run(
+    folder: Path, run: Mapping[str, Any], samples: list[dict[str, str]], history: list[dict[str, Any]]
+) -> None:
+    """run.json, samples.md, metrics.jsonl, the plot of the losses and the card, all from the same numbers.
+
+    `history` is what the trainer logged: losses of steps and evaluations, and the samples written at each of those.
+    """
+    grown = [entry for entry in history if entry.get("samples")]
+    logged = [entry for entry in history if "loss" in entry or "eval_loss" in entry]
+    values = dict(run) | {"samples": samples, "grown": grown, "adapter": "."}
+    (folder / "metrics.jsonl").write_text("".join(map(metrics_line, logged)), encoding="utf-8")
+    draw_losses(logged, folder / "loss.png")
     (folder / "run.json").write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "samples.md").write_text(render("samples.md", values), encoding="utf-8")
     (folder / "README.md").write_text(render("adapter.md", values), encoding="utf-8")
+
+
+def metrics_line(entry: Mapping[str, Any]) -> str:
+    """A logged entry as a line of JSON, its keys in the order of the alphabet.
+
+    >>> metrics_line({"step": 3, "loss": 2.5})
+    '{"loss": 2.5, "step": 3}\\n'
+    """
+    return json.dumps(entry, sort_keys=True) + "\n"
 
 
 def show_samples(samples: list[dict[str, str]]) -> None:

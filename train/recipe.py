@@ -44,7 +44,8 @@ class Recipe:
     lora_dropout: float
     lora_targets: str
     packing: str
-    eval_tokens: int | None  # held-out tokens scored at the start and the end; None: all of them
+    eval_tokens: int | None  # held-out tokens scored at each evaluation; None: all of them
+    evaluations: int  # while training; one more stands before it, one at its end; 0: only those two
     seed: int
     sample_tokens: int  # length of each sample generation
     sample_temperature: float  # 0.0: greedy
@@ -172,6 +173,7 @@ def check_recipe(recipe: Recipe, where: str) -> Recipe:
         "lora_dropout": (0 <= recipe.lora_dropout < 1, "a share from 0 up to 1"),
         "packing": (recipe.packing in PACKINGS, f"one of {', '.join(PACKINGS)}"),
         "eval_tokens": (recipe.eval_tokens is None or recipe.eval_tokens > 0, "a whole number above 0, or all"),
+        "evaluations": (recipe.evaluations >= 0, "a whole number, 0 or more"),
         "seed": (0 <= recipe.seed < 2**32, "a whole number from 0 to 4294967295"),
         "sample_temperature": (0 <= recipe.sample_temperature <= 2, "a number from 0 (greedy) to 2"),
         "sample_tokens": (recipe.sample_tokens > 0, "a whole number above 0"),

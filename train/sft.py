@@ -10,7 +10,9 @@ import argparse
 import logging
 import math
 import os
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from dataclasses import asdict
@@ -18,12 +20,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .base_model import BITS, Base, Device, choose_device, find_base, load_base, locate
+from .base_model import BITS, Base, choose_device, find_base, load_base, locate
 from .dataset import check_folder, find_data, held_out, load_data
-from .output import check_replaceable, show_samples, software, staged, start_in, write_run
-from .recipe import InputError, Recipe, as_json, did_you_mean, load_recipe, packaged
+from .output import (
+    LIVE,
+    check_replaceable,
+    locked,
+    resume_from,
+    show_samples,
+    software,
+    staged,
+    start_in,
+    write_run,
+)
+from .preflight import check_bits, check_files, check_room, estimate
+from .recipe import InputError, Recipe, as_json, load_recipe, packaged
+from .settings import describe_adapter, lora_config, sft_config
+from .stop import Stop, Terminated
 
-OVERRIDABLE = ("base", "max_steps", "text_field", "learning_rate", "seed", "eval_tokens")
+OVERRIDABLE = ("base", "max_steps", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
+RESUMABLE = 75  # the exit code of a run that SIGTERM ended: EX_TEMPFAIL, try again
 say = partial(print, flush=True)
 
 
@@ -56,27 +72,73 @@ def make_parser() -> Parser:
     add("--text-field", metavar="COLUMN", default=absent, help="text, or text_with_directions")
     add("--learning-rate", type=float, metavar="RATE", default=absent)
     add("--seed", type=int, metavar="N", default=absent)
-    add("--eval-tokens", type=tokens_or_all, metavar="N|all", default=absent, help="held-out tokens to score, twice")
+    add("--eval-tokens", type=tokens_or_all, metavar="N|all", default=absent, help="held-out tokens to score each time")
+    add("--evaluations", type=int, metavar="N", default=absent, help="held-out loss and samples, N times on the way")
+    add(
+        "--report-to",
+        default="none",
+        metavar="NAME",
+        help="tensorboard, trackio or wandb, if installed (default: none)",
+    )
     add("--output", type=Path, metavar="FOLDER", help="default: adapters/DATASET")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="all checks, what would be fed, how long it would take; nothing is written",
+    )
+    add("--resume", action="store_true", help="go on from the newest whole OUTPUT/checkpoint-N of this very run")
     add("--keep-checkpoints", action="store_true", help="leave OUTPUT/checkpoint-N there when the run is done")
+    add("--push-to", metavar="USER/NAME", help="when done, publish with `python -m train.publish OUTPUT USER/NAME`")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; 0, 2 after one line on stderr about a mistake in what was asked, 130 after Ctrl-C."""
+    """Runs the command; returns its exit code.
+
+    0: done; 1: it failed on the way (no number any more, disk full); 2: a mistake in what was asked; 75: SIGTERM came,
+    --resume goes on; 130: Ctrl-C. All but 0 after one line on stderr. With --push-to the code of `train.publish` if
+    that is not 0: before training it is asked whether it could.
+    """
+    environment = dict(os.environ)  # a run puts HF_HUB_OFFLINE into ours
     try:
-        run(make_parser().parse_args(argv))
+        args = make_parser().parse_args(argv)
+        if args.push_to and (code := publish("--check-access", args.push_to, environment=environment)):
+            return code
+        with Stop().listening() as stop:
+            output = run(args, stop)
+        if args.push_to:
+            return publish(str(output), args.push_to, environment=environment)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+    except Terminated:
+        print("error: ended by SIGTERM; what was saved is still there, --resume goes on from it", file=sys.stderr)
+        return RESUMABLE
     except KeyboardInterrupt:
-        print("error: interrupted; an adapter that was in the output folder is still there", file=sys.stderr)
+        print("error: interrupted; what was saved is still there, --resume goes on from it", file=sys.stderr)
         return 130
     return 0
 
 
-def run(args: argparse.Namespace) -> None:
-    """One training run, from top to bottom."""
+def publish(*arguments: str, environment: dict[str, str]) -> int:
+    """Runs the publisher's command and returns its exit code: training itself never pushes."""
+    sys.stdout.flush()
+    return subprocess.run([sys.executable, "-m", "train.publish", *arguments], env=environment, check=False).returncode
+
+
+class Failed(Exception):
+    """Training ended before its end; one line that says why and what is kept. `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def run(args: argparse.Namespace, stop: Stop) -> Path:
+    """What can be known before anything heavy is loaded, then one training run alone in its folder; that folder."""
     started = time.monotonic()
     given = {key: value for key, value in vars(args).items() if key in OVERRIDABLE}
     recipe = load_recipe(args.dataset, args.recipe, given)
@@ -86,11 +148,58 @@ def run(args: argparse.Namespace) -> None:
     place = find_data(args.data)
     if isinstance(place, Path):
         check_folder(place, recipe.dataset)
+        check_files(place, recipe.dataset)
+    with locked(output):
+        if not (args.resume or args.dry_run):
+            start_in(output)
+        train(args, recipe, base, folder, place, output, stop, started)
+    return output
+
+
+def train(
+    args: argparse.Namespace,
+    recipe: Recipe,
+    base: Base,
+    folder: Path | None,
+    place: Path | str,
+    output: Path,
+    stop: Stop,
+    started: float,
+) -> None:
+    """One training run, from top to bottom."""
     quiet(offline=isinstance(place, Path) and (folder is not None or base.wheel is not None))
 
     data = load_data(place, recipe.dataset, recipe.text_field)
     source = locate(base, folder)
     device = choose_device(base.bits)
+    facts = {
+        "recipe": as_json(recipe) | {"base": recipe.base if recipe.base in packaged("bases") else base.model},
+        "dataset": {
+            "name": data.name,
+            "version": data.version,
+            "revision": data.revision,
+            "manifest_sha256": data.manifest_sha256,
+            "text_sha256": data.text_sha256,
+            "config": recipe.dataset,
+            "text_field": recipe.text_field,
+            "rows": len(data.train),
+            "rows_validation": len(data.validation) if data.validation else 0,
+        },
+        "base": {
+            **as_json(base),
+            "source": "folder" if folder else "wheel" if base.wheel else "hub",
+            "revision": source.revision,
+            "wheel_version": source.wheel_version,
+            "sha256": source.sha256,
+            "described": source.described,
+            "dtype": device.dtype,
+        },
+        "software": software(),
+    }
+    checkpoint = resume_from(output, facts) if args.resume and not args.dry_run else None
+    check_bits(base.bits, device)
+    needs = estimate(recipe, base, source, device)
+    check_room(needs, device, output)
     model, tokenizer = load_base(base, source, device)
     evaluated = None
     if data.validation:
@@ -105,82 +214,82 @@ def run(args: argparse.Namespace) -> None:
     # importing these takes seconds, so the mistakes above come first
     from transformers import PrinterCallback
 
-    from .trainer import AdapterTrainer, Progress, compare, held_out_loss, train_in_float32
+    from .trainer import AdapterTrainer, NotSaved, compare, generate, held_out_loss, train_in_float32
+    from .watch import NotFinite, Progress, Watch
 
-    start_in(output)
-    progress = Progress()
+    folder_of_run = Path(tempfile.gettempdir()) if args.dry_run else output
+    progress, watch = Progress(), Watch(stop, output / LIVE, recipe.evaluations)
     trainer: Any = AdapterTrainer(
         model=model,
-        args=sft_config(recipe, base, device, output),
+        args=sft_config(recipe, base, device, folder_of_run, bool(evaluated and recipe.evaluations), args.report_to),
         train_dataset=data.train,
         eval_dataset=evaluated,
         processing_class=tokenizer,
         peft_config=lora_config(recipe, model),
-        callbacks=[progress],
+        callbacks=[watch, progress],
     )
     trainer.remove_callback(PrinterCallback)
+    watch.trainer, trainer.run = trainer, facts
+    trainer.sample = lambda: [
+        {"prompt": prompt, "text": text}
+        for prompt, text in zip(recipe.prompts, generate(trainer.model, tokenizer, recipe), strict=True)
+    ]
     weights = train_in_float32(trainer.model)
-    revision = None if source.folder else getattr(model.config, "_commit_hash", None)
-    describe_adapter(trainer.model.peft_config["default"], base.model, revision)
+    describe_adapter(trainer.model.peft_config["default"], base.model, source.revision)
     say(f"adapter   LoRA rank {recipe.lora_rank} on {recipe.lora_targets}: {weights:,} weights in float32")
+    if args.dry_run:
+        from .dry_run import dry_run
+
+        dry_run(trainer, recipe, data.train, needs)
+        return
     before = scored("before", trainer, held_out_loss)
-    trainer.train()
-    after = scored("after", trainer, held_out_loss)
-    if not all(math.isfinite(loss) for loss in [*progress.losses, *(after or ())]):
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    except NotFinite as error:
         lower = recipe.learning_rate / 4
-        raise InputError(f"the loss is no number any more, nothing was saved; try --learning-rate {lower:g}")
+        raise Failed(f"{error}. Nothing of that step was saved; try --learning-rate {lower:g}") from None
+    except NotSaved as error:
+        raise Failed(f"{error}. Free some space and add --resume: earlier checkpoints are whole") from None
+    finally:
+        stop.training = False
+    if stop.asked:
+        raise Terminated
+    after = scored("after", trainer, held_out_loss)
+    if after and not math.isfinite(after[0]):
+        raise Failed("the held-out loss is no number, so no adapter was written; try a lower --learning-rate")
     samples = compare(trainer.model, tokenizer, recipe)
     show_samples(samples)
 
+    history = trainer.state.log_history
+    losses = [entry["loss"] for entry in history if "loss" in entry]
     run_facts = {
-        "recipe": as_json(recipe) | {"base": recipe.base if recipe.base in packaged("bases") else base.model},
-        "dataset": {
-            "name": data.name,
-            "version": data.version,
-            "revision": data.revision,
-            "manifest_sha256": data.manifest_sha256,
-            "config": recipe.dataset,
-            "text_field": recipe.text_field,
-            "rows": len(data.train),
-            "rows_validation": len(data.validation) if data.validation else 0,
-        },
-        "base": {
-            **as_json(base),
-            "source": "folder" if folder else "wheel" if base.wheel else "hub",
-            "revision": revision,
-            "wheel_version": source.wheel_version,
-            "sha256": source.sha256,
-            "described": source.described,
-            "dtype": device.dtype,
-        },
+        **facts,
         "device": asdict(device),
-        "software": software(),
         "adapter_weights": weights,
         "losses": {
-            "train_first": progress.losses[0],
-            "train_last": progress.losses[-1],
+            "train_first": losses[0],
+            "train_last": losses[-1],
             "validation_start": before and before[0],
             "validation_end": after and after[0],
             "validation_tokens": after[1] if after else 0,
         },
         "steps": trainer.state.global_step,
-        "tokens": progress.tokens,
-        "train_seconds": round(progress.seconds, 1),
+        "tokens": max(int(entry.get("num_tokens", 0)) for entry in history),
+        "tokens_per_second": round(progress.speed, 1),
         "seconds": round(time.monotonic() - started, 1),
     }
-    with staged(output, args.keep_checkpoints) as staging:
-        trainer.save_model(str(staging))
-        tokenizer.save_pretrained(staging)
-        write_run(staging, run_facts, samples)
+    try:
+        with staged(output, args.keep_checkpoints) as staging:
+            trainer.save_model(str(staging))
+            tokenizer.save_pretrained(staging)
+            write_run(staging, run_facts, samples, history)
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise Failed(
+            f"{output} could not be written: {reason}; make room and add --resume: it is all trained"
+        ) from None
     size = (output / "adapter_model.safetensors").stat().st_size / 1e6
     say(f"\nwrote     {output} ({size:.0f} MB adapter) in {time.monotonic() - started:.0f} s")
-
-
-def describe_adapter(config: Any, model: str, revision: str | None) -> None:
-    """What adapter_config.json says of the base: its Hub id and commit, never where it was on this machine."""
-    config.base_model_name_or_path = model
-    config.revision = revision
-    config.target_modules = sorted(config.target_modules)  # PEFT's set has another order in every process
 
 
 def scored(when: str, trainer: Any, held_out_loss: Any) -> tuple[float, int] | None:
@@ -189,69 +298,13 @@ def scored(when: str, trainer: Any, held_out_loss: Any) -> tuple[float, int] | N
         if when == "before":
             say("held out  nothing: no validation split")
         return None
-    loss, tokens = held_out_loss(trainer)
+    last = trainer.state.log_history[-2:-1]
+    if when == "after" and last and last[0].get("step") == trainer.state.global_step and "eval_loss" in last[0]:
+        loss, tokens = last[0]["eval_loss"], last[0]["eval_tokens"]  # the last step was evaluated already
+    else:
+        loss, tokens = held_out_loss(trainer)
     say(f"held out  loss {loss:.3f} {when} training, over {tokens:,} tokens")
     return loss, tokens
-
-
-def sft_config(recipe: Recipe, base: Base, device: Device, output: Path) -> Any:
-    """TRL's settings. Those that are constants here are so for a reason given beside them."""
-    from trl.trainer.sft_config import SFTConfig
-
-    return SFTConfig(
-        output_dir=str(output),
-        dataset_text_field=recipe.text_field,
-        max_length=base.sequence_length,
-        packing=recipe.packing != "none",
-        packing_strategy="bfd" if recipe.packing == "none" else recipe.packing,
-        shuffle_dataset=True,  # else a window holds neighbours of one episode
-        num_train_epochs=recipe.epochs,
-        max_steps=recipe.max_steps or -1,
-        per_device_train_batch_size=base.batch_size,
-        per_device_eval_batch_size=1,  # evaluation must fit wherever training did
-        gradient_accumulation_steps=base.gradient_accumulation,
-        gradient_checkpointing=base.gradient_checkpointing,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type=recipe.schedule,
-        warmup_steps=recipe.warmup_share,
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.max_grad_norm,
-        bf16=device.mixed == "bfloat16",
-        fp16=device.mixed == "float16",
-        use_cpu=device.kind == "cpu",
-        dataloader_pin_memory=device.kind != "cpu",
-        seed=recipe.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # the filter logs a NaN as loss 0.0
-        save_strategy="steps",
-        save_steps=0.25,  # of the run
-        save_total_limit=2,
-        disable_tqdm=True,  # our own progress
-        report_to="none",
-        push_to_hub=False,  # publishing is a command of its own; hub_token would be pickled in clear
-    )
-
-
-def lora_config(recipe: Recipe, model: Any) -> Any:
-    """PEFT's settings. `lora_targets` is all-linear or the last names of layers: "q_proj,v_proj"."""
-    from peft import LoraConfig
-
-    targets = [name.strip() for name in recipe.lora_targets.split(",")]
-    layers = {name.split(".")[-1] for name, _ in model.named_modules()}
-    for name in targets if targets != ["all-linear"] else ():
-        if name not in layers:
-            raise InputError(
-                f"lora_targets: the base has no layer {name!r}{did_you_mean(name, layers)}; try all-linear"
-            )
-
-    return LoraConfig(
-        r=recipe.lora_rank,
-        lora_alpha=recipe.lora_alpha,
-        lora_dropout=recipe.lora_dropout,
-        target_modules="all-linear" if targets == ["all-linear"] else targets,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
 
 
 def quiet(offline: bool) -> None:

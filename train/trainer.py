@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer, and the four places where it needs a hand. Heavy: imported inside `main()` only.
+"""TRL's SFTTrainer, and the places where it needs a hand. Heavy: imported inside `main()` only.
 
 What is different from TRL 1.16, and why:
 
@@ -11,25 +11,45 @@ What is different from TRL 1.16, and why:
   another function (activations rounded to int8 too), and 4-bit layers repack their weights for good.
 - Held-out loss is the mean over tokens; Trainer's is a mean of batch means, where a short last window weighs as much
   as a full one.
+- A checkpoint is sealed when all of it is on the disk (`checkpoints.py`): transformers writes it in place, and a half
+  one cannot be told from a whole one.
 """
 
 from __future__ import annotations
 
-import sys
-import time
+import random
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
-from tqdm import tqdm
-from transformers.trainer_callback import TrainerCallback
+from safetensors import SafetensorError
 from trl.trainer.sft_trainer import SFTTrainer
 
+from .checkpoints import seal
 from .recipe import Recipe
+
+SHOWN = 80  # characters of a row in a message
+
+
+class NotSaved(Exception):
+    """A checkpoint could not be written; the earlier ones are as they were."""
 
 
 class AdapterTrainer(SFTTrainer):
-    """SFTTrainer that saves the adapter alone: no pickle, no card, no look at the Hub for the embedding's size."""
+    """SFTTrainer that saves the adapter alone, seals its checkpoints, and evaluates by `held_out_loss`.
+
+    `run` is what a checkpoint must say of its run, `sample` writes the sample generations of an evaluation; both are
+    set after the trainer is made.
+    """
+
+    run: Mapping[str, Any] = {}
+    sample: Callable[[], list[dict[str, str]]] | None = None
+    _rows: Any = None
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         model: Any = self.model
@@ -37,6 +57,46 @@ class AdapterTrainer(SFTTrainer):
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Nothing: the card is rendered from cards/adapter.md, once, at the end."""
+
+    def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        """One forward and backward; keeps hold of the rows for `last_rows`."""
+        self._rows = inputs["input_ids"]
+        return super().training_step(model, inputs, *rest, **named)
+
+    def last_rows(self) -> str:
+        """Which rows the last forward was on, by how they begin."""
+        tokenizer: Any = self.processing_class
+        starts = [tokenizer.decode(row[:60], skip_special_tokens=True)[:SHOWN] for row in self._rows]
+        return "the batch begins " + " and ".join(f"“{' '.join(text.split())}…”" for text in starts[:3])
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        try:
+            super()._save_checkpoint(model, trial)
+            seal(folder, self.run)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(folder, ignore_errors=True)  # half of it would only take space
+            raise NotSaved(f"{folder} could not be written: {' '.join(str(error).split())[:200]}") from error
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Held-out loss and samples, logged; random numbers go on afterwards as if nothing had been asked."""
+        with random_state_kept():
+            loss, tokens = held_out_loss(self)
+            samples = self.sample() if self.sample else []
+        self._metrics["eval"].clear()  # TRL's means over batches
+        self.log({"eval_loss": loss, "eval_tokens": tokens})
+        self.state.log_history.append({"step": self.state.global_step, "samples": samples})
+        return {"eval_loss": loss}
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Python's, NumPy's and PyTorch's generators are afterwards as they were before."""
+    python, numbers = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        yield
+    random.setstate(python)
+    np.random.set_state(numbers)
 
 
 def train_in_float32(model: Any) -> int:
@@ -73,6 +133,7 @@ def held_out_loss(trainer: Any) -> tuple[float, int]:
 
 def generate(model: Any, tokenizer: Any, recipe: Recipe) -> list[str]:
     """What the model writes after each of the recipe's prompts, in one batch, stripped; the same for the same seed."""
+    was_training = model.training
     as_trained(model)
     side, tokenizer.padding_side = tokenizer.padding_side, "left"
     batch = tokenizer(list(recipe.prompts), return_tensors="pt", padding=True).to(model.device)
@@ -90,6 +151,7 @@ def generate(model: Any, tokenizer: Any, recipe: Recipe) -> list[str]:
             pad_token_id=tokenizer.pad_token_id,
             **chosen,
         )
+    model.train(was_training)
     new = ids[:, batch["input_ids"].shape[1] :]
     return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
 
@@ -100,41 +162,3 @@ def compare(model: Any, tokenizer: Any, recipe: Recipe) -> list[dict[str, str]]:
     with model.disable_adapter():
         base = generate(model, tokenizer, recipe)
     return [{"prompt": p, "base": b, "tuned": t} for p, b, t in zip(recipe.prompts, base, tuned, strict=True)]
-
-
-class Progress(TrainerCallback):
-    """Loss, tokens/s and time left: a bar on a terminal, about ten lines elsewhere. Keeps the losses in `losses`."""
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.tokens = 0
-        self.seconds = 0.0
-        self._bar: tqdm[Any] | None = None
-        self._start = 0.0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
-        """Starts the clock, and the bar if anyone can see it move."""
-        self._start = time.monotonic()
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=state.max_steps, desc="training", unit="step", dynamic_ncols=True)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **unused: Any) -> None:
-        """Notes the loss of a step (mean nats per token) and shows it."""
-        if not logs or "loss" not in logs:
-            return
-        self.losses.append(float(logs["loss"]))
-        self.tokens = int(logs["num_tokens"])
-        self.seconds = time.monotonic() - self._start
-        step, last = state.global_step, state.max_steps
-        rate = f"loss {self.losses[-1]:.3f}  {self.tokens / self.seconds:.0f} tokens/s"
-        if self._bar is not None:
-            self._bar.set_postfix_str(rate, refresh=False)
-            self._bar.update(step - self._bar.n)
-        elif step == last or step % max(1, last // 10) == 0 or step == 1:
-            left = self.seconds / step * (last - step)
-            print(f"training  step {step}/{last}  {rate}  {left:.0f} s left", file=sys.stderr, flush=True)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
-        """Leaves the finished bar on the screen."""
-        if self._bar is not None:
-            self._bar.close()

@@ -1,0 +1,127 @@
+"""`train.sft --dry-run`: what would be fed, how much of it, and how long it would take. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from .preflight import GB, Needs
+from .recipe import Recipe, as_json
+
+MEASURED_STEPS = 3
+SHOWN = 1500  # characters of the first window
+IGNORED = -100  # the label of a token that is fed and not learnt
+say = partial(print, flush=True)
+
+
+def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
+    """Prints it all. `rows` are those of the dataset, `trainer` holds them as windows of tokens."""
+    tokenizer = trainer.processing_class
+    windows = trainer.train_dataset
+    say("\nrecipe")
+    for key, value in as_json(recipe).items():
+        say(f"  {key:<20}{value!r}")
+    say("\nfirst window, what is learnt between « and » (each row ends with the end-of-text token)")
+    first = windows[0]
+    say("  " + mark(tokenizer, first["input_ids"], first["labels"])[:SHOWN].replace("\n", "\n  "))
+    say("\ndata")
+    for name, value in measures(tokenizer, windows, rows[recipe.text_field]).items():
+        say(f"  {name:<28}{value}")
+    seconds, steps = time_steps(trainer), total_steps(trainer)
+    say("\nrun")
+    say(f"  {'steps':<28}{steps:,}")
+    say(f"  {'seconds a step, measured':<28}{seconds:.2f}")
+    say(f"  {'time for all steps':<28}{duration(seconds * steps)}, evaluations apart")
+    say(f"  {'memory, at least':<28}{needs.memory / GB:.1f} GB")
+    say(f"  {'disk for checkpoints':<28}{needs.disk / GB:.2f} GB")
+    say("\nnothing was trained and nothing was written")
+
+
+def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
+    """The tokens as text, stretches that are learnt between « and »."""
+    text, stretch = "", []
+    learnt = False
+    for token, label in [*zip(ids, labels, strict=True), (None, None)]:
+        now = label is not None and label != IGNORED
+        if stretch and (token is None or now != learnt):
+            decoded = tokenizer.decode(stretch)
+            text += f"«{decoded}»" if learnt else decoded
+            stretch = []
+        learnt = now
+        stretch.append(token)
+    return text
+
+
+def measures(tokenizer: Any, windows: Any, texts: Sequence[str]) -> dict[str, str]:
+    """What became of the rows: shares of rows, of tokens, and the tokens of an epoch."""
+    pieces = list(documents(windows))
+    tokens = sum(len(ids) for ids, _ in pieces)
+    learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
+    end, begin = tokenizer.eos_token_id, tokenizer.bos_token_id
+    ends = sum(bool(labels) and labels[-1] == end for _, labels in pieces)
+    doubled = sum(len(ids) > 1 and ids[0] == ids[1] == begin for ids, _ in pieces)
+    expected = sum(len(tokenizer(text)["input_ids"]) + 1 for text in texts)  # one for the end-of-text token
+    return {
+        "rows": f"{len(texts):,}, in {len(pieces):,} pieces and {len(windows):,} windows",
+        "tokens an epoch": f"{tokens:,}, {share(learnt, tokens)} of them learnt",
+        "rows with a learnt end": share(ends, len(texts)),
+        "rows with a doubled start": f"{doubled:,}",
+        "tokens cut off": share(expected - tokens, expected),
+        "padding": share(sum(len(ids) for ids in windows["input_ids"]) - tokens, tokens),
+    }
+
+
+def documents(windows: Any) -> Iterator[tuple[list[int], list[int]]]:
+    """Each piece of a row in the windows: its tokens and its labels."""
+    for window in windows:
+        start = 0
+        for length in window.get("seq_lengths") or [len(window["input_ids"])]:
+            yield window["input_ids"][start : start + length], window["labels"][start : start + length]
+            start += length
+
+
+def time_steps(trainer: Any) -> float:
+    """Seconds of a forward and backward over one step's batches: the median of a few, after one that does not count."""
+    model = trainer.model.train()
+    count = trainer.args.gradient_accumulation_steps
+    batches = iter(trainer.get_train_dataloader())
+    times = []
+    for _ in range(MEASURED_STEPS + 1):
+        began = time.monotonic()
+        step = list(islice(batches, count)) or list(islice(batches := iter(trainer.get_train_dataloader()), count))
+        trainer.current_gradient_accumulation_steps = len(step)
+        for batch in step:
+            trainer.training_step(model, batch)
+        model.zero_grad()
+        times.append(time.monotonic() - began)
+    return sorted(times[1:])[MEASURED_STEPS // 2]
+
+
+def total_steps(trainer: Any) -> int:
+    """Optimizer steps of the whole run."""
+    steps: int = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
+    return steps
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage.
+
+    >>> share(1, 8), share(0, 0)
+    ('12.5 %', '0.0 %')
+    """
+    return f"{100 * part / whole if whole else 0:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes, or what is left of them.
+
+    >>> duration(5), duration(90), duration(8000)
+    ('5 s', '2 min', '2 h 13 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

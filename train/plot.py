@@ -1,0 +1,34 @@
+"""The picture of a run: its losses, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+BLUE, ORANGE = "#2f6690", "#d97706"
+
+
+def draw_losses(logged: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """A PNG of the training loss of every step and of the held-out loss of every evaluation, in nats per token.
+
+    `logged` are the entries of metrics.jsonl: {"step", "loss", …} and {"step", "eval_loss", …}.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.6))
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for key, label, style in (
+        ("loss", "training, each step", {"color": BLUE, "linewidth": 1.2}),
+        ("eval_loss", "held out", {"color": ORANGE, "marker": "o", "linewidth": 1.8}),
+    ):
+        points = [(entry["step"], entry[key]) for entry in logged if key in entry]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, **style)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss, nats per token")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120, bbox_inches="tight", metadata={"Software": None})

@@ -1,0 +1,36 @@
+"""The answer to SIGTERM: finish the step, save, leave."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Terminated(BaseException):
+    """SIGTERM came while no step was running: what there is to save is saved already."""
+
+
+class Stop:
+    """Whether SIGTERM came. `training` is set while steps run, which then look at `asked` after each."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.training = False
+
+    @contextmanager
+    def listening(self) -> Iterator[Stop]:
+        """Within it SIGTERM sets `asked` while steps run, and raises Terminated at any other time."""
+
+        def answer(number: int, frame: object) -> None:
+            self.asked = True
+            if not self.training:
+                raise Terminated
+            print("SIGTERM   finishing this step and saving a checkpoint …", file=sys.stderr, flush=True)
+
+        before = signal.signal(signal.SIGTERM, answer)
+        try:
+            yield self
+        finally:
+            signal.signal(signal.SIGTERM, before)
