@@ -33,7 +33,8 @@ from contextlib import suppress
 from friends_corpus.parse import parse_page, ParseError
 from friends_corpus.normalise import normalise
 data = ("<p><b>Joey:</b> Hi.</p>" + sys.argv[1] * (1_000_000 // len(sys.argv[1]))).encode()
-peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024  # ru_maxrss is inherited
+status = Path("/proc/self/status")  # ru_maxrss would be that of the parent, if it was larger
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) / 1024
 before = peak()
 with suppress(ParseError):
     normalise(parse_page("0101.html", data)[1])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +27,7 @@ from train.recipe import InputError
 
 ROOT = Path(__file__).parent.parent
 STEPS = 9
-RUN = f"--dataset chunks --base tiny --max-steps {STEPS} --learning-rate 1e-2 --eval-tokens 100 --evaluations 2".split()
+RUN = f"--recipe quick.yaml --base tiny --max-steps {STEPS} --learning-rate 1e-2".split()
 HARM = """
 import os, signal, sys
 from train import sft, watch, trainer
@@ -65,6 +68,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("resume")
     write_dataset(home / "friends-lines", {"train": 24, "validation": 6, "test": 2})
     write_model(home / "tiny", hub_id="someone/tiny-llama")
+    recipe = (ROOT / "train" / "recipes" / "chunks.yaml").read_text(encoding="utf-8")
+    for key, value in {"sample_tokens": 4, "eval_tokens": 100, "evaluations": 2}.items():
+        recipe = re.sub(rf"^{key}: \d+", f"{key}: {value}", recipe, flags=re.M)
+    (home / "quick.yaml").write_text(recipe, encoding="utf-8")
     return home
 
 
@@ -73,10 +80,20 @@ def whole(home: Path) -> dict[int, dict[str, bytes]]:
     """By bits: what a run leaves that nothing disturbed."""
     left = {}
     for bits in (8, 32):
-        done = python("-m", "train.sft", *RUN, "--bits", str(bits), "--output", f"whole{bits}", cwd=home)
-        assert done.returncode == 0, done.stderr
+        run(home, "--bits", str(bits), "--output", f"whole{bits}")
         left[bits] = results(home / f"whole{bits}")
     return left
+
+
+def run(home: Path, *arguments: str) -> str:
+    """`train.sft` in this process, which has loaded torch already; what it said on stdout."""
+    said = io.StringIO()
+    before = dict(os.environ)
+    with contextlib.chdir(home), contextlib.redirect_stdout(said):
+        assert sft.main([*RUN, *arguments]) == 0
+    os.environ.clear()
+    os.environ.update(before)
+    return said.getvalue()
 
 
 def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -95,10 +112,6 @@ def begun(home: Path, name: str, what: str = "step", at: int = 8, bits: int = 8)
     done = python("-c", HARM, what, str(at), *RUN, "--bits", str(bits), "--output", name, cwd=home)
     assert done.returncode == (75 if what == "term" else -signal.SIGKILL), done.stderr
     return home / name
-
-
-def go_on(home: Path, name: str, *more: str) -> subprocess.CompletedProcess[str]:
-    return python("-m", "train.sft", *RUN, "--output", name, "--resume", *more, cwd=home)
 
 
 # --- checkpoints alone -----------------------------------------------------------------------------------------------
@@ -169,10 +182,9 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 def test_it_goes_on_bit_for_bit(home: Path, whole: Any, what: str, at: int, bits: int) -> None:
     output = begun(home, f"{what}{bits}", what, at, bits)
     newest = {"step": at - at % 2 - (not at % 2) * 2, "save": at - 2, "seal": at - 2, "term": at}[what]
-    done = go_on(home, output.name, "--bits", str(bits))
-    assert done.returncode == 0, done.stderr
-    assert f"resume    from {output.name}/checkpoint-{newest}\n" in done.stdout
-    assert ("cannot be used, it was not finished" in done.stdout) == (what in ("save", "seal"))
+    said = run(home, "--output", output.name, "--resume", "--bits", str(bits))
+    assert f"resume    from {output.name}/checkpoint-{newest}\n" in said
+    assert ("cannot be used, it was not finished" in said) == (what == "seal")
     assert results(output) == whole[bits]
     assert not list(output.glob("*checkpoint-*"))
 
@@ -183,8 +195,7 @@ def test_killed_anywhere(home: Path, whole: Any, seed: int) -> None:
     chance = random.Random(seed)
     bits = chance.choice((8, 32))
     output = begun(home, f"soak{seed}", chance.choice(("step", "step", "save", "seal")), 2 * chance.randint(1, 4), bits)
-    done = go_on(home, output.name, "--bits", str(bits))
-    assert done.returncode == 0, done.stderr
+    run(home, "--output", output.name, "--resume", "--bits", str(bits))
     assert results(output) == whole[bits]
 
 
@@ -210,7 +221,7 @@ def test_what_stands_in_the_way_of_going_on(
     kept = card.read_text(), rows.read_bytes()
     card.write_text(kept[0].replace("version: 0.0.", "version: 0.1."))  # else `datasets` reads its cached rows
     shutil.copy(rows.with_name("validation-00000-of-00001.parquet"), rows)
-    assert "dataset.rows was 24, is 6; dataset.text_sha256 was" in refused("--resume")
+    assert "dataset.rows was 24, is 6; go on with what it was" in refused("--resume")
     card.write_text(kept[0])
     rows.write_bytes(kept[1])
     sealed = json.loads((output / "checkpoint-8" / SEAL).read_text())
@@ -282,9 +293,11 @@ def test_no_number_stops_the_run(
         return real(self, args, state, control, **rest)
 
     monkeypatch.setattr(Watch, "on_step_end", poison)
+    assert sft.main([*RUN, "--output", "unseen", "--evaluations", "0"]) == 1
+    assert "at step 5 the loss is nan, the gradient's norm is nan; the batch begins “" in capsys.readouterr().err
     assert sft.main([*RUN, "--output", "poisoned"]) == 1
     said = capsys.readouterr().err
-    assert "at step 5 the loss is nan" in said
+    assert "at step 4 the held-out loss is nan" in said
     assert "the batch begins “" in said
     assert not list((home / "poisoned").glob("*.safetensors"))
     assert torch.isfinite(torch.tensor(1.0))
@@ -293,8 +306,7 @@ def test_no_number_stops_the_run(
 @pytest.mark.slow
 def test_looking_changes_nothing(home: Path, whole: Any) -> None:
     """Evaluations and samples on the way leave the random numbers, and so the training, as they were."""
-    done = python("-m", "train.sft", *RUN, "--evaluations", "0", "--output", "blind", cwd=home)
-    assert done.returncode == 0, done.stderr
+    run(home, "--evaluations", "0", "--output", "blind")
     assert (home / "blind" / "adapter_model.safetensors").read_bytes() == whole[8]["adapter_model.safetensors"]
     seen = [json.loads(line) for line in whole[8]["metrics.jsonl"].decode().splitlines()]
     blind = [json.loads(line) for line in (home / "blind" / "metrics.jsonl").read_text().splitlines()]

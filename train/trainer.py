@@ -82,9 +82,9 @@ class AdapterTrainer(SFTTrainer):
         """Held-out loss and samples, logged; random numbers go on afterwards as if nothing had been asked."""
         with random_state_kept():
             loss, tokens = held_out_loss(self)
+            self._metrics["eval"].clear()  # TRL's means over batches
+            self.log({"eval_loss": loss, "eval_tokens": tokens})  # where a loss that is no number ends the run
             samples = self.sample() if self.sample else []
-        self._metrics["eval"].clear()  # TRL's means over batches
-        self.log({"eval_loss": loss, "eval_tokens": tokens})
         self.state.log_history.append({"step": self.state.global_step, "samples": samples})
         return {"eval_loss": loss}
 

@@ -60,11 +60,12 @@ class Watch(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **unused: Any) -> None:
         """Refuses what is no number, before it can be saved; else keeps it."""
         logs = logs or {}
-        bad_loss = not math.isfinite(logs.get("loss", 0.0))
+        bad_loss = not math.isfinite(logs.get("loss", 0.0)) or not math.isfinite(logs.get("eval_loss", 0.0))
         bad_gradient = not math.isfinite(logs.get("grad_norm", 0.0))
         self._skipped = self._skipped + 1 if bad_gradient and "loss" in logs else 0
         if bad_loss or (bad_gradient and not (args.fp16 and self._skipped < SKIPPED_STEPS)):
-            said = f"the loss is {logs.get('loss')}, the gradient's norm {logs.get('grad_norm')}"
+            names = {"loss": "the loss", "grad_norm": "the gradient's norm", "eval_loss": "the held-out loss"}
+            said = ", ".join(f"{name} is {logs[key]}" for key, name in names.items() if key in logs)
             raise NotFinite(f"at step {state.global_step} {said}; {self.trainer.last_rows()}")
         if state.log_history and logs:
             with self.live.open("a", encoding="utf-8") as out:

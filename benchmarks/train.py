@@ -1,0 +1,175 @@
+"""Tokens a second of a training step, as ratios of four ways measured in one run; nothing here is a test.
+
+    python benchmarks/train.py [--dataset lines] [--base smollm2-135m] [--bits 8] [--steps 6] [--out FILE]
+
+ours     the recipe as train.sft runs it
+plain    TRL's SFTTrainer with its own defaults (batches of 8 padded rows, gradient checkpointing, bfloat16)
+author   the blog author's settings: batches of 4, wrapped packing at 150 tokens, learning rate 1e-3, no evaluation
+bare     forward and backward of the PEFT model alone on the shapes of `ours`: the ceiling
+
+All with the same base in the same bits, the same adapter and the same rows (the dataset of `--data`, else of the sample
+pages). Every way runs in a process of its own, `--runs` times in turn; the medians count. Tokens are those that are
+not padding. Peak memory is that of the process; on a GPU that of the GPU.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path[:1] = [str(ROOT), str(ROOT / "benchmarks")]  # else `train` would be this file
+WAYS = ("ours", "plain", "author", "bare")
+TARGETS = {"lines": {"bare": 0.75, "plain": 2.5, "author": 1.2}, "chunks": {"bare": 0.85, "plain": 2.0, "author": 1.2}}
+
+
+def measure(way: str, options: argparse.Namespace) -> dict[str, float]:
+    """Runs in the child: one way of training, a few steps, the first of which does not count."""
+    from itertools import islice
+
+    import torch
+    from build import device
+    from transformers.trainer_callback import TrainerCallback
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    from train.base_model import choose_device, find_base, load_base, locate
+    from train.dataset import load_data
+    from train.recipe import load_recipe
+    from train.settings import lora_config, sft_config
+    from train.sft import quiet
+    from train.trainer import AdapterTrainer, train_in_float32
+
+    quiet(offline=options.offline)
+    recipe = load_recipe(options.dataset, None, {"max_steps": options.steps + 1, "evaluations": 0})
+    base, folder = find_base(options.base, options.bits)
+    place = choose_device(base.bits)
+    model, tokenizer = load_base(base, locate(base, folder), place)
+    data = load_data(Path(options.data), options.dataset, recipe.text_field)
+    steps: list[tuple[float, int]] = []
+
+    class Clock(TrainerCallback):
+        """Wall clock and non-padding tokens, step by step."""
+
+        def on_log(self, args, state, control, logs=None, **rest):  # type: ignore[no-untyped-def]
+            if logs and "num_tokens" in logs:
+                steps.append((time.monotonic(), int(logs["num_tokens"])))
+
+    with tempfile.TemporaryDirectory() as output:
+        ours = sft_config(recipe, base, place, Path(output))
+        ours.save_strategy = "no"
+        common = {
+            "output_dir": output,
+            "max_steps": options.steps + 1,
+            "logging_steps": 1,
+            "save_strategy": "no",
+            "disable_tqdm": True,
+            "use_cpu": place.kind == "cpu",
+            "dataset_text_field": recipe.text_field,
+            "report_to": "none",
+        }
+        plain = {"bf16": place.mixed != "float16", "fp16": place.mixed == "float16"}
+        author = {"per_device_train_batch_size": 4, "packing": True, "packing_strategy": "wrapped", "max_length": 150}
+        config = {
+            "ours": ours,
+            "bare": ours,
+            "plain": SFTConfig(**common, **plain),
+            "author": SFTConfig(**common, **plain, **author, learning_rate=1e-3),
+        }[way]
+        kind = AdapterTrainer if way in ("ours", "bare") else SFTTrainer
+        trainer = kind(
+            model=model,
+            args=config,
+            train_dataset=data.train,
+            processing_class=tokenizer,
+            peft_config=lora_config(recipe, model),
+            callbacks=[Clock()],
+        )
+        if way in ("ours", "bare"):
+            train_in_float32(trainer.model)
+        if way == "bare":
+            network = trainer.model.train()
+            tokens = 0
+            for batch in islice(trainer.get_train_dataloader(), options.steps + 1):
+                batch = trainer._prepare_inputs(batch)
+                labels = batch.pop("labels")
+                with trainer.compute_loss_context_manager():
+                    network(**batch, labels=labels, use_cache=False).loss.backward()
+                network.zero_grad()
+                tokens += labels.numel()
+                if place.kind == "cuda":
+                    torch.cuda.synchronize()
+                steps.append((time.monotonic(), tokens))
+        else:
+            trainer.train()
+    seconds = [later[0] - sooner[0] for sooner, later in pairwise(steps)]
+    tokens_of = [later[1] - sooner[1] for sooner, later in pairwise(steps)]
+    if place.kind == "cuda":
+        memory = torch.cuda.max_memory_allocated() / 1e9
+    else:
+        peak = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+        memory = int(peak[1]) / 1e6 if peak else 0.0
+    name = place.name if place.kind == "cuda" else device()
+    print(json.dumps({"device": name, "rate": sum(tokens_of) / sum(seconds), "gb": memory, "tokens": sum(tokens_of)}))
+    return {}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--dataset", choices=["lines", "named_lines", "chunks"], action="append", help="default: lines and chunks")
+    add("--data", help="dataset folder (default: the sample pages, built for this)")
+    add("--base", default="smollm2-135m")
+    add("--bits", type=int, default=8, choices=[4, 8, 16, 32])
+    add("--steps", type=int, default=6)
+    add("--runs", type=int, default=3)
+    add("--out", type=Path, metavar="FILE")
+    add("--way", choices=WAYS, help=argparse.SUPPRESS)
+    add("--offline", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.way:
+        options.dataset = options.dataset[0]
+        measure(options.way, options)
+        return
+    with tempfile.TemporaryDirectory() as work:
+        data = options.data or f"{work}/friends-lines"
+        if not options.data:
+            build = [sys.executable, "-m", "builders.build", "--out", data]
+            subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        figures: dict[str, object] = {"base": options.base, "bits": options.bits, "steps": options.steps}
+        for dataset in options.dataset or ["lines", "chunks"]:
+            found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+            for _ in range(options.runs):
+                for way in WAYS:
+                    command = [sys.executable, __file__, "--way", way, "--dataset", dataset, "--data", data]
+                    command += ["--base", options.base, "--bits", str(options.bits), "--steps", str(options.steps)]
+                    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+                    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+                    if done.returncode:
+                        raise SystemExit(f"{way} failed:\n{done.stderr[-2000:]}")
+                    found[way].append(json.loads(done.stdout.splitlines()[-1]))
+                    last = found[way][-1]
+                    print(f"{dataset:<8} {way:<8} {last['rate']:8.1f} tokens/s  {last['gb']:5.1f} GB", flush=True)
+            rate = {way: statistics.median(run["rate"] for run in runs) for way, runs in found.items()}
+            figures["device"] = found["ours"][0]["device"]
+            figures[dataset] = {
+                "tokens_per_second": {way: round(value, 1) for way, value in rate.items()},
+                "peak_gb": {way: round(max(run["gb"] for run in runs), 2) for way, runs in found.items()},
+                "ours_over": {way: round(rate["ours"] / rate[way], 2) for way in WAYS if way != "ours"},
+                "targets": TARGETS.get(dataset, {}),
+            }
+    slug = re.sub(r"[^a-z0-9]+", "-", str(figures["device"]).lower()).strip("-")
+    out = options.out or Path(__file__).parent / "results" / f"train-{slug}.json"
+    out.write_text(json.dumps(figures, indent=1) + "\n")
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

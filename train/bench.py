@@ -1,0 +1,284 @@
+"""python -m train.bench: the same few training steps in every precision this device can do, as a table.
+
+From one full-precision base, with the recipe, the rows and the code of train.sft, in 32, 16, 8 and 4 bits (--bits for
+fewer), each in a process of its own, so that its peak memory is its own. The first step warms up and is not timed.
+What this device cannot do is named with the reason. With --card OUT the recipe and the base are those of that adapter,
+and the table goes into its card. Exit codes: 0 measured, 1 nothing could be, 2 a mistake in what was asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import re
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cards.render import render
+
+from .base_model import BITS, Base, Source, choose_device, find_base, load_base, locate
+from .dataset import check_folder, find_data, load_data
+from .output import software
+from .recipe import InputError, Recipe, load_recipe, packaged
+from .sft import quiet
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+STEPS = 12
+SAME_LOSS = 0.1  # nats: more than the difference between seeds after a few steps
+BLOCK = re.compile(r"<!-- quantisation -->\n.*?<!-- /quantisation -->", re.S)  # what is replaced in a card
+PEAK = re.compile(r"VmHWM:\s+(\d+) kB")  # "VmHWM:    123456 kB"
+say = partial(print, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    args = parser().parse_args(arguments)
+    try:
+        return bench(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        print(f"error: {error.filename or args.out}: {error.strerror or error}; choose another --out", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--dataset", default="chunks", help=f"{', '.join(sorted(packaged('recipes')))} (default: chunks)")
+    add("--data", metavar="FOLDER|HUB-ID", help="the dataset (default: ./friends-lines, built from samples if absent)")
+    add("--base", metavar="NAME", help=f"{', '.join(sorted(packaged('bases')))}, a YAML like those, a Hub id, a folder")
+    add("--steps", type=int, default=STEPS, metavar="N", help=f"steps in each precision (default: {STEPS})")
+    add("--bits", type=int, nargs="+", choices=BITS, default=sorted(BITS, reverse=True), help="default: all")
+    add("--out", type=Path, metavar="FILE", help="also write the figures as JSON")
+    add("--card", type=Path, metavar="OUT", help="measure for this adapter of train.sft, and put the table in its card")
+    return parser
+
+
+def bench(args: argparse.Namespace) -> int:
+    """All precisions, one after the other; the table, the JSON, the card. Raises InputError, OSError."""
+    if args.steps < 2:
+        raise InputError(f"--steps is {args.steps}; it must be 2 or more, as the first is not timed")
+    trained = read_card(args.card) if args.card else None
+    recipe = trained[0] if trained else load_recipe(args.dataset, None, {})
+    recipe = replace(recipe, max_steps=args.steps)
+    base, folder = find_base(args.base or recipe.base, None)
+    place = find_data(args.data)
+    if isinstance(place, Path):
+        check_folder(place, recipe.dataset)
+    source = locate(base, folder)
+    if trained and trained[1] and source.sha256 != trained[1]:
+        raise InputError(f"{args.card} was trained on another base than {base.model} as it is here; give its --base")
+    say(f"base      {base.model}, from {source.described}")
+    say(f"training  {recipe.dataset}, {args.steps} steps of at most {tokens_a_step(base):,} tokens in each precision")
+    rows = []
+    for bits in dict.fromkeys(args.bits):
+        rows.append({"bits": bits} | in_own_process(recipe, replace(base, bits=bits), source, place))
+        say(line(rows[-1]))
+    measured = {
+        "device": next((row["device"] for row in rows if "device" in row), None),
+        "base": base.model,
+        "base_sha256": source.sha256,
+        "dataset": recipe.dataset,
+        "steps": args.steps,
+        "rows": rows,
+        "advice": advice(rows),
+        "software": software(),
+    }
+    say(f"advice    {measured['advice']}")
+    if args.out:
+        args.out.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        say(f"wrote     {args.out}")
+    if not measured["device"]:
+        print("error: nothing could be measured; the reasons stand above", file=sys.stderr)
+        return FAILED
+    if args.card:
+        card = args.card / "README.md"
+        part = card.with_name(".README.md.part")
+        part.write_text(with_block(card.read_text(encoding="utf-8"), measured), encoding="utf-8")
+        part.replace(card)
+        say(f"wrote     {card}, its table of precisions")
+    return 0
+
+
+def tokens_a_step(base: Base) -> int:
+    """The size of an optimizer step where every window is full."""
+    return base.sequence_length * base.batch_size * base.gradient_accumulation
+
+
+def read_card(adapter: Path) -> tuple[Recipe, str | None]:
+    """The recipe of an adapter and the sha256 of its base, if its card has a place for the table."""
+    try:
+        run = json.loads((adapter / "run.json").read_text(encoding="utf-8"))
+        values = {field.name: run["recipe"][field.name] for field in fields(Recipe)}
+        card = (adapter / "README.md").read_text(encoding="utf-8")
+        sha256 = run["base"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{adapter} is no adapter of this train.sft ({error}); give the folder it wrote") from None
+    if not BLOCK.search(card):
+        raise InputError(f"{adapter / 'README.md'} has no <!-- quantisation --> block; train again, or use --out")
+    return Recipe(**values | {"prompts": tuple(values["prompts"])}), sha256
+
+
+def with_block(card: str, measured: Mapping[str, Any]) -> str:
+    """The card with the table of precisions in its place."""
+    block = render("quantisation.md", measured)
+    return BLOCK.sub(lambda _: f"<!-- quantisation -->\n{block}<!-- /quantisation -->", card, count=1)
+
+
+def in_own_process(recipe: Recipe, base: Base, source: Source, place: Path | str) -> dict[str, Any]:
+    """`measure` in a fresh process; {"failed": reason} if this device cannot do it."""
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            return pool.submit(measure, recipe, base, source, place).result()
+    except BrokenProcessPool:
+        return {"failed": "its process was killed: the machine has too little memory for it"}
+
+
+def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> dict[str, Any]:
+    """Trains `recipe.max_steps` steps and says how that went; a mistake in what was asked is raised.
+
+    Memory in GB: of the process on a CPU, as allocated on a GPU; `memory_load` up to the first step, `memory` after.
+    """
+    quiet(offline=isinstance(place, Path) and source.folder is not None)
+    data = load_data(place, recipe.dataset, recipe.text_field)
+
+    import torch
+    from transformers import PrinterCallback, TrainerCallback
+
+    from .settings import lora_config, sft_config
+    from .trainer import AdapterTrainer, train_in_float32
+
+    ends: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
+            ends.append(time.monotonic())
+
+    try:
+        device = choose_device(base.bits)
+        model, tokenizer = load_base(base, source, device)
+        with tempfile.TemporaryDirectory() as folder:
+            settings = sft_config(recipe, base, device, Path(folder))
+            settings.save_strategy = "no"  # only the steps are of interest
+            trainer: Any = AdapterTrainer(
+                model=model,
+                args=settings,
+                train_dataset=data.train,
+                processing_class=tokenizer,
+                peft_config=lora_config(recipe, model),
+                callbacks=[Clock()],
+            )
+            trainer.remove_callback(PrinterCallback)
+            train_in_float32(trainer.model)
+            memory_load = peak_memory(device.kind, reset=True)
+            trainer.train()
+    except (ImportError, RuntimeError, ValueError, MemoryError) as error:
+        return {"failed": " ".join(str(error).split())[:200] or type(error).__name__}
+    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+    timed = logged[-1]["num_tokens"] - logged[0]["num_tokens"]
+    return {
+        "device": device.name if device.kind == "cuda" else f"{processor()}, {torch.get_num_threads()} threads",
+        "dtype": device.dtype,
+        "tokens_per_second": round(timed / (ends[-1] - ends[0]), 1),
+        "memory_load": memory_load,
+        "memory": peak_memory(device.kind, reset=False),
+        "loss_first": round(logged[0]["loss"], 4),
+        "loss_last": round(logged[-1]["loss"], 4),
+    }
+
+
+def peak_memory(kind: str, reset: bool) -> float:
+    """The most memory so far, in GB; with `reset` the next call counts from here, where the system can do that."""
+    if kind == "cuda":
+        import torch
+
+        peak = torch.cuda.max_memory_allocated()
+        if reset:
+            torch.cuda.reset_peak_memory_stats()
+        return round(peak / 1e9, 2)
+    status = Path("/proc/self/status")
+    found = PEAK.search(status.read_text()) if status.is_file() else None
+    kilobytes = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if reset and found:
+        with suppress(OSError):  # where it is forbidden, both figures are of the whole process
+            Path("/proc/self/clear_refs").write_text("5")  # the kernel's word for: forget the peak
+    return round(kilobytes * 1024 / 1e9, 2)
+
+
+def processor() -> str:
+    """What the CPU calls itself.
+
+    >>> processor() != ""
+    True
+    """
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "") or "CPU"
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """One precision on the screen.
+
+    >>> line({"bits": 4, "failed": "ImportError: no bitsandbytes"})
+    ' 4 bits   not here: ImportError: no bitsandbytes'
+    """
+    if "failed" in row:
+        return f"{row['bits']:2} bits   not here: {row['failed']}"
+    return (
+        f"{row['bits']:2} bits   {row['tokens_per_second']:8,.1f} tokens/s   peak {row['memory']:.2f} GB "
+        f"({row['memory_load']:.2f} loading)   loss {row['loss_first']:.3f} → {row['loss_last']:.3f}   {row['dtype']}"
+    )
+
+
+def advice(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One line out of the figures: the fastest precision that learns as well, and the smallest if that is another.
+
+    >>> figures = {"memory_load": 1.0, "loss_last": 2.0}
+    >>> advice([{"bits": 32, "tokens_per_second": 180.0, "memory": 2.0} | figures,
+    ...         {"bits": 8, "tokens_per_second": 150.0, "memory": 2.5} | figures])
+    '--bits 32 is the fastest here, 180 tokens/s, and none takes less memory'
+    """
+    measured = [row for row in rows if "failed" not in row]
+    numbers = [row for row in measured if math.isfinite(row["loss_last"])]
+    best = min((row["loss_last"] for row in numbers), default=0.0)
+    good = [row for row in numbers if row["loss_last"] <= best + SAME_LOSS]
+    if not good:
+        return "no precision can be advised: none was measured, or its loss is no number"
+    fast = max(good, key=lambda row: row["tokens_per_second"])
+    small = min(good, key=lambda row: row["memory"])
+    said = f"--bits {fast['bits']} is the fastest here, {fast['tokens_per_second']:,.0f} tokens/s"
+    if small["memory"] < fast["memory"]:
+        share = small["tokens_per_second"] / fast["tokens_per_second"]
+        said += (
+            f"; if memory is short, --bits {small['bits']} takes {small['memory']:.2f} GB instead of "
+            f"{fast['memory']:.2f} at {100 * share:.0f} % of that speed"
+        )
+    else:
+        said += ", and none takes less memory"
+    worse = ", ".join(str(row["bits"]) for row in measured if row not in good)
+    return said + (f"; the loss at {worse} bits is worse" if worse else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
