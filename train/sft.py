@@ -15,12 +15,13 @@ import sys
 import tempfile
 import time
 import warnings
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .base_model import BITS, Base, choose_device, find_base, load_base, locate
+from .base_model import BITS, choose_device, find_base, load_base, locate
 from .dataset import check_folder, find_data, held_out, load_data
 from .output import (
     LIVE,
@@ -34,7 +35,7 @@ from .output import (
     write_run,
 )
 from .preflight import check_bits, check_files, check_room, estimate
-from .recipe import InputError, Recipe, as_json, load_recipe, packaged
+from .recipe import InputError, as_json, load_recipe, packaged
 from .settings import describe_adapter, lora_config, sft_config
 from .stop import Stop, Terminated
 
@@ -104,9 +105,9 @@ def main(argv: list[str] | None = None) -> int:
         args = make_parser().parse_args(argv)
         if args.push_to and (code := publish("--check-access", args.push_to, environment=environment)):
             return code
-        with Stop().listening() as stop:
-            output = run(args, stop)
-        if args.push_to:
+        with Stop().listening() as stop, ExitStack() as until_the_end:
+            output = run(args, stop, until_the_end)
+        if args.push_to and not args.dry_run:
             return publish(str(output), args.push_to, environment=environment)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -137,8 +138,8 @@ class Failed(Exception):
         self.code = code
 
 
-def run(args: argparse.Namespace, stop: Stop) -> Path:
-    """What can be known before anything heavy is loaded, then one training run alone in its folder; that folder."""
+def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
+    """One training run, from top to bottom; the folder it wrote, which is locked `until_the_end`."""
     started = time.monotonic()
     given = {key: value for key, value in vars(args).items() if key in OVERRIDABLE}
     recipe = load_recipe(args.dataset, args.recipe, given)
@@ -149,24 +150,10 @@ def run(args: argparse.Namespace, stop: Stop) -> Path:
     if isinstance(place, Path):
         check_folder(place, recipe.dataset)
         check_files(place, recipe.dataset)
-    with locked(output):
-        if not (args.resume or args.dry_run):
-            start_in(output)
-        train(args, recipe, base, folder, place, output, stop, started)
-    return output
-
-
-def train(
-    args: argparse.Namespace,
-    recipe: Recipe,
-    base: Base,
-    folder: Path | None,
-    place: Path | str,
-    output: Path,
-    stop: Stop,
-    started: float,
-) -> None:
-    """One training run, from top to bottom."""
+    if output.parent.is_dir() or not args.dry_run:  # a dry run makes no folder
+        until_the_end.enter_context(locked(output))
+    if not (args.resume or args.dry_run):
+        start_in(output)
     quiet(offline=isinstance(place, Path) and (folder is not None or base.wheel is not None))
 
     data = load_data(place, recipe.dataset, recipe.text_field)
@@ -241,7 +228,7 @@ def train(
         from .dry_run import dry_run
 
         dry_run(trainer, recipe, data.train, needs)
-        return
+        return output
     before = scored("before", trainer, held_out_loss)
     try:
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
@@ -290,6 +277,7 @@ def train(
         ) from None
     size = (output / "adapter_model.safetensors").stat().st_size / 1e6
     say(f"\nwrote     {output} ({size:.0f} MB adapter) in {time.monotonic() - started:.0f} s")
+    return output
 
 
 def scored(when: str, trainer: Any, held_out_loss: Any) -> tuple[float, int] | None:
