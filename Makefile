@@ -27,7 +27,7 @@ $(READY_DEV): $(READY)
 demo: $(READY)
 	$(RUN) -m builders.build $(if $(PAGES),--pages "$(PAGES)") --out friends-lines
 	$(RUN) -m builders.check friends-lines
-	$(RUN) -m train.sft --dataset chunks --data friends-lines --output adapters/chunks --max-steps $(STEPS) --resume
+	$(RUN) -m train.sft --dataset chunks --data friends-lines --output adapters/chunks --max-steps $(STEPS) --evaluations 2 --resume
 	@echo
 	@echo 'The dataset: .venv/bin/python -c '\''from datasets import load_dataset; print(load_dataset("friends-lines", "chunks"))'\'''
 	@echo 'The adapter and its card: adapters/chunks/README.md'

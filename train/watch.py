@@ -81,9 +81,9 @@ class Progress(TrainerCallback):
 
     def __init__(self) -> None:
         self.tokens = 0  # of the whole run
-        self.speed = 0.0  # tokens a second, in this process
+        self.speed = 0.0  # tokens a second, in this process, while steps run: evaluations and saving apart
         self._bar: tqdm[Any] | None = None
-        self._start = 0.0
+        self._start = self._step_start = self._in_steps = 0.0
         self._first_step = self._first_tokens = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
@@ -96,14 +96,20 @@ class Progress(TrainerCallback):
                 total=state.max_steps, initial=state.global_step, desc="training", unit="step", dynamic_ncols=True
             )
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
+        """Starts the clock of a step."""
+        self._step_start = time.monotonic()
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **unused: Any) -> None:
         """Shows the loss of a step (mean nats per token)."""
         if not logs or "loss" not in logs:
             return
         self.tokens = int(logs["num_tokens"])
-        seconds = time.monotonic() - self._start
+        now = time.monotonic()
+        seconds = now - self._start
+        self._in_steps += now - self._step_start
         step, last = state.global_step, state.max_steps
-        self.speed = (self.tokens - self._first_tokens) / seconds
+        self.speed = (self.tokens - self._first_tokens) / self._in_steps
         rate = f"loss {logs['loss']:.3f}  {self.speed:.0f} tokens/s"
         if self._bar is not None:
             self._bar.set_postfix_str(rate, refresh=False)
