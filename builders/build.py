@@ -133,7 +133,9 @@ def build(
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
-    from .folder import check_replaceable, heal, locked
+    from cards.folder import heal
+
+    from .folder import check_replaceable, locked
     from .unchanged import fingerprint, recall, remember
 
     out = out.resolve()  # a link keeps pointing to the folder that changes
@@ -227,8 +229,9 @@ def write(
     if not shipped:
         raise BuildError(*(page.error for page in failed), "no page to build a dataset from")
 
+    from cards.folder import staged
+
     from .duplicates import find_duplicates
-    from .folder import staged
     from .leakage import certify
     from .quality import quality_stats
     from .splits import assign_splits

@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
 
 def export(folder: Path, out: Path, format: str, configs: Sequence[str]) -> dict[str, int]:
     """Writes the new folder `out`; returns its files with their number of rows. Raises ExportError, OSError."""
-    from .folder import staged
+    from cards.folder import staged
+
     from .manifest import read_manifest
 
     manifest = read_manifest(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,3 +17,12 @@ def hub(tmp_path: Path) -> Iterator[StandIn]:
     """A Hub on loopback, empty and without users."""
     with StandIn(tmp_path / "hub") as running:
         yield running
+
+
+@pytest.fixture
+def own_environment() -> Iterator[None]:
+    """`sft.main` sets variables for its own process; in a test that is everyone's."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

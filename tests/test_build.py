@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 from invented import direction, episode, page, write_pages
 
-from builders import build, cache, folder, quality
+from builders import build, cache, quality
 from builders.manifest import sha256_of
+from cards import folder
 from friends_corpus.model import Episode, Line
 
 CONFIGS = ("lines", "named_lines", "chunks")
@@ -329,7 +330,7 @@ def test_a_rebuild_replaces_the_folder(
     exchange: bool, pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not exchange:
-        monkeypatch.setattr(folder, "_exchange", lambda left, right: False)
+        monkeypatch.setattr(folder, "exchange", lambda left, right: False)
     out = tmp_path / "out"
     run(pages, out)
     write_pages(pages, [5, 6])
@@ -433,7 +434,7 @@ def no_drawing(folder: Path, *_: object) -> None:
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])
 def test_killed_at_any_file_operation(exchange: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not exchange:
-        monkeypatch.setattr(folder, "_exchange", lambda left, right: False)
+        monkeypatch.setattr(folder, "exchange", lambda left, right: False)
     monkeypatch.setattr(quality, "draw_plots", no_drawing)
     old, new = write_pages(tmp_path / "old pages"), write_pages(tmp_path / "new pages", [1, 2, 3, 4, 5])
     out = tmp_path / "out"

@@ -9,7 +9,6 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from train import gguf_file, merge
 from train.base_model import find_base
 from train.recipe import InputError
 
+pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parent.parent
 CODE = re.compile(r"```python\n(.*?)```", re.S)
 LLAMA = {
@@ -38,15 +38,6 @@ LLAMA = {
 }
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
 DIGITS = {"type": "Digits", "individual_digits": True}
-
-
-@pytest.fixture(autouse=True)
-def _environment() -> Iterator[None]:
-    """`quiet` sets variables for its own process; here that is everyone's."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +16,9 @@ from train.dry_run import documents, mark
 from train.preflight import Needs, check_bits, check_room, estimate
 from train.recipe import InputError, load_recipe
 
+pytestmark = pytest.mark.usefixtures("own_environment")
 CPU = Device("cpu", "CPU", "float32", None)
 GB = 10**9
-
-
-@pytest.fixture(autouse=True)
-def _environment() -> Iterator[None]:
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from train.checkpoints import SEAL, checkpoints, fault, newest_good, seal
 from train.output import locked
 from train.recipe import InputError
 
+pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parent.parent
 STEPS = 9
 RUN = f"--recipe quick.yaml --base tiny --max-steps {STEPS} --learning-rate 1e-2".split()
@@ -52,15 +52,6 @@ def on_save(self, folder):
 watch.Watch.on_step_end, trainer.seal, trainer.AdapterTrainer._save_optimizer_and_scheduler = on_step_end, on_seal, on_save
 sys.exit(sft.main(sys.argv[3:]))
 """
-
-
-@pytest.fixture(autouse=True)
-def _environment() -> Iterator[None]:
-    """`sft.main` sets variables for its own process; here that is everyone's."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from train.dataset import find_data
 from train.output import OURS, check_replaceable, staged
 from train.recipe import InputError, load_recipe
 
+pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parent.parent
 CANARY = "hf_" + "canary0123456789ABCDEF"  # in two parts: secret scanners must not trip over it
 CODE = re.compile(r"```python\n(.*?)```", re.S)
@@ -33,15 +33,6 @@ def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
     env = os.environ | {"PYTHONPATH": str(ROOT), "HF_TOKEN": CANARY, "PYTHONWARNINGS": "ignore"} | environment
     done = [sys.executable, *arguments]
     return subprocess.run(done, cwd=cwd, env=env, capture_output=True, text=True, timeout=800, check=False)
-
-
-@pytest.fixture(autouse=True)
-def _environment() -> Iterator[None]:
-    """`sft.main` sets variables for its own process; here that is everyone's."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from cards.folder import sync_path
 
 SEAL = "seal.json"
 PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
@@ -43,20 +44,16 @@ def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
     """Makes a finished folder a checkpoint of `run`: every byte on the disk, then the list of them."""
     files = {}
     for path in _files(checkpoint):
+        sync_path(path)
         with path.open("rb") as file:
-            os.fsync(file.fileno())
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": digest}
     part = checkpoint / f"{SEAL}.part"
-    with part.open("w", encoding="utf-8") as out:
-        json.dump({"run": run, "files": files}, out, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
+    part.write_text(json.dumps({"run": run, "files": files}, indent=1), encoding="utf-8")
+    sync_path(part)
     part.replace(checkpoint / SEAL)
-    for folder in (checkpoint, checkpoint.parent):
-        handle = os.open(folder, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+    sync_path(checkpoint)
+    sync_path(checkpoint.parent)
 
 
 def fault(checkpoint: Path) -> str | None:

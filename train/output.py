@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import json
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cards import folder
 from cards.render import render
 
 from .checkpoints import checkpoints, differences, is_bad, is_checkpoint, newest_good, remove, run_of, step_of
@@ -112,61 +111,27 @@ def resume_from(output: Path, run: Mapping[str, Any]) -> Path | None:
 @contextmanager
 def locked(output: Path) -> Iterator[None]:
     """Keeps other runs out of `output`; the lock ends with the process, however that ends. Raises InputError."""
-    path = output.with_name(f".{output.name}.lock")
-    while True:
+    with ExitStack() as stack:
         try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+            stack.enter_context(folder.locked(output))
+            folder.heal(output)
+        except BlockingIOError:
+            raise InputError(f"another run is writing {output}; wait for it, or choose another --output") from None
         except OSError as error:
             raise InputError(f"cannot write {output}: {error.strerror}; choose another --output") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise InputError(f"another run is writing {output}; wait for it, or choose another --output") from None
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
-            break
-        os.close(descriptor)  # its last owner removed it between our open and our lock
-    try:
         yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
 
 
 @contextmanager
 def staged(output: Path, keep_checkpoints: bool) -> Iterator[Path]:
     """A fresh folder beside `output` to be filled; it takes the place of `output` if the block ends well."""
-    staging = output.with_name(f".{output.name}.new")
-    shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
-    staging.mkdir(parents=True)
-    try:
+    with folder.staged(output) as staging:
         yield staging
         for path in staging.iterdir():
             path.chmod(0o644)  # safetensors writes 0600
         for path in checkpoints(output) if keep_checkpoints else ():
-            (path / FINISHED).touch()
-            path.rename(staging / path.name)
-        swap(staging, output)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)  # after a swap this is the old folder
-
-
-def swap(staging: Path, output: Path) -> None:
-    """Puts `staging` in the place of `output` in one step of the kernel where it can, else in two renames."""
-    if not output.exists():
-        staging.rename(output)
-        return
-    try:  # renameat2(AT_FDCWD, …, RENAME_EXCHANGE): two names change places; Python has no name for it
-        renameat2 = ctypes.CDLL(None).renameat2
-        exchanged = renameat2(-100, os.fsencode(staging), -100, os.fsencode(output), ctypes.c_uint(2)) == 0
-    except (OSError, AttributeError):
-        exchanged = False
-    if not exchanged:
-        old = output.with_name(f".{output.name}.old")
-        output.rename(old)
-        staging.rename(output)
-        shutil.rmtree(old)
+            kept = shutil.copytree(path, staging / path.name)  # a copy: until the swap the run can be resumed
+            (kept / FINISHED).touch()
 
 
 def software() -> dict[str, str]:
