@@ -167,6 +167,20 @@ def test_the_old_adapter_stays_until_the_new_one_is_complete(tmp_path: Path) -> 
     check_replaceable(output)
 
 
+def test_a_failed_swap_takes_no_checkpoint_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "chunks"
+    (output / "checkpoint-3").mkdir(parents=True)
+
+    def failing(staging: Path, folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cards.folder.swap", failing)
+    with pytest.raises(OSError, match="No space"), staged(output, keep_checkpoints=True) as staging:
+        (staging / "run.json").write_text("new")
+    assert [path.name for path in output.iterdir()] == ["checkpoint-3"]
+    assert not list((output / "checkpoint-3").iterdir())  # and it is not marked as finished
+
+
 # --- with torch, on a tiny Llama -------------------------------------------------------------------------------------
 
 
