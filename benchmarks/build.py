@@ -14,7 +14,7 @@ What did not help, or not enough to keep:
 What would help but was taken back: blocks straight from lxml's parser events, without BeautifulSoup's tree (half the
 time to read blocks); the tree builder of this project is BeautifulSoup, and its upkeep is somebody else's.
 What did: no bracket matching in lines without brackets, keeping an unchanged folder (which then imports no library at
-all), making the rows of `lines` once, importing while other processes read.
+all), making the rows of `lines` once, importing while other processes read, drawing the plots in one of those.
 """
 
 import argparse

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from friends_corpus.show import Show
 
     from .lines import Row
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from friends_corpus.show import FRIENDS, ShowError, read_show
     from friends_corpus.sources import SourceError, find_pages
 
+    from .chat import UnknownCharacterError, main_character
     from .engine import EngineError
     from .folder import FolderError
 
@@ -55,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             pages=find_pages(options.pages or show.sample),
             out=out,
             jobs=options.jobs,
-            chunk_chars=options.chunk_chars,
+            parameters={
+                "chunk_chars": options.chunk_chars,
+                "character": main_character(options.character, show.cast),
+            },
             version=options.version,
             use_cache=not options.no_cache,
             keep_going=options.keep_going,
@@ -63,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except BuildError as error:
         return complain(*error.problems)
-    except (SourceError, ShowError, FolderError, EngineError) as error:
+    except (SourceError, ShowError, UnknownCharacterError, FolderError, EngineError) as error:
         return complain(str(error))
     except BrokenProcessPool:
         return complain("a worker process died, perhaps out of memory; try --jobs 1", code=FAILED)
@@ -89,6 +95,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
     add("--chunk-chars", type=positive, default=1200, metavar="N", help="longest text of a chunk (default: 1200)")
+    add(
+        "--character",
+        default="all",
+        metavar="NAME",
+        help="who answers in chat: a main character (default: %(default)s)",
+    )
     add("--version", type=version, default="1.0.0", metavar="X.Y.Z", help="version of the dataset (default: 1.0.0)")
     add("--no-cache", action="store_true", help="parse every page anew, and keep nothing for the next build")
     add("--engine", choices=["processes", "datatrove"], default="processes", help="what reads the pages (%(default)s)")
@@ -123,13 +135,15 @@ def build(
     pages: Sequence[Path],
     out: Path,
     jobs: int,
-    chunk_chars: int,
+    parameters: Mapping[str, Any],
     version: str,
     use_cache: bool,
     keep_going: bool,
     tasks: int | None = None,
 ) -> None:
     """Reads the pages, then writes the folder `out` in place of what is there; `tasks`: for the engine datatrove.
+
+    `parameters` (`chunk_chars`, `character`) stand in the manifest.
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
@@ -145,20 +159,24 @@ def build(
     with locked(out) as lock, no_collection():
         heal(out)
         check_replaceable(out)
-        mark = fingerprint(pages, [show.version, chunk_chars, version, keep_going]) if kept else None
+        mark = fingerprint(pages, [show.version, parameters, version, keep_going]) if kept else None
         if kept and mark and (said := recall(kept, mark, out)):
             report(said, f"kept {out.name}, version {version}: nothing has changed")
             return
 
         from tqdm import tqdm
 
-        from .pages import read_pages
+        from .pages import open_pool, read_pages
+        from .plots import import_matplotlib
 
         def progress(found: Iterable[ReadPage | FailedPage]) -> Iterable[ReadPage | FailedPage]:
             return tqdm(found, "pages", len(pages), unit="page")
 
-        results = read_pages(pages, jobs, kept, progress, lock, show.folder, meanwhile=import_writers)
-        said = write(results, out, show, chunk_chars, version, keep_going)
+        with open_pool(jobs, len(pages), lock) as pool:
+            results = read_pages(pages, pool, kept, progress, show.folder, meanwhile=import_writers)
+            if pool:
+                pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
+            said = write(results, out, show, parameters, version, keep_going, pool)
         report(said, f"wrote {out.name}, version {version}")
         if kept and mark:
             remember(kept, mark, out, said)
@@ -176,10 +194,6 @@ def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | 
 def import_writers() -> None:
     """What writing needs and takes a second or two to import, while other processes read the pages."""
     from . import duplicates, leakage, stats, write  # noqa: F401
-    from .plots import import_matplotlib
-
-    import_matplotlib()
-    from matplotlib.backends import backend_agg  # noqa: F401
 
 
 @contextmanager
@@ -219,9 +233,17 @@ def open_cache() -> Path | None:
 
 
 def write(
-    results: Sequence[ReadPage | FailedPage], out: Path, show: Show, chunk_chars: int, version: str, keep_going: bool
+    results: Sequence[ReadPage | FailedPage],
+    out: Path,
+    show: Show,
+    parameters: Mapping[str, Any],
+    version: str,
+    keep_going: bool,
+    pool: Executor | None,
 ) -> dict[str, Any]:
-    """Read pages → the folder. Returns what `report` prints."""
+    """Read pages → the folder. Returns what `report` prints. `pool`: other processes, if there are any."""
+    from .shipped import is_sample, page_entry, sort_out
+
     shipped, left_out, failed = sort_out(results)
     if failed and not keep_going:
         remedy = "--keep-going leaves them out" if shipped else "none is a transcript"
@@ -231,6 +253,7 @@ def write(
 
     from cards.folder import staged
 
+    from .chat import characters_of
     from .duplicates import find_duplicates
     from .leakage import certify
     from .quality import quality_stats
@@ -241,12 +264,13 @@ def write(
 
     episodes = [page.episode for page in shipped]
     duplicates = find_duplicates(episodes)
-    rows = make_rows(shipped, chunk_chars, duplicates.clusters())
+    characters = characters_of(parameters["character"], show.cast)
+    rows = make_rows(shipped, show.title, characters, parameters["chunk_chars"], duplicates.clusters())
     if not rows["lines"]:
         raise BuildError("no page has a spoken line")
     repeats = duplicates.episodes()
     splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
-    stats = compute_stats(shipped, rows, splits, show) | quality_stats(shipped, rows["lines"], show)
+    stats = compute_stats(shipped, rows, splits, show, characters) | quality_stats(shipped, rows["lines"], show)
     stats["leakage"] = certify(duplicates, splits)
     not_shipped = [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in left_out]
     listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
@@ -256,58 +280,29 @@ def write(
             show=show,
             version=version,
             sample=is_sample(shipped),
-            parameters={"chunk_chars": chunk_chars},
-            rows=rows,
+            parameters=parameters,
+            rows={config: found for config, found in rows.items() if found},
             splits=splits,
             stats=stats,
             pages=sorted(listed, key=lambda page: str(page["page"])),
             failed_pages=[{"page": page.name, "sha256": page.sha256, "error": page.error} for page in failed],
+            pool=pool,
         )
     return {"summary": summary(stats, not_shipped, len(failed)), "left_out": [page.error for page in failed]}
 
 
-def sort_out(
-    results: Iterable[ReadPage | FailedPage],
-) -> tuple[list[ReadPage], list[tuple[ReadPage, str]], list[FailedPage]]:
-    """Pages to ship (in the order of their episodes), pages not to ship with the reason, pages that failed.
+def make_rows(
+    pages: Iterable[ReadPage],
+    title: str,
+    characters: Sequence[str],
+    chunk_chars: int,
+    clusters: Mapping[str, str],
+) -> Mapping[str, list[Row]]:
+    """Config → its rows, episode by episode; `title` is the show's, `characters` are those who answer in `chat`.
 
-    Two pages with the same episode are one too many: the first by name is kept, the other one fails.
+    `clusters`: scene id → the cluster of scenes that repeat each other.
     """
-    from .pages import FailedPage
-
-    shipped, left_out, failed = [], [], []
-    taken: dict[tuple[int, int], str] = {}
-    for page in sorted(results, key=lambda page: page.name):
-        if isinstance(page, FailedPage):
-            failed.append(page)
-            continue
-        episode = page.episode
-        numbers = [(episode.season, number) for number in episode.numbers]
-        twice = [number for number in numbers if number in taken]
-        if episode.variant or not numbers:
-            left_out.append((page, f"variant: {episode.variant or 'no episode number'}"))
-        elif twice:
-            season, number = twice[0]
-            both = f"{taken[twice[0]]} and {page.name}"
-            problem = f"{both} both hold season {season} episode {number}; remove one of them"
-            failed.append(FailedPage(page.name, page.sha256, problem))
-        else:
-            shipped.append(page)
-            taken.update(dict.fromkeys(numbers, page.name))
-    return sorted(shipped, key=lambda page: (page.episode.season, page.episode.numbers)), left_out, failed
-
-
-def is_sample(pages: Iterable[ReadPage]) -> bool:
-    """Whether the pages are the project's own, whose dialogue is invented; told by content, wherever they lie."""
-    from friends_corpus.sources import SAMPLE, find_pages
-
-    from .manifest import sha256_of
-
-    return {page.sha256 for page in pages} <= {sha256_of(path) for path in find_pages(SAMPLE)}
-
-
-def make_rows(pages: Iterable[ReadPage], chunk_chars: int, clusters: Mapping[str, str]) -> Mapping[str, list[Row]]:
-    """Config → its rows, episode by episode; `clusters`: scene id → the cluster of scenes that repeat each other."""
+    from .chat import chat_rows
     from .chunks import chunk_rows
     from .lines import line_rows
     from .named_lines import named_line_row
@@ -318,14 +313,8 @@ def make_rows(pages: Iterable[ReadPage], chunk_chars: int, clusters: Mapping[str
         "lines": lines,
         "named_lines": [named_line_row(row) for row in lines],
         "chunks": [row for episode in episodes for row in chunk_rows(episode, chunk_chars, clusters)],
+        "chat": chat_rows(lines, title, characters),
     }
-
-
-def page_entry(page: ReadPage, splits: Mapping[str, str], repeats: Iterable[str]) -> dict[str, Any]:
-    """A shipped page in the manifest."""
-    id = page.episode.id
-    marks = {"repeats": True} if id in repeats else {}
-    return {"page": page.name, "sha256": page.sha256, "episode": id, "split": splits[id], **marks}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from huggingface_hub import DatasetCardData
 from cards.render import render
 from friends_corpus.show import Show
 
+from .chat import EARLIER_CHARACTERS, EARLIER_LINES
 from .lines import Row
 from .plots import plots
 from .schema import FEATURES, meaning, type_name
@@ -47,6 +48,7 @@ def render_card(
         "default_config": DEFAULT_CONFIG,
         "fields": {config: field_table(config, examples[config]) for config in configs},
         "stats": stats,
+        "chat": {"earlier_lines": EARLIER_LINES, "earlier_characters": EARLIER_CHARACTERS},
         "leakage": stats["leakage"],
         "plots": plots(stats),
         "top_speakers": stats["speakers"][:CARD_SPEAKERS],

@@ -61,7 +61,8 @@ def check_stats(folder: Path, manifest: Mapping[str, Any], parts: Sequence[Part]
     except (ValueError, KeyError, TypeError):
         yield Violation(STATS, "cannot be read")
         return
-    for config in ("lines", "chunks"):
+    for config in ("lines", "chunks", "chat"):
         read = [len(part.rows) for part in parts if part.config == config]
-        if len(read) == len(manifest["configs"][config]["splits"]) and sum(read) != total.get(config):
+        splits = manifest["configs"].get(config, {"splits": {}})["splits"]
+        if len(read) == len(splits) and sum(read) != total.get(config):
             yield Violation(STATS, f"says {total.get(config)} {config}, there are {sum(read)}")

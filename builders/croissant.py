@@ -13,6 +13,7 @@ from datasets import List, Value
 
 from friends_corpus.show import Show
 
+from .lines import display
 from .schema import FEATURES, meaning
 
 CROISSANT = "croissant.json"
@@ -21,8 +22,14 @@ TYPES = {"string": "sc:Text", "int32": "sc:Integer"}
 SPLIT_PATH = r".*/(train|validation|test)-[^/]*$"  # "lines/train-00000-of-00001.parquet"
 DESCRIPTION = (
     "Who says what in the TV series {title}: speaker-attributed lines from transcripts that fans typed by hand, as "
-    "single lines, as lines with names, and as chunks of scenes."
+    "{forms}."
 )
+FORMS = {
+    "lines": "single lines",
+    "named_lines": "lines with names",
+    "chunks": "chunks of scenes",
+    "chat": "answers of the main characters to what is said before",
+}
 INVENTED = "This build holds only the project's sample pages, whose dialogue is invented: no line is from the series."
 LICENSE = (
     "other: the scripts belong to their owner{owner} and the transcripts to the fans who made "
@@ -70,7 +77,7 @@ CONTEXT = {  # the one that the specification gives, word for word
 
 def make_croissant(show: Show, version: str, sample: bool, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The whole description; `configs` as in the manifest."""
-    description = DESCRIPTION.format(title=show.title)
+    description = DESCRIPTION.format(title=show.title, forms=display([FORMS[config] for config in configs]))
     archive = f" at {show.archive}" if show.archive else ""
     files = [file_object(file) for config in configs.values() for file in config["splits"].values()]
     return {

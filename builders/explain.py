@@ -111,6 +111,8 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
     lines = [int(id.rpartition("_u")[2]) for id in row.get("line_ids", [row_id])]
     check_same(row, [source.turns.get(position) for position in lines])
     yield from describe_row(row, split, folder, manifest)
+    if "line_ids" not in row:
+        yield describe_chat(row, split, folder, manifest)
     yield from describe_page(row, entry, manifest, show)
     turns = [source.turns[position] for position in lines]
     yield from describe_source(source.segments, [order for _, line in turns for order in line.segments], context)
@@ -188,6 +190,23 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]
         found = read_rows(folder / "chunks", ["id"], ("dup_cluster", "==", cluster))
         scenes = {row["id"].rpartition("_")[0] for row in found}
         yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
+
+
+def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> str:
+    """Whether a line has a row in `chat`, too: whom it answers, or why it answers nobody."""
+    from .chat import NO_ROW, candidates, characters_of
+
+    if "character" not in manifest["parameters"]:
+        return "chat      no row: the dataset was built before there was chat"
+    splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
+    found = read_rows(folder / splits[split]["path"], None, ("id", "==", row["id"])) if split in splits else []
+    if found:
+        return f"chat      a row of the same id: {found[0]['prompt'][0]['content']}"
+    path = folder / manifest["configs"]["lines"]["splits"][split]["path"]
+    lines = read_rows(path, None, ("source", "==", row["source"]))
+    characters = characters_of(manifest["parameters"]["character"], manifest["show"]["cast"])
+    reason = next(reason for line, _, reason in candidates(lines, characters) if line["id"] == row["id"])
+    return f"chat      no row: {NO_ROW[reason]}"
 
 
 def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any], show: Show) -> Iterator[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FAILED, BAD_INPUT = 1, 2
 FORMATS = ("jsonl", "csv", "convokit")
-CONFIGS = ("lines", "named_lines", "chunks")
+CONFIGS = ("lines", "named_lines", "chunks", "chat")
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # "=SUM(A1)", "-- what?", "'=": what OWASP lists; and escaped ones
 
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.error("--format convokit is made of lines; leave out --config")
     out = options.out or Path(f"{options.folder.resolve().name}-{options.format}")
     try:
-        written = export(options.folder, out, options.format, [options.config] if options.config else CONFIGS)
+        written = export(options.folder, out, options.format, options.config)
     except ExportError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -57,13 +57,16 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="dataset folder")
     add("--format", choices=FORMATS, required=True, help="convokit: one corpus of all lines, scenes as conversations")
-    add("--config", choices=CONFIGS, help="only this config (default: all)")
+    add("--config", choices=CONFIGS, help="only this config (default: all that are there)")
     add("--out", type=Path, metavar="DIR", help="a new folder (default: FOLDER-FORMAT, here)")
     return parser
 
 
-def export(folder: Path, out: Path, format: str, configs: Sequence[str]) -> dict[str, int]:
-    """Writes the new folder `out`; returns its files with their number of rows. Raises ExportError, OSError."""
+def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str, int]:
+    """Writes the new folder `out`; returns its files with their number of rows. Raises ExportError, OSError.
+
+    `config`: only this one.
+    """
     from cards.folder import staged
 
     from .manifest import read_manifest
@@ -71,6 +74,9 @@ def export(folder: Path, out: Path, format: str, configs: Sequence[str]) -> dict
     manifest = read_manifest(folder)
     if manifest is None:
         raise ExportError(f"{folder}: no dataset folder (no manifest.json of ours)")
+    configs = [config] if config else list(manifest["configs"])
+    if config and config not in manifest["configs"]:
+        raise ExportError(f"{folder} has no config {config}; it has {', '.join(manifest['configs'])}")
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is there already; remove it or choose another --out")

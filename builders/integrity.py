@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from .folder import SYSTEM_FILES
 from .lines import Row
 from .manifest import MANIFEST, content_version, sha256_of
-from .schema import FEATURES
+from .schema import FEATURES, MAY_BE_MISSING
 from .splits import SPLITS
 from .violation import Violation
 
@@ -45,6 +45,13 @@ class Config(BaseModel):
     splits: dict[Literal["train", "validation", "test"], SplitFile] = Field(min_length=1)
 
 
+class ShownShow(BaseModel):
+    """The show that the dataset is of."""
+
+    title: str
+    cast: list[str]
+
+
 class Page(BaseModel):
     """A page that was read: shipped (episode and split) or not (reason)."""
 
@@ -60,7 +67,7 @@ class Manifest(BaseModel):
 
     builder: Literal["friends-corpus"]
     dataset: str
-    show: dict[str, Any]
+    show: ShownShow
     version: str = Field(pattern=r"^(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}$")
     sample: bool
     parameters: dict[str, Any]
@@ -104,7 +111,8 @@ def check_manifest(manifest: Mapping[str, Any]) -> list[Violation]:
     if wrong := check_shape(manifest):
         return wrong
     read = Manifest.model_validate(manifest)
-    found = [Violation(MANIFEST, f"configs: {name!r} is missing") for name in FEATURES if name not in read.configs]
+    missing = [name for name in FEATURES if name not in read.configs and name not in MAY_BE_MISSING]
+    found = [Violation(MANIFEST, f"configs: {name!r} is missing") for name in missing]
     found += [Violation(MANIFEST, f"configs: {name!r} is unknown") for name in read.configs if name not in FEATURES]
     outside = [path for path in read.files if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts]
     found += [Violation(MANIFEST, f"files: {path!r} leaves the folder") for path in outside]

@@ -8,9 +8,9 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,28 +44,53 @@ class FailedPage:
     error: str
 
 
+@contextmanager
+def open_pool(jobs: int, pages: int, lock: int | None = None) -> Iterator[Executor | None]:
+    """Other processes for a build of so many pages; None where it needs none. `lock` is a file they must not keep."""
+    if min(jobs, pages) <= 1:
+        yield None
+        return
+    workers = min(jobs, -(-pages // PAGES_PER_TASK))
+    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(os.getpid(), lock)) as pool:
+        yield pool
+
+
 def read_pages(
     paths: Sequence[Path],
-    jobs: int,
+    pool: Executor | None,
     cache_folder: Path | None,
     progress: Callable[[Iterable[ReadPage | FailedPage]], Iterable[ReadPage | FailedPage]] = iter,
-    lock: int | None = None,
     show: Path = FRIENDS,
     meanwhile: Callable[[], object] = bool,
 ) -> list[ReadPage | FailedPage]:
-    """Every page in the order given, whatever the number of processes. `lock` is a file that workers must not keep,
-    `show` the folder of the show.
+    """Every page in the order given, whatever the number of processes. `show` is the folder of the show.
 
     `meanwhile` is called while other processes read; not where there are none.
     """
     read = partial(read_page, cache_folder=cache_folder, show_folder=show)
-    if min(jobs, len(paths)) <= 1:
+    if pool is None:
         return list(progress(map(read, paths)))
-    workers = min(jobs, -(-len(paths) // PAGES_PER_TASK))
-    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(os.getpid(), lock)) as pool:
-        found = pool.map(read, paths, chunksize=PAGES_PER_TASK)  # begins at once
-        meanwhile()
-        return list(progress(found))
+    found = pool.map(read, paths, chunksize=PAGES_PER_TASK)  # begins at once
+    meanwhile()
+    return list(progress(found))
+
+
+@contextmanager
+def beside(pool: Executor | None, work: Callable[..., object], *arguments: object) -> Iterator[None]:
+    """`work(*arguments)` in another process while the block runs, or here and first where there is none.
+
+    Both are done afterwards; what fails there is raised here.
+    """
+    if pool is None:
+        work(*arguments)
+        yield
+        return
+    begun = pool.submit(work, *arguments)
+    try:
+        yield
+    finally:
+        wait([begun])
+    begun.result()
 
 
 def _start_worker(parent: int, lock: int | None) -> None:

@@ -35,13 +35,31 @@ class Plot:
     caption: str
 
 
-def draw_plots(folder: Path, rows: Mapping[str, Sequence[Row]], stats: Mapping[str, Any], chunk_chars: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What is drawn beyond the numbers of stats.json; small enough to be handed to another process."""
+
+    lines: Mapping[tuple[str, int], int]  # (speaker, season) → lines
+    line_lengths: Sequence[int]  # in characters
+    chunk_lengths: Sequence[int]
+
+
+def count(rows: Mapping[str, Sequence[Row]]) -> Counts:
+    """The counts out of the rows of each config."""
+    return Counts(
+        Counter((name, row["season"]) for row in rows["lines"] for name in row["speakers"]),
+        [len(row["text"]) for row in rows["lines"]],
+        [len(row["text"]) for row in rows["chunks"]],
+    )
+
+
+def draw_plots(folder: Path, counts: Counts, stats: Mapping[str, Any], chunk_chars: int) -> None:
     """Draws the pictures of `plots(stats)` into `folder`."""
     (folder / FOLDER).mkdir()
     with fixed_style():
         draw = {
-            "speakers": lambda: draw_speakers(rows["lines"], stats),
-            "lengths": lambda: draw_lengths(rows, stats, chunk_chars),
+            "speakers": lambda: draw_speakers(counts, stats),
+            "lengths": lambda: draw_lengths(counts, stats, chunk_chars),
             "dropped": lambda: draw_dropped(stats["dropped"]),
         }
         for name, plot in plots(stats).items():
@@ -91,6 +109,7 @@ def import_matplotlib() -> None:
     os.environ[SETTINGS] = str(cache_folder(os.environ, Path.home()).with_name("matplotlib"))
     try:
         import matplotlib.font_manager  # noqa: F401  (which reads or writes the list)
+        from matplotlib.backends import backend_agg  # noqa: F401
     finally:
         del os.environ[SETTINGS]
 
@@ -105,12 +124,11 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
     return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
 
 
-def draw_speakers(lines: Sequence[Row], stats: Mapping[str, Any]) -> Figure:
+def draw_speakers(counts: Counts, stats: Mapping[str, Any]) -> Figure:
     """A table of colours and numbers: those with the most lines, season by season."""
     seasons = [row["season"] for row in stats["seasons"]]
     speakers = [row["speaker"] for row in stats["speakers"][:SPEAKERS]]
-    counts = Counter((name, row["season"]) for row in lines for name in row["speakers"])
-    cells = [[counts[name, season] for season in seasons] for name in speakers]
+    cells = [[counts.lines.get((name, season), 0) for season in seasons] for name in speakers]
     width, height = min(WIDTH, 3.2 + 0.48 * len(seasons)), 0.65 + 0.3 * len(speakers)
     figure, [axes] = new_figure(width, height)
     palest = 1.8 * max(map(max, cells))  # dark numbers stay legible on the darkest cell
@@ -128,7 +146,7 @@ def draw_speakers(lines: Sequence[Row], stats: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def draw_lengths(rows: Mapping[str, Sequence[Row]], stats: Mapping[str, Any], chunk_chars: int) -> Figure:
+def draw_lengths(counts: Counts, stats: Mapping[str, Any], chunk_chars: int) -> Figure:
     """Two histograms with the medians marked: lines (on an axis that grows by factors) and chunks."""
     import numpy as np
 
@@ -136,14 +154,14 @@ def draw_lengths(rows: Mapping[str, Sequence[Row]], stats: Mapping[str, Any], ch
     longest = stats["line_characters"]["longest"]
     grown = (round(GROWTH**step) for step in range(2, 99) if GROWTH ** (step - 1) <= longest)
     edges = list(dict.fromkeys([1, 2, *grown]))
-    left.stairs(*np.histogram([len(row["text"]) for row in rows["lines"]], edges), fill=True, color=BLUE)
+    left.stairs(*np.histogram(counts.line_lengths, edges), fill=True, color=BLUE)
     left.set_xscale("log")
     ticks = [tick for tick in (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000) if tick <= edges[-1]]
     left.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     left.set_xticks([], minor=True)
     left.set_ylabel("how many")
     left.set_title("lines")
-    right.stairs(*np.histogram([len(row["text"]) for row in rows["chunks"]], CHUNK_BARS), fill=True, color=BLUE)
+    right.stairs(*np.histogram(counts.chunk_lengths, CHUNK_BARS), fill=True, color=BLUE)
     right.axvline(chunk_chars, color=ORANGE, linewidth=1.5)
     right.set_title(f"chunks (the limit of {chunk_chars:,} in orange)")
     right.xaxis.set_major_formatter(thousands)

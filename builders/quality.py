@@ -1,4 +1,4 @@
-"""The quality report: numbers per episode and suspicions, as part of stats.json, and quality.md with its plots."""
+"""The quality report: numbers per episode and suspicions, as part of stats.json, and quality.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from friends_corpus.show import Show
 
 from .lines import Row
 from .pages import ReadPage
-from .plots import draw_plots, plots
+from .plots import plots
 from .suspicions import Suspicion, count_suspicions, find_suspicions
 
 REPORT = "quality.md"
@@ -51,9 +51,6 @@ def page_table(
     ]
 
 
-def write_quality(
-    folder: Path, rows: Mapping[str, Sequence[Row]], stats: Mapping[str, Any], parameters: Mapping[str, Any]
-) -> None:
-    """quality.md and plots/ into the folder; all numbers come from the arguments."""
-    draw_plots(folder, rows, stats, parameters["chunk_chars"])
+def write_quality(folder: Path, stats: Mapping[str, Any]) -> None:
+    """quality.md into the folder, which shows the plots."""
     (folder / REPORT).write_text(render("quality.md", {"stats": stats, "plots": plots(stats)}), encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -47,13 +47,12 @@ def check_rows(part: Part) -> list[Violation]:
 @cache
 def schema(config: str) -> pa.DataFrameSchema:
     """The rules of a config."""
-    chunks = config == "chunks"
-    checks = CHECKS | (CHUNK_CHECKS if chunks else LINE_CHECKS)
+    checks, across_columns = RULES[config]
     columns = {
         name: pa.Column(None, list(rules), nullable=name in NULLABLE, unique=name == "id")
-        for name, rules in checks.items()
+        for name, rules in (CHECKS | checks).items()
     }
-    return pa.DataFrameSchema(columns, checks=[*ACROSS_CHUNK] if chunks else [*ACROSS_LINE])
+    return pa.DataFrameSchema(columns, checks=list(across_columns))
 
 
 def each(holds: Callable[[Any], bool], otherwise: str) -> pa.Check:
@@ -99,6 +98,25 @@ def all_filled(texts: Sequence[str | None]) -> bool:
     return all(text is not None and filled(text) for text in texts)
 
 
+def values(structs: Sequence[Mapping[str, str | None] | None]) -> list[str | None]:
+    """All values in a list of structs.
+
+    >>> values([{"role": "user", "content": "Hi."}, None])
+    ['user', 'Hi.', None]
+    """
+    return [value for struct in structs for value in (struct.values() if struct else [None])]
+
+
+def roles(messages: Sequence[Mapping[str, str | None] | None]) -> list[str | None]:
+    """Who says each message."""
+    return [message["role"] if message else None for message in messages]
+
+
+def is_prompt(messages: Sequence[Mapping[str, str | None] | None]) -> bool:
+    """Whether a `system` message comes first, then `user` and `assistant` take turns, and a `user` is the last one."""
+    return roles(messages) == ["system", "user", *["assistant", "user"] * (len(messages) // 2 - 1)]
+
+
 FROM_0, FROM_1 = pa.Check.ge(0, error="is below 0"), pa.Check.ge(1, error="is below 1")
 FILLED = each(filled, "is blank")
 SOME = each(lambda values: len(values) > 0, "is empty")
@@ -114,22 +132,42 @@ CHECKS: dict[str, Sequence[pa.Check]] = {
     "transcribed_by": [ALL_FILLED],
     "scene": [FROM_1],
     "scene_heading": [],
+    "source": [FILLED],
+}
+TEXT_CHECKS: dict[str, Sequence[pa.Check]] = {
     "speakers": [SOME, ALL_FILLED, each(lambda names: len(set(names)) == len(names), "names somebody twice")],
     "text": [FILLED],
     "text_with_directions": [FILLED],
-    "source": [FILLED],
 }
-LINE_CHECKS: dict[str, Sequence[pa.Check]] = {
+TURN_CHECKS: dict[str, Sequence[pa.Check]] = {
     "id": [each(lambda id: LINE_ID.fullmatch(id) is not None, "is not of the form s01e01_c03_u0012"), ORDER],
     "position": [FROM_0],
+}
+LINE_CHECKS: dict[str, Sequence[pa.Check]] = {
+    **TEXT_CHECKS,
+    **TURN_CHECKS,
     "speaker": [FILLED],
     "cue": [],
     "directions": [ALL_FILLED],
 }
 CHUNK_CHECKS: dict[str, Sequence[pa.Check]] = {
+    **TEXT_CHECKS,
     "id": [each(lambda id: CHUNK_ID.fullmatch(id) is not None, "is not of the form s01e01_c03_k02"), ORDER],
     "line_ids": [SOME, ALL_FILLED],
-    "turns": [SOME, each(lambda turns: all_filled([t[key] for t in turns for key in t]), "has a null or blank turn")],
+    "turns": [SOME, each(lambda turns: all_filled(values(turns)), "has a null or blank turn")],
+}
+MESSAGES_FILLED = each(lambda messages: all_filled(values(messages)), "has a null or blank message")
+CHAT_CHECKS: dict[str, Sequence[pa.Check]] = {
+    **TURN_CHECKS,
+    "character": [FILLED],
+    "prompt": [
+        MESSAGES_FILLED,
+        each(is_prompt, "is not a system message, then user and assistant in turns, a user last"),
+    ],
+    "completion": [
+        MESSAGES_FILLED,
+        each(lambda messages: roles(messages) == ["assistant"], "is not one message of the assistant"),
+    ],
 }
 ACROSS_ROW = [
     across(
@@ -141,13 +179,16 @@ ACROSS_ROW = [
         ("episodes", "episode"), lambda all, first: all[:1] in ([], [first]), "episodes: do not begin with the episode"
     ),
 ]
-ACROSS_LINE = [
+ACROSS_TURN = [
     *ACROSS_ROW,
     across(
         ("id", "position"),
         lambda id, position: numbers(id)[3:] in ((), (position,)),
         "id: is of another position than the row says",
     ),
+]
+ACROSS_LINE = [
+    *ACROSS_TURN,
     across(
         ("speaker", "speakers"),
         lambda name, names: not names or None in names or name == display(names),
@@ -158,3 +199,9 @@ ACROSS_CHUNK = [
     *ACROSS_ROW,
     across(("turns", "line_ids"), lambda turns, ids: len(turns) == len(ids), "turns: are not as many as the line_ids"),
 ]
+RULES = {
+    "lines": (LINE_CHECKS, ACROSS_LINE),
+    "named_lines": (LINE_CHECKS, ACROSS_LINE),
+    "chunks": (CHUNK_CHECKS, ACROSS_CHUNK),
+    "chat": (CHAT_CHECKS, ACROSS_TURN),
+}

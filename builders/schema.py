@@ -48,7 +48,20 @@ CHUNKS = Features(
         "dup_cluster": STRING,
     }
 )
-FEATURES = {"lines": LINES, "named_lines": LINES, "chunks": CHUNKS}
+MESSAGES = List({"role": STRING, "content": STRING})
+CHAT = Features(
+    EPISODE_COLUMNS
+    | {
+        "position": INT,
+        "character": STRING,
+        "prompt": MESSAGES,
+        "completion": MESSAGES,
+        "source": STRING,
+        "dup_cluster": STRING,
+    }
+)
+FEATURES = {"lines": LINES, "named_lines": LINES, "chunks": CHUNKS, "chat": CHAT}
+MAY_BE_MISSING = frozenset(("chat",))  # where no main character answers anybody; or in some of the splits
 
 # What the card says of each column.
 MEANINGS = {
@@ -85,6 +98,13 @@ CONFIG_MEANINGS = {
         "speakers": "who speaks in the chunk, in order of first appearance",
         "text": "the turns as a script, “Joey: …” each on its own line, without stage directions",
         "text_with_directions": "the same with all stage directions in and between the turns, as printed",
+    },
+    "chat": {
+        "id": "id of the line in `lines` that is the completion",
+        "character": "who answers: one of the main characters",
+        "prompt": "messages: `system` (who plays whom, and who else is there), then what was said just before; the "
+        "character's own lines are the `assistant`'s, all others the `user`'s",
+        "completion": "one message of the `assistant`: the character's line, without stage directions",
     },
 }
 

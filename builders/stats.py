@@ -11,18 +11,28 @@ import pandas as pd
 from friends_corpus.model import Episode, Line, StageDirection
 from friends_corpus.show import Show
 
+from .chat import NO_ROW, candidates
 from .lines import Row
 from .pages import ReadPage
+from .splits import SPLITS
 
+COUNTED = ("chunks", "chat")  # by season and split, beside the lines
 DROPPED = "dropped:"
 PERCENTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
 TOP_SPEAKERS = 12
 
 
 def compute_stats(
-    pages: Sequence[ReadPage], rows: Mapping[str, Sequence[Row]], splits: Mapping[str, str], show: Show
+    pages: Sequence[ReadPage],
+    rows: Mapping[str, Sequence[Row]],
+    splits: Mapping[str, str],
+    show: Show,
+    characters: Sequence[str],
 ) -> dict[str, Any]:
-    """All numbers as plain JSON values. `pages` are those shipped, `rows` those of each config, `splits` by episode."""
+    """All numbers as plain JSON values. `pages` are those shipped, `rows` those of each config, `splits` by episode.
+
+    `characters` are those who answer in `chat`.
+    """
     episodes = [page.episode for page in pages]
     lines = lines_frame(rows["lines"], splits)
     chunks = pd.DataFrame({"characters": [len(row["text"]) for row in rows["chunks"]]}, dtype="int64")
@@ -35,17 +45,19 @@ def compute_stats(
             "scenes": sum(len(episode.scenes) for episode in episodes),
             "lines": len(lines),
             "chunks": len(chunks),
+            "chat": len(rows["chat"]),
             "speakers": len(speakers),
             "words": int(lines["words"].sum()),
             "characters": int(lines["characters"].sum()),
         },
-        "seasons": season_table(lines, rows["chunks"], episodes),
-        "splits": split_table(lines, rows["chunks"], splits),
+        "seasons": season_table(lines, rows, episodes),
+        "splits": split_table(lines, rows, splits),
         "speakers": [{"speaker": name, "lines": lines} for name, lines in ranked(speakers)],
         "unknown_cues": unknown_cues(episodes, show),
         "line_characters": percentiles(lines["characters"]),
         "chunk_characters": percentiles(chunks["characters"]),
         "chunk_turns": percentiles(chunks["turns"]),
+        "chat": chat_stats(rows["lines"], rows["chat"], characters),
         "segments": total_kinds(pages),
         "dropped": dropped(pages),
         "written_by": credit_table(episode.written_by for episode in episodes),
@@ -65,8 +77,10 @@ def lines_frame(rows: Sequence[Row], splits: Mapping[str, str]) -> pd.DataFrame:
     ).astype({"season": "int64", "words": "int64", "characters": "int64"})
 
 
-def season_table(lines: pd.DataFrame, chunks: Sequence[Row], episodes: Sequence[Episode[Line]]) -> list[dict[str, int]]:
-    """Per season: pages, episodes, scenes, lines, words, characters, chunks."""
+def season_table(
+    lines: pd.DataFrame, rows: Mapping[str, Sequence[Row]], episodes: Sequence[Episode[Line]]
+) -> list[dict[str, int]]:
+    """Per season: pages, episodes, scenes, lines, words, characters, chunks, rows of chat."""
     seasons = pd.Series([episode.season for episode in episodes], dtype="int64")
     counted = pd.DataFrame(
         {
@@ -80,17 +94,24 @@ def season_table(lines: pd.DataFrame, chunks: Sequence[Row], episodes: Sequence[
     spoken = lines.groupby("season").agg(
         lines=("words", "size"), words=("words", "sum"), characters=("characters", "sum")
     )
-    per_chunk = pd.Series([row["season"] for row in chunks], dtype="int64").value_counts().rename("chunks")
-    return _records(table.join(spoken).join(per_chunk))
+    table = table.join(spoken)
+    for config in COUNTED:
+        seasons = pd.Series([row["season"] for row in rows[config]], dtype="int64")
+        table = table.join(seasons.value_counts().rename(config))
+    return _records(table)
 
 
-def split_table(lines: pd.DataFrame, chunks: Sequence[Row], splits: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Per split: episodes (pages), lines, words, chunks; in the order train, validation, test."""
+def split_table(
+    lines: pd.DataFrame, rows: Mapping[str, Sequence[Row]], splits: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Per split: episodes (pages), lines, words, chunks, rows of chat; in the order train, validation, test."""
     table = pd.Series(splits, dtype="str").value_counts().rename("pages").rename_axis("split").to_frame()
     spoken = lines.groupby("split").agg(lines=("words", "size"), words=("words", "sum"))
-    per_chunk = pd.Series([splits[row["id"].partition("_")[0]] for row in chunks], dtype="str").value_counts()
-    order = [name for name in ("train", "validation", "test") if name in table.index]
-    return _records(table.join(spoken).join(per_chunk.rename("chunks")).loc[order])
+    table = table.join(spoken)
+    for config in COUNTED:
+        found = pd.Series([splits[row["id"].partition("_")[0]] for row in rows[config]], dtype="str")
+        table = table.join(found.value_counts().rename(config))
+    return _records(table.loc[[name for name in SPLITS if name in table.index]])
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -107,6 +128,20 @@ def percentiles(values: pd.Series[int]) -> dict[str, int]:
     if values.empty:
         return dict.fromkeys(PERCENTILES, 0)
     return {name: int(values.quantile(share, interpolation="lower")) for name, share in PERCENTILES.items()}
+
+
+def chat_stats(lines: Sequence[Row], chat: Sequence[Row], characters: Sequence[str]) -> dict[str, Any]:
+    """Of the characters' lines: how many have a row of `chat`, how many do not and why; how long the rows are."""
+    answered = Counter(row["character"] for row in chat)
+    reasons = Counter(reason for _, _, reason in candidates(lines, characters))
+    prompts = pd.Series([sum(len(message["content"]) for message in row["prompt"]) for row in chat], dtype="int64")
+    completions = pd.Series([len(row["completion"][0]["content"]) for row in chat], dtype="int64")
+    return {
+        "characters": [{"character": name, "rows": answered[name]} for name in characters],
+        "no_row": {reason: reasons[reason] for reason in NO_ROW if reason != "other_speaker"},
+        "prompt_characters": percentiles(prompts),
+        "completion_characters": percentiles(completions),
+    }
 
 
 def ranked(counts: Counter[str]) -> list[tuple[str, int]]:

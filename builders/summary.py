@@ -11,14 +11,16 @@ SHOWN_CUES = 20
 def summary(stats: Mapping[str, Any], not_shipped: Sequence[Mapping[str, Any]], failed: int) -> str:
     """Numbers per season, drops by reason, unknown cues and what was left out, as plain aligned text."""
     total = stats["total"]
-    columns = ("episodes", "scenes", "lines", "chunks")
+    columns = ("episodes", "scenes", "lines", "chunks", "chat")
     seasons = [[f"season {row['season']}", *(row[column] for column in columns)] for row in stats["seasons"]]
     drops = [[f"  {reason}", counts["count"], counts["characters"]] for reason, counts in stats["dropped"].items()]
-    splits = [[f"  {row['split']}", row["pages"], row["lines"], row["chunks"]] for row in stats["splits"]]
+    counted = ("pages", "lines", "chunks", "chat")
+    splits = [[f"  {row['split']}", *(row[column] for column in counted)] for row in stats["splits"]]
     parts = [
         table([["", *columns], *seasons, ["all", *(total[column] for column in columns)]]),
-        table([["split", "pages", "lines", "chunks"], *splits]),
+        table([["split", *counted], *splits]),
         table([["dropped", "pieces", "characters"], *drops]) if drops else "dropped: nothing",
+        *([] if total["chat"] else ["chat: no such config, for no main character answers anybody"]),
         f"speakers: {total['speakers']:,}",
         unknown_cues(stats["unknown_cues"]),
     ]

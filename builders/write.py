@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from . import card
 from .croissant import CROISSANT, make_croissant
 from .lines import Row
 from .manifest import MANIFEST, content_version, describe_files, make_manifest, sha256_of, to_json
+from .pages import beside
+from .plots import count, draw_plots
 from .quality import write_quality
 from .schema import to_table
 from .splits import SPLITS
@@ -36,21 +39,25 @@ def write_dataset(
     stats: Mapping[str, Any],
     pages: Sequence[Mapping[str, Any]],
     failed_pages: Sequence[Mapping[str, Any]],
+    pool: Executor | None = None,
 ) -> dict[str, Any]:
     """Fills an empty folder: Parquet files, stats, quality report, card, manifest. Returns the manifest.
 
     `sample`: whether all pages are the project's invented ones; `rows`: config → its rows in order; `splits`: episode
-    id → split. The bytes depend on nothing else but the
-    installed versions of pyarrow, datasets and matplotlib.
+    id → split; `pool`: where the plots are drawn meanwhile. The bytes depend on nothing else but the installed versions
+    of pyarrow, datasets and matplotlib.
     """
     software = {"parser": PARSER_VERSION, **{name: installed(name) for name in ("datasets", "pyarrow", "matplotlib")}}
-    configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
-    (folder / STATS).write_text(to_json(stats), encoding="utf-8")
-    write_quality(folder, rows, stats, parameters)
-    (folder / CROISSANT).write_text(to_json(make_croissant(show, version, sample, configs)), encoding="utf-8")
-    examples = {config: example(config_rows) for config, config_rows in rows.items()}
-    text = card.render_card(show, version, sample, parameters, software, configs, examples, stats, pages, failed_pages)
-    (folder / CARD).write_text(text, encoding="utf-8")
+    with beside(pool, draw_plots, folder, count(rows), stats, parameters["chunk_chars"]):
+        configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
+        (folder / STATS).write_text(to_json(stats), encoding="utf-8")
+        write_quality(folder, stats)
+        (folder / CROISSANT).write_text(to_json(make_croissant(show, version, sample, configs)), encoding="utf-8")
+        examples = {config: example(config_rows) for config, config_rows in rows.items()}
+        text = card.render_card(
+            show, version, sample, parameters, software, configs, examples, stats, pages, failed_pages
+        )
+        (folder / CARD).write_text(text, encoding="utf-8")
     manifest = make_manifest(
         show=show,
         version=version,
@@ -94,8 +101,8 @@ def write_config(folder: Path, config: str, rows: Sequence[Row], splits: Mapping
 
 
 def example(rows: Sequence[Row]) -> Row:
-    """A row that shows all: the first one with a stage direction."""
-    return next((row for row in rows if row["text"] != row["text_with_directions"]), rows[0])
+    """A row that shows all: the first one with a stage direction; where no row has any, the first one."""
+    return next((row for row in rows if row.get("text") != row.get("text_with_directions")), rows[0])
 
 
 def episode_of(row: Row) -> str:

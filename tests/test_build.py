@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 from invented import direction, episode, page, write_pages
 
-from builders import build, cache, quality
+from builders import build, cache, write
 from builders.manifest import sha256_of
 from cards import folder
 from friends_corpus.model import Episode, Line
 
-CONFIGS = ("lines", "named_lines", "chunks")
+CONFIGS = ("lines", "named_lines", "chunks", "chat")
 SPLITS = ("train", "validation", "test")
 
 
@@ -120,7 +120,7 @@ def test_splits_are_the_same_in_every_config(pages: Path, tmp_path: Path) -> Non
 def test_below_three_pages_only_train(tmp_path: Path) -> None:
     out = tmp_path / "friends-lines"
     assert run(write_pages(tmp_path / "pages", [1, 2]), out) == 0
-    assert [path.name for path in sorted(out.rglob("*.parquet"))] == ["train-00000-of-00001.parquet"] * 3
+    assert [path.name for path in sorted(out.rglob("*.parquet"))] == ["train-00000-of-00001.parquet"] * 4
 
 
 def test_same_bytes_whatever_the_cache_and_the_directory(pages: Path, tmp_path: Path, own_cache: Path) -> None:
@@ -435,7 +435,7 @@ def no_drawing(folder: Path, *_: object) -> None:
 def test_killed_at_any_file_operation(exchange: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not exchange:
         monkeypatch.setattr(folder, "exchange", lambda left, right: False)
-    monkeypatch.setattr(quality, "draw_plots", no_drawing)
+    monkeypatch.setattr(write, "draw_plots", no_drawing)
     old, new = write_pages(tmp_path / "old pages"), write_pages(tmp_path / "new pages", [1, 2, 3, 4, 5])
     out = tmp_path / "out"
     run(new, out)

@@ -19,8 +19,10 @@ from builders.schema import FEATURES
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
 
-LINES, NAMED, CHUNKS = (f"{config}/train-00000-of-00001.parquet" for config in FEATURES)
+LINES, NAMED, CHUNKS, CHAT = (f"{config}/train-00000-of-00001.parquet" for config in FEATURES)
 FIRST = "s01e03_c01_u0000"  # the first line of the split train
+SECOND = "s01e03_c01_u0001"  # the first line that answers somebody
+PROMPT = "is not a system message, then user and assistant in turns, a user last"
 SPEECH = "My violin number 3 is bigger than yours, 0 times."
 BY_HASH = ("sha256", "bytes, not", "its files make it", "does not follow")  # what any edit of a file breaks as well
 Spoil = Callable[[Path], object]
@@ -99,7 +101,7 @@ def in_all_configs(row: int, column: str, value: object) -> Spoil:
 def test_a_good_folder(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check.main([str(built)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{built}: 48 lines, 48 named_lines, 8 chunks",
+        f"{built}: 48 lines, 48 named_lines, 8 chunks, 40 chat",
         "0 violations, 0 warnings",
     ]
 
@@ -155,6 +157,8 @@ def test_the_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             id="version of a config",
         ),
         pytest.param(manifest(lambda m: m["configs"].pop("chunks")), "manifest.json: configs: 'chunks' is missing", id="no config"),
+        pytest.param(manifest(lambda m: m["configs"].pop("chat")), "stats.json: says 40 chat, there are 0", id="no chat"),
+        pytest.param(manifest(lambda m: m["show"].pop("cast")), "manifest.json: show.cast: Field required", id="no cast"),
         pytest.param(manifest(lambda m: m.update(version="1.0")), "manifest.json: version: String should match", id="version"),
         pytest.param(manifest(lambda m: m.pop("pages")), "manifest.json: pages: Field required", id="no pages"),
         pytest.param(manifest(lambda m: m.update(configs=3)), "manifest.json: configs: Input should be", id="type"),
@@ -221,6 +225,10 @@ def turn(number: int, key: str, value: str | None) -> Spoil:
     return rows(CHUNKS, lambda values: values[0]["turns"][number].update({key: value}))
 
 
+def message(column: str, number: int, key: str, value: str | None) -> Spoil:
+    return rows(CHAT, lambda values: values[0][column][number].update({key: value}))
+
+
 def swap(values: list[dict]) -> list[dict]:
     return [values[1], values[0], *values[2:]]
 
@@ -278,6 +286,24 @@ def move_line(values: list[dict]) -> None:
         pytest.param(cell(CHUNKS, 0, "id", FIRST), [f"{CHUNKS}: row 0 ({FIRST}), column id: is not of the form s01e01_c03_k02: '{FIRST}'"], id="chunk id"),
         pytest.param(cell(CHUNKS, 0, "source", "0104.html"), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column source: is '0104.html', by manifest.json '0103.html'"], id="source"),
         pytest.param(cell(CHUNKS, 0, "dup_cluster", "x"), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column dup_cluster: is not that of its lines: {FIRST}: None instead of 'x'"], id="cluster of a chunk"),
+        pytest.param(rows(CHAT, lambda r: r[1:]), [f"{LINES}: row 1 ({SECOND}), column id: is no row of chat"], id="chat row gone"),
+        pytest.param(cell(CHAT, 0, "id", FIRST), [f"{CHAT}: row 0 ({FIRST}), column id: is no line that answers somebody", f"{CHAT}: row 0 ({FIRST}), column id: is of another position than the row says: '{FIRST}'"], id="chat row of an opening line"),
+        pytest.param(cell(CHAT, 0, "id", "s01e03_c01_k01"), [f"{CHAT}: row 0 (s01e03_c01_k01), column id: is not of the form s01e01_c03_u0012: "], id="chat id"),
+        pytest.param(cell(CHAT, 0, "position", 2), [f"{CHAT}: row 0 ({SECOND}), column position: is not what lines make it: 2 instead of 1"], id="chat position"),
+        pytest.param(cell(CHAT, 0, "character", "Ross"), [f"{CHAT}: row 0 ({SECOND}), column character: is not what lines make it: 'Ross' instead of 'Phoebe'"], id="character"),
+        pytest.param(cell(CHAT, 0, "dup_cluster", "x"), [f"{CHAT}: row 0 ({SECOND}), column dup_cluster: is not what lines make it: 'x' instead of None"], id="cluster of a chat row"),
+        pytest.param(message("completion", 0, "content", "Oh."), [f"{CHAT}: row 0 ({SECOND}), column completion: is not what lines make it: "], id="completion"),
+        pytest.param(message("completion", 0, "role", "user"), [f"{CHAT}: row 0 ({SECOND}), column completion: is not one message of the assistant: "], id="role of the completion"),
+        pytest.param(cell(CHAT, 0, "completion", []), [f"{CHAT}: row 0 ({SECOND}), column completion: is not one message of the assistant: []"], id="no completion"),
+        pytest.param(message("prompt", 1, "content", " "), [f"{CHAT}: row 0 ({SECOND}), column prompt: has a null or blank message: "], id="blank message"),
+        pytest.param(message("prompt", 1, "content", None), [f"{CHAT}: row 0 ({SECOND}), column prompt: has a null or blank message: "], id="null message"),
+        pytest.param(cell(CHAT, 0, "prompt", [None]), [f"{CHAT}: row 0 ({SECOND}), column prompt: has a null or blank message: [None]"], id="no message"),
+        pytest.param(cell(CHAT, 0, "prompt", []), [f"{CHAT}: row 0 ({SECOND}), column prompt: {PROMPT}: []"], id="no prompt"),
+        pytest.param(message("prompt", 1, "role", "assistant"), [f"{CHAT}: row 0 ({SECOND}), column prompt: {PROMPT}: ["], id="assistant last"),
+        pytest.param(rows(CHAT, lambda r: r[0]["prompt"].__delitem__(0)), [f"{CHAT}: row 0 ({SECOND}), column prompt: {PROMPT}: ["], id="no system message"),
+        pytest.param(message("prompt", 1, "content", "Oh."), [f"{CHAT}: row 0 ({SECOND}), column prompt: is not what lines make it: "], id="another prompt"),
+        pytest.param(manifest(lambda m: m["parameters"].update(character="Ross")), [f"{CHAT}: row 0 ({SECOND}), column id: is no line that answers somebody"], id="another character"),
+        pytest.param(manifest(lambda m: m["parameters"].pop("character")), [f"{CHAT}: row 0 ({SECOND}), column id: is no line that answers somebody"], id="nobody"),
         pytest.param(manifest(lambda m: m["parameters"].update(chunk_chars=200)), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text: is longer than 200 characters: "], id="chunk too long"),
     ],
 )  # fmt: skip

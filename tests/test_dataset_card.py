@@ -65,7 +65,7 @@ def test_metadata(card: DatasetCard, folder: Path) -> None:
     assert data["language"] == ["en"]
     assert data["task_categories"] == ["text-generation"]
     assert data["size_categories"] == ["n<1K"]
-    assert [config["config_name"] for config in data["configs"]] == ["lines", "named_lines", "chunks"]
+    assert [config["config_name"] for config in data["configs"]] == ["lines", "named_lines", "chunks", "chat"]
     assert [config["config_name"] for config in data["configs"] if config.get("default")] == ["lines"]
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     for config in data["configs"]:
@@ -94,13 +94,14 @@ def test_numbers(card: DatasetCard, stats: dict) -> None:
         "scenes": 10,
         "lines": 60,
         "chunks": total["chunks"],
+        "chat": 50,
         "speakers": 6,
         "words": total["words"],
         "characters": total["characters"],
     }
     assert [row["season"] for row in stats["seasons"]] == [1, 2]
     for row in [*stats["seasons"], {"season": "all", **total}]:
-        cells = [str(row[name]) for name in ("season", "episodes", "scenes", "lines", "words", "chunks")]
+        cells = [str(row[name]) for name in ("season", "episodes", "scenes", "lines", "words", "chunks", "chat")]
         assert f"| {' | '.join(cells)} |" in card.text
     assert sum(row["lines"] for row in stats["splits"]) == total["lines"]
     assert sum(row["pages"] for row in stats["splits"]) == 5
@@ -148,12 +149,12 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
     rows = {config: dict.fromkeys(features, HOSTILE) for config, features in FEATURES.items()}
     part = {"path": "p", "rows": 1, "bytes": 1, "arrow_bytes": 1, "sha256": "0"}
     lengths = {"median": 1, "p90": 1, "p99": 1, "longest": 1}
-    counts = {"pages": 1, "episodes": 1, "scenes": 1, "lines": 1, "words": 1, "chunks": 1, "speakers": 1}
+    counts = {"pages": 1, "episodes": 1, "scenes": 1, "lines": 1, "words": 1, "chunks": 1, "chat": 1, "speakers": 1}
     text = render_card(
         show=replace(friends(), title=HOSTILE, owner=HOSTILE, years=HOSTILE),
         version="1.0.0",
         sample=False,
-        parameters={"chunk_chars": 1200},
+        parameters={"chunk_chars": 1200, "character": HOSTILE},
         software={"parser": "x"},
         configs={config: {"version": "1.2.3", "splits": {"train": part}} for config in FEATURES},
         examples=rows,
@@ -166,6 +167,12 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
             "line_characters": lengths,
             "chunk_characters": lengths,
             "chunk_turns": lengths,
+            "chat": {
+                "characters": [{"character": HOSTILE, "rows": 1}],
+                "no_row": dict.fromkeys(("several_speakers", "opens_scene", "goes_on"), 1),
+                "prompt_characters": lengths,
+                "completion_characters": lengths,
+            },
             "dropped": {HOSTILE: {"count": 1, "characters": 1}},
             "leakage": LEAKAGE,
             "suspicions": [{"kind": "markup", "meaning": "", "count": 1, "examples": []}],

@@ -71,6 +71,7 @@ def test_nothing_changed(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "lines: no change in 48 rows",
             "named_lines: no change in 48 rows",
             "chunks: no change in 8 rows",
+            "chat: no change in 40 rows",
             "step: none; the version stays 1.0.0, which is right",
         ],
     )
@@ -91,6 +92,8 @@ def test_a_text_is_a_patch(old: Path, pages: Path, tmp_path: Path, capsys: pytes
         "  changed turns: 1: s01e03_c01_k01",
         "  changed text: 1: s01e03_c01_k01",
         "  changed text_with_directions: 1: s01e03_c01_k01",
+        "chat: 40 rows before, 40 now: 0 added, 0 removed, 4 changed",
+        "  changed prompt: 4: s01e03_c01_u0001, s01e03_c01_u0002, s01e03_c01_u0003, s01e03_c01_u0004",
         "step: patch; the version goes from 1.0.0 to 1.0.1, which is right",
     ]
 
@@ -167,6 +170,17 @@ def test_a_config_that_goes_or_comes(old: Path, new: Path, capsys: pytest.Captur
     assert printed[-1].startswith("step: major; ")
     code, printed = run(new, old, capsys)
     assert printed[-1].startswith("step: minor; ")
+
+
+def test_one_character_instead_of_all_is_minor(
+    old: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed = run(old, make(pages, tmp_path / "new", "1.1.0", "--character", "Ross"), capsys)
+    assert code == 0
+    assert [line for line in printed if "added" in line] == [
+        "chat: 40 rows before, 6 now: 0 added, 34 removed, 0 changed"
+    ]
+    assert printed[-1] == "step: minor; the version goes from 1.0.0 to 1.1.0, which is right"
 
 
 def test_another_order_is_a_patch(old: Path, new: Path, capsys: pytest.CaptureFixture[str]) -> None:

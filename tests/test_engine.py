@@ -122,12 +122,17 @@ def test_an_unchanged_folder_is_kept(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert again.err.splitlines()[-1:] == first.err.splitlines()[-1:]
 
 
-@pytest.mark.parametrize("what", ["page", "version", "chunks", "damage", "missing", "no cache"])
+@pytest.mark.parametrize("what", ["page", "version", "chunks", "character", "damage", "missing", "no cache"])
 def test_a_changed_one_is_built_anew(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pages, out = write_pages(tmp_path / "pages"), tmp_path / "out"
     run(pages, out)
     before = tree(out)
-    options = {"version": ["--version", "1.0.1"], "chunks": ["--chunk-chars", "99"], "no cache": ["--no-cache"]}
+    options = {
+        "version": ["--version", "1.0.1"],
+        "chunks": ["--chunk-chars", "99"],
+        "character": ["--character", "Joey"],
+        "no cache": ["--no-cache"],
+    }
     if what == "page":
         write_pages(pages, [5])
     elif what == "damage":

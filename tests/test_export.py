@@ -18,7 +18,7 @@ from builders import build, export
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
 
-CONFIGS = ("lines", "named_lines", "chunks")
+CONFIGS = ("lines", "named_lines", "chunks", "chat")
 HOSTILE = (
     "=1+2",
     "+1 for that, “really”?",
@@ -69,7 +69,8 @@ def test_jsonl(config: str, folder: Path, tmp_path: Path) -> None:
         path = tmp_path / "out" / config / f"{split}.jsonl"
         expected = rows(folder, config, split)
         assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == expected
-        assert pd.read_json(path, lines=True)["text"].tolist() == [row["text"] for row in expected]
+        column = "prompt" if config == "chat" else "text"
+        assert pd.read_json(path, lines=True)[column].tolist() == [row[column] for row in expected]
         loaded = load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
         assert loaded.to_list() == expected
 

@@ -16,7 +16,7 @@ from builders import build
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
 
-CONFIGS = ("lines", "named_lines", "chunks")
+CONFIGS = ("lines", "named_lines", "chunks", "chat")
 duckdb = pytest.importorskip("duckdb")
 polars = pytest.importorskip("polars")
 
@@ -46,6 +46,9 @@ def test_duckdb_queries_what_is_nested(folder: Path) -> None:
     query = f"select sum(len(list_filter(turns, lambda t: t.speaker = 'Joey'))) from '{folder}/chunks/*.parquet'"
     turns = [turn for row in rows(folder, "chunks") for turn in row["turns"]]
     assert duckdb.sql(query).fetchall() == [(sum(turn["speaker"] == "Joey" for turn in turns),)]
+    query = f"select sum(length(completion[1].content)) from '{folder}/chat/*.parquet'"
+    answers = [row["completion"][0]["content"] for row in rows(folder, "chat")]
+    assert duckdb.sql(query).fetchall() == [(sum(map(len, answers)),)]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -53,7 +56,7 @@ def test_polars(config: str, folder: Path) -> None:
     frame = polars.read_parquet(folder / config / "*.parquet")
     assert frame.to_dicts() == rows(folder, config)
     assert frame.schema["season"] == polars.Int32
-    assert frame.schema["speakers"] == polars.List(polars.String)
+    assert frame.schema["written_by"] == polars.List(polars.String)
     lazy = polars.scan_parquet(folder / config / "*.parquet").filter(polars.col("scene") == 1).select("id").collect()
     assert lazy["id"].to_list() == [row["id"] for row in rows(folder, config) if row["scene"] == 1]
 
@@ -63,10 +66,10 @@ def test_pandas(config: str, folder: Path) -> None:
     frame = pd.concat([pd.read_parquet(path) for path in sorted((folder / config).iterdir())])
     expected = rows(folder, config)
     assert frame.columns.tolist() == list(expected[0])
-    for column in ("id", "season", "text"):
+    for column in ("id", "season", "episode_title"):
         assert frame[column].tolist() == [row[column] for row in expected]
     assert frame["dup_cluster"].isna().all()
-    assert [list(names) for names in frame["speakers"]] == [row["speakers"] for row in expected]
+    assert [list(names) for names in frame["written_by"]] == [row["written_by"] for row in expected]
     assert frame["scene_heading"].isna().tolist() == [row["scene_heading"] is None for row in expected]
 
 

@@ -70,7 +70,9 @@ def test_a_rebuild_is_visible_at_once(pages: Path, load: Load) -> None:
     for config in FEATURES:
         rows = load(config)["train"].to_list()
         assert len(rows) == len(before[config])
-        assert all("better than" in row["text"] for row in rows)
+        assert all(
+            "better than" in (row["completion"][0]["content"] if config == "chat" else row["text"]) for row in rows
+        )
     code = f"""
 from datasets import load_dataset
 rows = load_dataset("friends-lines", "chunks", cache_dir={str(pages.parent / "hf")!r})["train"]

@@ -214,11 +214,9 @@ def test_plots_are_the_same_whatever_the_settings_of_the_user(folder: Path, tmp_
 @pytest.mark.parametrize("longest", [1, 2, 3, 40, 5000])
 def test_lengths_of_any_size(longest: int) -> None:
     lengths = {"median": 1, "longest": longest}
-    texts = [{"text": "x" * length} for length in (1, longest)]
+    counts = plots.Counts({}, [1, longest], [1, longest])
     with plots.fixed_style():
-        figure = plots.draw_lengths(
-            {"lines": texts, "chunks": texts}, {"line_characters": lengths, "chunk_characters": lengths}, 1200
-        )
+        figure = plots.draw_lengths(counts, {"line_characters": lengths, "chunk_characters": lengths}, 1200)
         [bars] = figure.axes[0].patches
         assert sum(bars.get_data().values) == 2
 
@@ -229,10 +227,10 @@ def test_labels_stay_inside_the_picture() -> None:
         "seasons": [{"season": season} for season in range(1, 11)],
         "speakers": [{"speaker": name, "lines": 1} for name in names],
     }
-    lines = [{"speakers": [name], "season": 1} for name in names] * 1200
+    counts = plots.Counts({(name, 1): 1200 for name in names}, [], [])
     dropped = {name: {"count": 1, "characters": 10**6 + number} for number, name in enumerate(names)}
     with plots.fixed_style():
-        for figure in (plots.draw_speakers(lines, stats), plots.draw_dropped(dropped)):
+        for figure in (plots.draw_speakers(counts, stats), plots.draw_dropped(dropped)):
             box = figure.get_tightbbox()
             width, height = figure.get_size_inches()
             assert box.x0 >= 0, box

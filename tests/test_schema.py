@@ -10,6 +10,7 @@ import pytest
 from datasets import Dataset, Features, List, Value
 from invented import episode
 
+from builders.chat import chat_rows
 from builders.chunks import chunk_rows
 from builders.lines import display, line_rows
 from builders.named_lines import named_line_rows
@@ -23,13 +24,26 @@ CHUNKS = (
     "id season episode episodes episode_title written_by transcribed_by scene scene_heading line_ids speakers turns "
     "text text_with_directions source dup_cluster"
 )
-ROWS = {"lines": line_rows, "named_lines": named_line_rows, "chunks": lambda made: chunk_rows(made, 1200)}
+CHAT = (
+    "id season episode episodes episode_title written_by transcribed_by scene scene_heading position character prompt "
+    "completion source dup_cluster"
+)
+ROWS = {
+    "lines": line_rows,
+    "named_lines": named_line_rows,
+    "chunks": lambda made: chunk_rows(made, 1200),
+    "chat": lambda made: chat_rows(line_rows(made), "Friends", ["Joey", "Ross"]),
+}
 EPISODE = episode(
-    [("Joey", "Hi.", "(waving) Hi.")], [("Ross and Joey", "Where am I?")], headings=[None, "[Scene: A kitchen]"]
+    [("Joey", "Hi.", "(waving) Hi.")],
+    [("Ross and Joey", "Where am I?"), ("Monica", "Here."), ("Joey", "Oh.")],
+    headings=[None, "[Scene: A kitchen]"],
 )
 
 
-@pytest.mark.parametrize(("config", "columns"), [("lines", LINES), ("named_lines", LINES), ("chunks", CHUNKS)])
+@pytest.mark.parametrize(
+    ("config", "columns"), [("lines", LINES), ("named_lines", LINES), ("chunks", CHUNKS), ("chat", CHAT)]
+)
 def test_columns(config: str, columns: str) -> None:
     assert list(FEATURES[config]) == columns.split()
     assert list(ROWS[config](EPISODE)[0]) == columns.split()
@@ -49,12 +63,13 @@ def test_parquet_gives_the_rows_and_the_features_back(config: str, tmp_path: Pat
 def test_types() -> None:
     assert FEATURES["lines"]["episodes"] == List(Value("int32"))
     assert FEATURES["chunks"]["turns"] == List({"speaker": Value("string"), "text": Value("string")})
+    assert FEATURES["chat"]["prompt"] == List({"role": Value("string"), "content": Value("string")})
     assert isinstance(FEATURES["lines"], Features)
     assert to_table("lines", []).schema.field("season").type == pa.int32()
 
 
 def test_no_heading_is_null() -> None:
-    assert [row["scene_heading"] for row in line_rows(EPISODE)] == [None, "[Scene: A kitchen]"]
+    assert [row["scene_heading"] for row in line_rows(EPISODE)] == [None, *["[Scene: A kitchen]"] * 3]
 
 
 def test_wrong_columns_are_refused() -> None:

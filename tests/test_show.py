@@ -58,6 +58,13 @@ def test_lines(dataset: Path) -> None:
     ]
 
 
+def test_the_cast_answers_in_chat(dataset: Path) -> None:
+    found = {row["id"]: row for row in rows(dataset, "chat")}
+    assert {row["character"] for row in found.values()} == {"Ada", "Bram"}
+    prompt = [message["content"] for message in found["s01e01_c02_u0004"]["prompt"]]
+    assert prompt[0] == "You are Ada from Harbour Lights. You are talking with Bram."
+
+
 def test_nothing_in_the_folder_says_friends(dataset: Path) -> None:
     for path in ("README.md", "quality.md", "croissant.json", "stats.json", "manifest.json"):
         text = (dataset / path).read_text(encoding="utf-8")
