@@ -1,8 +1,9 @@
 # make demo    sample pages → datasets → 8-bit LoRA adapter → base-versus-tuned samples (PAGES=dir for real pages)
+# make lesson  the same with all four formats and their comparison, explained (LESSON_FAULT=double_bos plants a fault)
 # make test    every test;  make test-fast: those that need neither torch nor seconds
 # make soak    the full matrices of faults, of which make test runs a part (some minutes more)
 # make lint    ruff and mypy --strict;  make clean: remove all that make and the commands made here
-.PHONY: demo test test-fast soak lint clean record
+.PHONY: demo lesson test test-fast soak lint clean record
 .DEFAULT_GOAL := test
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -21,7 +22,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 $(READY_DEV): $(READY)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev,scale]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev,scale,ui]'
 	@touch $@
 
 demo: $(READY)
@@ -31,6 +32,9 @@ demo: $(READY)
 	@echo
 	@echo 'The dataset: .venv/bin/python -c '\''from datasets import load_dataset; print(load_dataset("friends-lines", "chunks"))'\'''
 	@echo 'The adapter and its card: adapters/chunks/README.md'
+
+lesson: $(READY)
+	$(RUN) -m train.lesson
 
 test: $(READY_DEV)
 	$(RUN) -m pytest

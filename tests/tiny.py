@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +28,12 @@ REPLIES = (
 THINGS = ("the kettle", "my label maker", "the good towels", "that ugly lamp", "the last muffin", "a turtleneck")
 
 
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
 def scene(chance: random.Random) -> list[tuple[str, str]]:
     """Six to twelve turns of three people about one thing, as (speaker, speech)."""
     people = chance.sample(NAMES, 3)
@@ -42,10 +49,14 @@ def write_dataset(folder: Path, splits: dict[str, int], version: str = "1.2.3") 
     chance = random.Random(7)
     scenes = {split: [scene(chance) for _ in range(number)] for split, number in splits.items()}
     card = "---\nconfigs:\n"
-    for config in ("lines", "named_lines", "chunks"):
+    for config in ("lines", "named_lines", "chunks", "chat"):
         (folder / config).mkdir(parents=True)
         card += f"- config_name: {config}\n  version: 0.0.{chance.randint(0, 9999)}\n  data_files:\n"
         for split, of_split in scenes.items():
+            card += f"  - split: {split}\n    path: {config}/{split}-*\n"
+            if config == "chat":
+                pq.write_table(chat_table(of_split), folder / config / f"{split}-00000-of-00001.parquet")
+                continue
             if config == "chunks":
                 texts = ["\n".join(f"{who}: {what}" for who, what in turns) for turns in of_split]
             else:
@@ -56,15 +67,35 @@ def write_dataset(folder: Path, splits: dict[str, int], version: str = "1.2.3") 
                 {"id": [str(i) for i in range(len(texts))], "text": texts, "text_with_directions": directed}
             )
             pq.write_table(table, folder / config / f"{split}-00000-of-00001.parquet")
-            card += f"  - split: {split}\n    path: {config}/{split}-*\n"
     (folder / "README.md").write_text(card + "---\n\n# Invented\n", encoding="utf-8")
     manifest = {"dataset": "friends-lines", "version": version, "files": {}}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 
 
-def write_model(folder: Path, hub_id: str | None = None) -> Path:
-    """A Llama of two layers, and a byte-level BPE tokenizer that puts a BOS before every text. Loads torch."""
+def chat_table(scenes: list[list[tuple[str, str]]]) -> pa.Table:
+    """Every turn but the first as the answer to the one before it."""
+    rows = [
+        {
+            "id": f"s01e01_c{number:02d}_u{turn:04d}",
+            "character": who,
+            "prompt": [
+                {"role": "system", "content": f"You are {who} from Friends. You are talking with {other}."},
+                {"role": "user", "content": said},
+            ],
+            "completion": [{"role": "assistant", "content": what}],
+        }
+        for number, turns in enumerate(scenes, start=1)
+        for turn, ((other, said), (who, what)) in enumerate(pairwise(turns), start=1)
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def write_model(folder: Path, hub_id: str | None = None, chat: bool = False) -> Path:
+    """A Llama of two layers, and a byte-level BPE tokenizer that puts a BOS before every text. Loads torch.
+
+    `chat`: with a chat template.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -78,6 +109,8 @@ def write_model(folder: Path, hub_id: str | None = None) -> Path:
     bpe.train_from_iterator([f"{who}: {what}\n" for _ in range(50) for who, what in scene(chance)], trainer)
     bpe.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>")
+    if chat:
+        tokenizer.chat_template = CHAT_TEMPLATE
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -95,4 +128,27 @@ def write_model(folder: Path, hub_id: str | None = None) -> Path:
     if hub_id:
         path = folder / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"_name_or_path": hub_id}), encoding="utf-8")
+    return folder
+
+
+def write_voice(folder: Path, model: Path, config: str) -> Path:
+    """An adapter as train.sft writes one, on a `tiny` model, with random weights. Loads torch."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from train.base_model import find_base, locate
+    from train.recipe import as_json, load_recipe
+
+    torch.manual_seed(len(config))
+    base, place = find_base(str(model), 32)
+    wanted = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(AutoModelForCausalLM.from_pretrained(model), wanted).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    source = {"source": "folder", "sha256": locate(base, place).sha256, "revision": None}
+    recipe = as_json(load_recipe(config, None, {}))
+    run = {"recipe": recipe, "base": as_json(base) | source, "dataset": {"config": config, "text_field": "text"}}
+    (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    card = f"---\nlicense: other\n---\n# The card of {config}\n\n<script>alert(1)</script>\n\n![Losses](https://example.com/x.png)\n"
+    (folder / "README.md").write_text(card, encoding="utf-8")
     return folder

@@ -12,6 +12,7 @@ from typing import Any
 
 from .base_model import HUB_ID
 from .recipe import InputError, did_you_mean
+from .rows import as_said, columns_of, fed, is_conversation
 
 DEFAULT = "friends-lines"
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
@@ -19,13 +20,14 @@ BUILD = ("-m", "builders.build", "--out", DEFAULT)
 
 @dataclass(frozen=True)
 class Data:
-    """One config of a dataset, as `datasets.Dataset`s that hold the text column alone."""
+    """One config of a dataset, as `datasets.Dataset`s that hold the columns alone that are fed (see `rows.py`)."""
 
     name: str  # Hub id, or the bare name of the folder
     version: str | None  # of its manifest
     revision: str | None  # Hub commit
     manifest_sha256: str | None
     text_sha256: str  # of all texts that are read, in order
+    conversation: bool  # whether the rows are messages
     train: Any
     validation: Any | None  # None: the dataset has no validation split
 
@@ -90,11 +92,13 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
     if text_field not in columns:
         raise InputError(
             f"{config!r} of the dataset {name} has no column {text_field!r}{did_you_mean(text_field, columns)}; "
-            f"--text-field is one of {', '.join(column for column in columns if column.startswith('text'))}"
+            f"--text-field is one of {', '.join(name for name in columns if name.startswith(('text', 'completion')))}"
         )
+    fed_columns = columns_of(text_field, columns)
+    splits = splits.select_columns(fed_columns)
     digest = hashlib.sha256()
     for split in ("train", "validation"):
-        for text in splits[split][text_field] if split in splits else ():
+        for text in map(as_said, splits.get(split, ())):
             digest.update(f"{split} {len(text)} {text}\n".encode())
     return Data(
         name=name,
@@ -102,8 +106,9 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
         revision=revision,
         manifest_sha256=hashlib.sha256(manifest).hexdigest() if manifest else None,
         text_sha256=digest.hexdigest(),
-        train=splits["train"].select_columns([text_field]),
-        validation=splits["validation"].select_columns([text_field]) if "validation" in splits else None,
+        conversation=is_conversation(splits["train"][0]),
+        train=splits["train"],
+        validation=splits.get("validation"),
     )
 
 
@@ -127,14 +132,14 @@ def _on_hub(repo: str) -> tuple[str | None, bytes | None]:
     return revision, Path(path).read_bytes()
 
 
-def held_out(validation: Any, text_field: str, tokenizer: Any, limit: int | None, seed: int) -> Any:
+def held_out(validation: Any, tokenizer: Any, limit: int | None, seed: int) -> Any:
     """A sample of the validation rows of at most `limit` tokens (at least one row), the same for the same seed."""
     if limit is None:
         return validation
     shuffled = validation.shuffle(seed=seed)
     total = kept = 0
-    for text in shuffled[text_field]:
-        total += len(tokenizer(text)["input_ids"]) + 1  # one for the end-of-text token
+    for row in shuffled:
+        total += len(fed(tokenizer, row))
         if kept and total > limit:
             break
         kept += 1

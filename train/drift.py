@@ -11,13 +11,12 @@ from .base_model import Device
 from .trainer import as_trained
 
 
-def windows(texts: Sequence[str], tokenizer: Any, length: int, ended: bool) -> list[list[int]]:
-    """The texts as the model reads them, each alone: token ids, cut into windows of at most `length`.
+def windows(rows: Iterable[Sequence[int]], length: int) -> list[Sequence[int]]:
+    """Rows of tokens, each cut into windows of at most `length`.
 
-    `ended`: with the end-of-text token, as a trained row has it.
+    >>> windows([[1, 2, 3, 4, 5], [6, 7]], 4)
+    [[1, 2, 3, 4], [6, 7]]
     """
-    end = [tokenizer.eos_token_id] if ended else []
-    rows = [[*tokenizer(text)["input_ids"], *end] for text in texts]
     cut = [row[start : start + length] for row in rows for start in range(0, len(row), length)]
     return [ids for ids in cut if len(ids) > 1]  # a single token predicts nothing
 

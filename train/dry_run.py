@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from .preflight import GB, Needs
 from .recipe import Recipe, as_json
+from .rows import IGNORED, count_doubled, count_ends, documents, fed
 
 MEASURED_STEPS = 3
 SHOWN = 1500  # characters of the first window
-IGNORED = -100  # the label of a token that is fed and not learnt
 say = partial(print, flush=True)
 
 
@@ -28,7 +28,7 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
     first = windows[0]
     say("  " + mark(tokenizer, first["input_ids"], first["labels"])[:SHOWN].replace("\n", "\n  "))
     say("\ndata")
-    for name, value in measures(tokenizer, windows, rows[recipe.text_field]).items():
+    for name, value in measures(tokenizer, windows, rows).items():
         say(f"  {name:<28}{value}")
     seconds, steps = time_steps(trainer), total_steps(trainer)
     say("\nrun")
@@ -55,32 +55,20 @@ def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     return text
 
 
-def measures(tokenizer: Any, windows: Any, texts: Sequence[str]) -> dict[str, str]:
+def measures(tokenizer: Any, windows: Any, rows: Any) -> dict[str, str]:
     """What became of the rows: shares of rows, of tokens, and the tokens of an epoch."""
     pieces = list(documents(windows))
     tokens = sum(len(ids) for ids, _ in pieces)
     learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
-    end, begin = tokenizer.eos_token_id, tokenizer.bos_token_id
-    ends = sum(bool(labels) and labels[-1] == end for _, labels in pieces)
-    doubled = sum(len(ids) > 1 and ids[0] == ids[1] == begin for ids, _ in pieces)
-    expected = sum(len(tokenizer(text)["input_ids"]) + 1 for text in texts)  # one for the end-of-text token
+    expected = sum(len(fed(tokenizer, row)) for row in rows)
     return {
-        "rows": f"{len(texts):,}, in {len(pieces):,} pieces and {len(windows):,} windows",
+        "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(windows):,} windows",
         "tokens an epoch": f"{tokens:,}, {share(learnt, tokens)} of them learnt",
-        "rows with a learnt end": share(ends, len(texts)),
-        "rows with a doubled start": f"{doubled:,}",
+        "rows with a learnt end": share(count_ends(tokenizer, windows), len(rows)),
+        "rows with a doubled start": f"{count_doubled(tokenizer, windows):,}",
         "tokens cut off": share(expected - tokens, expected),
         "padding": share(sum(len(ids) for ids in windows["input_ids"]) - tokens, tokens),
     }
-
-
-def documents(windows: Any) -> Iterator[tuple[list[int], list[int]]]:
-    """Each piece of a row in the windows: its tokens and its labels."""
-    for window in windows:
-        start = 0
-        for length in window.get("seq_lengths") or [len(window["input_ids"])]:
-            yield window["input_ids"][start : start + length], window["labels"][start : start + length]
-            start += length
 
 
 def time_steps(trainer: Any) -> float:

@@ -29,6 +29,7 @@ from .base_model import Base, Device, Source, choose_device, find_base, load_bas
 from .dataset import DEFAULT, check_folder, find_data, held_out, load_data
 from .output import TOKENIZER, locked, software, staged
 from .recipe import InputError
+from .rows import asked, fed, messages_of
 from .sft import Failed, quiet
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -106,8 +107,8 @@ def merge(args: argparse.Namespace) -> None:
     from .gguf_file import copied_tokenizer, hyperparameters, modelfile, tokenizer_fields, write_gguf
 
     tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
-    texts, described = rows_to_compare(place, run, tokenizer, args.tokens)
-    rows = windows(texts, tokenizer, base.sequence_length, ended=place is not None)
+    compared, described = rows_to_compare(place, run, tokenizer, args.tokens)
+    rows = windows(compared, base.sequence_length)
     device = choose_device(base.bits)
     say(f"base      {base.model} in {base.bits} bits, from {source.described}; {device.name}")
     loaded, _ = load_base(base, source, device)
@@ -225,16 +226,19 @@ def find_rows(wanted: str | None, run: dict[str, Any]) -> Path | str | None:
     return place
 
 
-def rows_to_compare(place: Path | str | None, run: dict[str, Any], tokenizer: Any, limit: int) -> tuple[list[str], str]:
-    """The texts, and in words what they are. Without held-out rows the prompts of the run's samples."""
+def rows_to_compare(
+    place: Path | str | None, run: dict[str, Any], tokenizer: Any, limit: int
+) -> tuple[list[list[int]], str]:
+    """The tokens of each row, and in words what they are. Without held-out rows the prompts of the run's samples."""
     if place is not None:
         data = load_data(place, run["dataset"]["config"], run["dataset"]["text_field"])
         if data.validation is None:
             raise InputError(f"the dataset {data.name} has no validation split; choose another --data")
-        rows = held_out(data.validation, run["dataset"]["text_field"], tokenizer, limit, run["recipe"]["seed"])
+        rows = held_out(data.validation, tokenizer, limit, run["recipe"]["seed"])
         version = f" {data.version}" if data.version else ""
-        return list(rows[run["dataset"]["text_field"]]), f"held-out rows of {data.name}{version}"
-    return list(run["recipe"]["prompts"]), "the run's own prompts (--data for held-out rows)"
+        return [fed(tokenizer, row) for row in rows], f"held-out rows of {data.name}{version}"
+    prompts = asked(tokenizer, run["recipe"]["prompts"], run["dataset"].get("conversation", False))
+    return prompts, "the run's own prompts (--data for held-out rows)"
 
 
 def find_source(run: dict[str, Any], base: Base, folder: Path | None) -> Source:
@@ -285,7 +289,8 @@ def write_record(
     """run.json of the adapter, the card, and merge.json, which lists the files of the folder: they may be replaced."""
     shutil.copyfile(adapter / "run.json", folder / "run.json")
     values = {"dtype": dtype, "weights": weights, "drift": changed | {"rows": described}, "gguf": gguf}
-    (folder / "README.md").write_text(render("merged.md", {**run, **values}), encoding="utf-8")
+    conversation = messages_of(run["recipe"]["prompts"][0]) if run["dataset"].get("conversation") else None
+    (folder / "README.md").write_text(render("merged.md", {**run, **values, "asked": conversation}), encoding="utf-8")
     names = sorted({path.name for path in folder.iterdir()} | {RECORD})
     record = {**values, "base": run["base"], "software": software(), "files": names}
     (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

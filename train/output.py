@@ -19,6 +19,7 @@ from cards.render import render
 from .checkpoints import checkpoints, differences, is_bad, is_checkpoint, newest_good, remove, run_of, step_of
 from .plot import draw_losses
 from .recipe import InputError
+from .rows import messages_of
 
 LIBRARIES = (
     "torch",
@@ -98,13 +99,16 @@ def resume_from(output: Path, run: Mapping[str, Any]) -> Path | None:
         return None
     if (found / FINISHED).exists():
         raise InputError(f"{found} is of a finished run; leave out --resume to train anew")
-    changed = differences(run_of(found), run)
+    then = run_of(found)
+    changed = differences({**then, "shared_out": None}, {**run, "shared_out": None})
     if changed:
         raise InputError(
             f"{found} is of another run: {'; '.join(changed)}; go on with what it was, or leave out --resume and "
             "choose another --output"
         )
     print(f"resume    from {found}", flush=True)
+    if then.get("shared_out") != run.get("shared_out"):
+        print("          (steps are shared out otherwise now: the same rows, but sums in another order)", flush=True)
     return found
 
 
@@ -149,6 +153,7 @@ def write_run(
     grown = [entry for entry in history if entry.get("samples")]
     logged = [entry for entry in history if "loss" in entry or "eval_loss" in entry]
     values = dict(run) | {"samples": samples, "grown": grown, "adapter": "."}
+    values["asked"] = messages_of(samples[0]["prompt"]) if run["dataset"]["conversation"] else None
     (folder / "metrics.jsonl").write_text("".join(map(metrics_line, logged)), encoding="utf-8")
     draw_losses(logged, folder / "loss.png")
     (folder / "run.json").write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

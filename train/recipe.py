@@ -29,11 +29,12 @@ class InputError(ValueError):
 class Recipe:
     """One training run, but for the base model. Token counts are in tokens, shares in 0–1, rates per step."""
 
-    dataset: str  # config of the dataset repo: lines, named_lines, chunks
-    text_field: str  # the column that is learnt
+    dataset: str  # config of the dataset repo: lines, named_lines, chunks, chat
+    text_field: str  # the column that is learnt; `completion` goes with its `prompt`
     base: str  # preset, Hub id or folder
     epochs: float
     max_steps: int | None  # optimizer steps; None: as many as `epochs` asks for
+    max_tokens: int | None  # learnt tokens; None: likewise
     learning_rate: float
     schedule: str
     warmup_share: float
@@ -59,7 +60,7 @@ def packaged(folder: str) -> dict[str, Traversable]:
     """The YAML files shipped in `train/<folder>`, by name without suffix.
 
     >>> sorted(packaged("recipes"))
-    ['chunks', 'lines', 'named_lines']
+    ['chat', 'chunks', 'lines', 'named_lines']
     """
     found = (files(__package__) / folder).iterdir()
     return {path.name.removesuffix(".yaml"): path for path in found if path.name.endswith(".yaml")}
@@ -163,6 +164,7 @@ def check_recipe(recipe: Recipe, where: str) -> Recipe:
     rules = {
         "epochs": (recipe.epochs > 0, "a number above 0"),
         "max_steps": (recipe.max_steps is None or recipe.max_steps > 0, "a whole number above 0"),
+        "max_tokens": (recipe.max_tokens is None or recipe.max_tokens > 0, "a whole number above 0"),
         "learning_rate": (0 < recipe.learning_rate < 1, "a number between 0 and 1, such as 2e-4"),
         "schedule": (recipe.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
         "warmup_share": (0 <= recipe.warmup_share < 1, "a share from 0 up to 1"),
@@ -182,6 +184,8 @@ def check_recipe(recipe: Recipe, where: str) -> Recipe:
         if not good:
             value = getattr(recipe, key)
             raise InputError(f"{key} is {value!r} (from {where} or the command line); it must be {wanted}")
+    if recipe.max_steps and recipe.max_tokens:
+        raise InputError("max_steps and max_tokens both say how long to train; give one of them")
     return recipe
 
 

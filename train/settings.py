@@ -31,6 +31,7 @@ def sft_config(
         per_device_eval_batch_size=1,  # evaluation must fit wherever training did
         gradient_accumulation_steps=base.gradient_accumulation,
         gradient_checkpointing=base.gradient_checkpointing,
+        ddp_find_unused_parameters=False,  # every step uses the whole adapter
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule,
         warmup_steps=recipe.warmup_share,
@@ -49,6 +50,7 @@ def sft_config(
         eval_strategy="steps" if evaluate else "no",
         eval_steps=1,  # likewise
         disable_tqdm=True,  # our own progress
+        log_level_replica="error",  # as rank 0 is told elsewhere; "warning" is the default
         report_to=report_to,
         push_to_hub=False,  # publishing is a command of its own; hub_token would be pickled in clear
     )

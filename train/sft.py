@@ -16,13 +16,15 @@ import tempfile
 import time
 import warnings
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from . import ranks
 from .base_model import BITS, choose_device, find_base, load_base, locate
 from .dataset import check_folder, find_data, held_out, load_data
+from .memory import OutOfMemory, explained
 from .output import (
     LIVE,
     check_replaceable,
@@ -36,10 +38,12 @@ from .output import (
 )
 from .preflight import check_bits, check_files, check_room, estimate
 from .recipe import InputError, as_json, load_recipe, packaged
+from .rows import check_fed
 from .settings import describe_adapter, lora_config, sft_config
+from .step import share_out
 from .stop import Stop, Terminated
 
-OVERRIDABLE = ("base", "max_steps", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
+OVERRIDABLE = ("base", "max_steps", "max_tokens", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
 RESUMABLE = 75  # the exit code of a run that SIGTERM ended: EX_TEMPFAIL, try again
 say = partial(print, flush=True)
 
@@ -59,7 +63,12 @@ def tokens_or_all(text: str) -> int | None:
 
 def make_parser() -> Parser:
     """The command line; settings that are absent are left to the recipe and the base."""
-    parser = Parser(prog="python -m train.sft", description="Train a LoRA adapter on a friends-lines dataset.")
+    parser = Parser(
+        prog="python -m train.sft",
+        description="Train a LoRA adapter on a friends-lines dataset.",
+        epilog="Several GPUs, such as the two T4 of a free Kaggle machine: accelerate launch --config_file "
+        "train/accelerate/ddp.yaml -m train.sft …, one process per GPU (on a T4 in float16, the adapter in float32).",
+    )
     absent = argparse.SUPPRESS
     names = ", ".join(sorted(packaged("recipes")))
     add = parser.add_argument
@@ -69,8 +78,11 @@ def make_parser() -> Parser:
     bases = ", ".join(sorted(packaged("bases")))
     add("--base", metavar="NAME", default=absent, help=f"{bases}, a YAML like those, a Hub id, or a folder")
     add("--bits", type=int, choices=BITS, help="how the base is stored while training (default: 8)")
+    add("--batch-size", type=int, metavar="N", help="windows at once on a device; as many a step as the base says")
+    add("--gradient-checkpointing", action="store_true", help="less memory for a second forward; the same result")
     add("--max-steps", type=int, metavar="N", default=absent, help="stop after N steps instead of the recipe's epochs")
-    add("--text-field", metavar="COLUMN", default=absent, help="text, or text_with_directions")
+    add("--max-tokens", type=int, metavar="N", default=absent, help="stop after about N learnt tokens instead")
+    add("--text-field", metavar="COLUMN", default=absent, help="text, text_with_directions, or completion")
     add("--learning-rate", type=float, metavar="RATE", default=absent)
     add("--seed", type=int, metavar="N", default=absent)
     add("--eval-tokens", type=tokens_or_all, metavar="N|all", default=absent, help="held-out tokens to score each time")
@@ -103,24 +115,33 @@ def main(argv: list[str] | None = None) -> int:
     environment = dict(os.environ)  # a run puts HF_HUB_OFFLINE into ours
     try:
         args = make_parser().parse_args(argv)
-        if args.push_to and (code := publish("--check-access", args.push_to, environment=environment)):
+        pushes = args.push_to and ranks.rank() == 0
+        if pushes and (code := publish("--check-access", args.push_to, environment=environment)):
             return code
-        with Stop().listening() as stop, ExitStack() as until_the_end:
+        with ranks.only_first_speaks(), Stop().listening() as stop, ExitStack() as until_the_end:
             output = run(args, stop, until_the_end)
-        if args.push_to and not args.dry_run:
+        if pushes and not args.dry_run:
             return publish(str(output), args.push_to, environment=environment)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        ranks.complain(str(error))
         return 2
     except Failed as error:
-        print(f"error: {error}", file=sys.stderr)
+        ranks.complain(str(error), error.own)
         return error.code
+    except OutOfMemory as error:
+        ranks.complain(str(error), own=True)
+        return 1
     except Terminated:
-        print("error: ended by SIGTERM; what was saved is still there, --resume goes on from it", file=sys.stderr)
+        ranks.complain("ended by SIGTERM; what was saved is still there, --resume goes on from it")
         return RESUMABLE
     except KeyboardInterrupt:
-        print("error: interrupted; what was saved is still there, --resume goes on from it", file=sys.stderr)
+        ranks.complain("interrupted; what was saved is still there, --resume goes on from it")
         return 130
+    except RuntimeError as error:
+        if ranks.count() == 1 or not ranks.is_peer_gone(error):
+            raise
+        ranks.complain("another rank ended and says why; what was saved is still there, --resume goes on from it", True)
+        return 1
     return 0
 
 
@@ -131,11 +152,14 @@ def publish(*arguments: str, environment: dict[str, str]) -> int:
 
 
 class Failed(Exception):
-    """Training ended before its end; one line that says why and what is kept. `code` is the exit code."""
+    """Training ended before its end; one line that says why and what is kept. `code` is the exit code.
 
-    def __init__(self, message: str, code: int = 1) -> None:
+    `own`: of several ranks only this one may know.
+    """
+
+    def __init__(self, message: str, code: int = 1, own: bool = False) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.own = code, own
 
 
 def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
@@ -144,20 +168,23 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     given = {key: value for key, value in vars(args).items() if key in OVERRIDABLE}
     recipe = load_recipe(args.dataset, args.recipe, given)
     base, folder = find_base(recipe.base, args.bits)
+    step = share_out(base, ranks.count(), args.batch_size, args.gradient_checkpointing)
     output: Path = args.output or Path("adapters") / recipe.dataset
     check_replaceable(output)
-    place = find_data(args.data)
+    ranks.join()
+    place = ranks.from_first(lambda: find_data(args.data))
     if isinstance(place, Path):
         check_folder(place, recipe.dataset)
         check_files(place, recipe.dataset)
     if output.parent.is_dir() or not args.dry_run:  # a dry run makes no folder
-        until_the_end.enter_context(locked(output))
+        ranks.from_first(lambda: until_the_end.enter_context(locked(output)))
     if not (args.resume or args.dry_run):
-        start_in(output)
+        ranks.from_first(lambda: start_in(output))
     quiet(offline=isinstance(place, Path) and (folder is not None or base.wheel is not None))
 
     data = load_data(place, recipe.dataset, recipe.text_field)
-    source = locate(base, folder)
+    source = ranks.from_first(lambda: locate(base, folder))
+    ranks.check_launch(base)
     device = choose_device(base.bits)
     facts = {
         "recipe": as_json(recipe) | {"base": recipe.base if recipe.base in packaged("bases") else base.model},
@@ -169,6 +196,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
             "text_sha256": data.text_sha256,
             "config": recipe.dataset,
             "text_field": recipe.text_field,
+            "conversation": data.conversation,
             "rows": len(data.train),
             "rows_validation": len(data.validation) if data.validation else 0,
         },
@@ -181,34 +209,48 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
             "described": source.described,
             "dtype": device.dtype,
         },
+        "shared_out": asdict(step),
         "software": software(),
     }
-    checkpoint = resume_from(output, facts) if args.resume and not args.dry_run else None
-    check_bits(base.bits, device)
-    needs = estimate(recipe, base, source, device)
-    check_room(needs, device, output)
-    model, tokenizer = load_base(base, source, device)
+    goes_on = args.resume and not args.dry_run
+    checkpoint = ranks.from_first(lambda: resume_from(output, facts)) if goes_on else None
+    fitted = replace(
+        base,
+        batch_size=step.batch_size,
+        gradient_accumulation=step.gradient_accumulation,
+        gradient_checkpointing=step.gradient_checkpointing,
+    )
+    needs = estimate(recipe, fitted, source, device)
+    ranks.everywhere(lambda: check_bits(base.bits, device))
+    ranks.everywhere(lambda: check_room(needs, device, output))
+    with explained(base, step, device, lambda: "while the base model was loaded"):
+        model, tokenizer = load_base(base, source, device)
+    if data.conversation and tokenizer.chat_template is None:
+        raise InputError(f"{base.model} has no chat template; --dataset {recipe.dataset} needs an instruct model")
     evaluated = None
     if data.validation:
-        evaluated = held_out(data.validation, recipe.text_field, tokenizer, recipe.eval_tokens, recipe.seed)
+        evaluated = held_out(data.validation, tokenizer, recipe.eval_tokens, recipe.seed)
     version = f" {data.version}" if data.version else ""
     say(f"dataset   {data.name}{version}, {recipe.dataset}, column {recipe.text_field}: {len(data.train):,} rows")
     say(f"base      {base.model} in {base.bits} bits, from {source.described}")
     say(f"device    {device.name}; computing in {device.dtype}")
+    if step.processes > 1:
+        say(f"ranks     {step.processes} processes share the {step.windows} windows of a step")
     if base.bits == 8:
         say("          (bitsandbytes casts activations around 8-bit layers and would say so at every layer: silenced)")
 
     # importing these takes seconds, so the mistakes above come first
     from transformers import PrinterCallback
 
-    from .trainer import AdapterTrainer, NotSaved, compare, generate, held_out_loss, train_in_float32
+    from .trainer import AdapterTrainer, NotSaved, compare, generate, held_out_loss, steps_for, train_in_float32
     from .watch import NotFinite, Progress, Watch
 
     folder_of_run = Path(tempfile.gettempdir()) if args.dry_run else output
     progress, watch = Progress(), Watch(stop, output / LIVE, recipe.evaluations)
+    until_the_end.enter_context(explained(base, step, device, watch.where))
     trainer: Any = AdapterTrainer(
         model=model,
-        args=sft_config(recipe, base, device, folder_of_run, bool(evaluated and recipe.evaluations), args.report_to),
+        args=sft_config(recipe, fitted, device, folder_of_run, bool(evaluated and recipe.evaluations), args.report_to),
         train_dataset=data.train,
         eval_dataset=evaluated,
         processing_class=tokenizer,
@@ -219,11 +261,17 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     watch.trainer, trainer.run = trainer, facts
     trainer.sample = lambda: [
         {"prompt": prompt, "text": text}
-        for prompt, text in zip(recipe.prompts, generate(trainer.model, tokenizer, recipe), strict=True)
+        for prompt, text in zip(
+            recipe.prompts, generate(trainer.model, tokenizer, recipe, data.conversation), strict=True
+        )
     ]
     weights = train_in_float32(trainer.model)
+    if recipe.max_tokens:
+        trainer.args.max_steps = steps_for(trainer, recipe.max_tokens)
     describe_adapter(trainer.model.peft_config["default"], base.model, source.revision)
     say(f"adapter   LoRA rank {recipe.lora_rank} on {recipe.lora_targets}: {weights:,} weights in float32")
+    if odd := check_fed(tokenizer, trainer.train_dataset, len(data.train)):
+        say(f"note      {odd}")
     if args.dry_run:
         from .dry_run import dry_run
 
@@ -236,7 +284,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
         lower = recipe.learning_rate / 4
         raise Failed(f"{error}. Nothing of that step was saved; try --learning-rate {lower:g}") from None
     except NotSaved as error:
-        raise Failed(f"{error}. Free some space and add --resume: earlier checkpoints are whole") from None
+        raise Failed(f"{error}. Free some space and add --resume: earlier checkpoints are whole", own=True) from None
     finally:
         stop.training = False
     if stop.asked:
@@ -244,7 +292,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     after = scored("after", trainer, held_out_loss)
     if after and not math.isfinite(after[0]):
         raise Failed("the held-out loss is no number, so no adapter was written; try a lower --learning-rate")
-    samples = compare(trainer.model, tokenizer, recipe)
+    samples = compare(trainer.model, tokenizer, recipe, data.conversation)
     show_samples(samples)
 
     history = trainer.state.log_history
@@ -262,19 +310,26 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
         },
         "steps": trainer.state.global_step,
         "tokens": max(int(entry.get("num_tokens", 0)) for entry in history),
+        "trained_tokens": max(int(entry.get("trained_tokens", 0)) for entry in history),
         "tokens_per_second": round(progress.speed, 1),
         "seconds": round(time.monotonic() - started, 1),
     }
-    try:
+    gathered = trainer.accelerator.get_state_dict(trainer.model) if ranks.sharded() else None
+
+    def write() -> None:
         with staged(output, args.keep_checkpoints) as staging:
-            trainer.save_model(str(staging))
+            trainer._save(str(staging), gathered)
             tokenizer.save_pretrained(staging)
             write_run(staging, run_facts, samples, history)
+
+    try:
+        ranks.from_first(write)
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise Failed(
             f"{output} could not be written: {reason}; make room and add --resume: it is all trained"
         ) from None
+    ranks.leave()
     size = (output / "adapter_model.safetensors").stat().st_size / 1e6
     say(f"\nwrote     {output} ({size:.0f} MB adapter) in {time.monotonic() - started:.0f} s")
     return output

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from transformers.trainer_callback import TrainerCallback
 
 from .output import metrics_line
+from .ranks import most
 from .stop import Stop
 
 QUARTERS = 4  # checkpoints in a run of four or more steps, and twice as many at most
@@ -35,6 +36,13 @@ class Watch(TrainerCallback):
         self.trainer: Any = None
         self._skipped = 0
 
+    def where(self) -> str:
+        """Where in the run things are, to end a sentence with."""
+        if self.trainer is None or not self.trainer.state.max_steps:
+            return "before the first step"
+        done, last = self.trainer.state.global_step, self.trainer.state.max_steps
+        return f"at step {done + 1} of {last}" if done < last else f"after {done} steps"
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
         """Sets the schedule now that the number of steps is known; takes up the counts of a run that goes on."""
         state.save_steps = max(1, state.max_steps // QUARTERS)
@@ -42,12 +50,15 @@ class Watch(TrainerCallback):
         logged = [entry for entry in state.log_history if "num_tokens" in entry]
         if logged:  # TRL counts from 0 again
             self.trainer._total_train_tokens = logged[-1]["num_tokens"]
-        with self.live.open("w", encoding="utf-8") as out:
-            out.writelines(metrics_line(entry) for entry in state.log_history if "samples" not in entry)
+            self.trainer.trained_tokens = logged[-1]["trained_tokens"]
+        if state.is_world_process_zero:
+            with self.live.open("w", encoding="utf-8") as out:
+                out.writelines(metrics_line(entry) for entry in state.log_history if "samples" not in entry)
         self.stop.training = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> Any:
-        """Ends training after a checkpoint if SIGTERM came."""
+        """Ends training after a checkpoint if SIGTERM came, on all ranks at the same step."""
+        self.stop.asked = bool(most(self.stop.asked))
         if self.stop.asked:
             control.should_save = control.should_training_stop = True
         return control
@@ -67,7 +78,7 @@ class Watch(TrainerCallback):
             names = {"loss": "the loss", "grad_norm": "the gradient's norm", "eval_loss": "the held-out loss"}
             said = ", ".join(f"{name} is {logs[key]}" for key, name in names.items() if key in logs)
             raise NotFinite(f"at step {state.global_step} {said}; {self.trainer.last_rows()}")
-        if state.log_history and logs:
+        if state.log_history and logs and state.is_world_process_zero:
             with self.live.open("a", encoding="utf-8") as out:
                 out.write(metrics_line(state.log_history[-1]))
 

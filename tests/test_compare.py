@@ -1,0 +1,492 @@
+"""`python -m train.compare`: prompts, budgets, intervals, verdicts, and the whole command on tiny Llamas."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after a command has set it
+import numpy as np
+import pytest
+from test_voices import CONFIGS, write_home
+from tiny import write_dataset
+
+from train import compare
+from train.arms import check_runs
+from train.bootstrap import interval
+from train.journal import Journal
+from train.measures import METRICS, measure
+from train.prompts import KINDS, Prompt, choose, load_prompts
+from train.recipe import InputError
+from train.verdicts import ARMS, CLAIMS, MARGINS, Claim, Measured, Part, decide, judge, judge_claim, judge_part
+from train.voices import BASE, Answer, Voices
+
+pytestmark = pytest.mark.usefixtures("own_environment")
+PERSONA = (
+    "Your name is Friend. You are having a conversation with your close friend Ben. You and Ben are sarcastic and poke "
+    "fun at one another. But you care about each other and support one another. You will be presented with something "
+    "Ben said. Respond as Friend."
+)
+NAN = float("nan")
+
+
+# --- prompts ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_prompts() -> None:
+    prompts = load_prompts()
+    assert len(prompts) >= 100
+    assert {prompt.kind for prompt in prompts} == set(KINDS)
+    assert len({(prompt.system, prompt.text) for prompt in prompts}) == len(prompts)
+    by_author = [(prompt.system, prompt.text) for prompt in prompts if prompt.author]
+    assert by_author == [
+        (PERSONA, "Ben: What should we do tonight?"),
+        (None, "Tell me about alpacas."),
+        (None, "Who are you?"),
+        (None, "How do you feel about Ross?"),
+        (None, "Ben: Hey gang, how do you like this blog post?"),
+    ]
+    for prompt in prompts:
+        for name in filter(None, (prompt.plays, prompt.user)):
+            assert name in f"{prompt.system} {prompt.text}", prompt.id
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("", "p.yaml holds no list of prompts", id="empty"),
+        pytest.param("a: 1", "p.yaml holds no list of prompts", id="mapping"),
+        pytest.param("- [", "cannot read the prompts in", id="no-yaml"),
+        pytest.param("- Who?", "prompt 1 of p.yaml is 'Who?'; write {id: …", id="bare-text"),
+        pytest.param("- {id: a, kind: question, txet: x}", "unknown key 'txet' in prompt 1 of p.yaml (did you mean 'text'?)", id="typo"),
+        pytest.param("- {id: a, kind: question}", "prompt 1 of p.yaml has no 'text'", id="missing"),
+        pytest.param("- {id: a, kind: qestion, text: x}", "prompt 1 of p.yaml is of the kind 'qestion' (did you mean 'question'?)", id="kind"),
+        pytest.param("- {id: a, kind: question, text: 3}", "text in prompt 1 of p.yaml is 3; write a text", id="number"),
+        pytest.param("- &a {id: a, kind: question, text: é}\n- *a", "the id 'a' stands twice in p.yaml", id="twice"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_prompts(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "p.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_prompts(tmp_path / "p.yaml")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [5, 12, 50, 119])
+def test_a_limit_keeps_the_authors_and_every_kind(limit: int) -> None:
+    prompts = load_prompts()
+    chosen = choose(prompts, limit)
+    assert len(chosen) == limit
+    assert sum(prompt.author for prompt in chosen) == 5
+    assert list(chosen) == [prompt for prompt in prompts if prompt in chosen]
+    assert limit < 12 or {prompt.kind for prompt in chosen} >= set(KINDS)
+    assert choose(prompts, None) == choose(prompts, 1000) == prompts
+
+
+# --- adapters --------------------------------------------------------------------------------------------------------
+
+
+def run_of(config: str, tokens: int | None, recipe: dict[str, Any] | None = None, **dataset: Any) -> dict[str, Any]:
+    """What check_runs reads of a run.json."""
+    return {"dataset": {"config": config} | dataset, "recipe": recipe or {}, "trained_tokens": tokens}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "ok"),
+    [((100_000, 100_000), True), ((100_000, 102_000), True), ((100_000, 102_100), False), ((100_000, None), False), ((0, 0), False)],
+)  # fmt: skip
+def test_budgets(tokens: tuple[int | None, int | None], ok: bool) -> None:
+    runs = {"lines": run_of("lines", tokens[0]), "chunks": run_of("chunks", tokens[1])}
+    if ok:
+        assert check_runs(runs, any_budget=False) == []
+    else:
+        with pytest.raises(InputError, match=r"the adapters did not learn equally many tokens: lines .*--any-budget"):
+            check_runs(runs, any_budget=False)
+        assert "did not learn equally many tokens" in check_runs(runs, any_budget=True)[0]
+
+
+def test_names_of_arms() -> None:
+    with pytest.raises(InputError, match="the adapter called lines learnt the dataset 'chunks'"):
+        check_runs({"lines": run_of("chunks", 1)}, any_budget=False)
+    assert (
+        "chnks is no arm of any claim (did you mean 'chunks'?)" in check_runs({"chnks": run_of("chunks", 1)}, False)[0]
+    )
+    both = {"chunks": run_of("chunks", 1, text_field="text"), "chunks_clean": run_of("chunks", 1, text_field="text")}
+    with pytest.raises(
+        InputError, match="chunks_clean learnt the same column as chunks: text; call it by another name"
+    ):
+        check_runs(both, any_budget=False)
+    both["chunks"] = run_of("chunks", 1, text_field="text_with_directions")
+    assert check_runs(both, any_budget=False) == []
+    for claim in CLAIMS:
+        for part in claim.parts:
+            assert part.metric in {*METRICS, "reply_loss"}
+            assert part.metric in MARGINS
+            assert part.expected in ("higher", "lower", "not lower")
+    assert set(ARMS) == {"base", "lines", "named_lines", "chunks", "chunks_clean", "chat"}
+
+
+def test_what_else_differs_is_noted() -> None:
+    runs = {
+        "lines": run_of("lines", 1, {"learning_rate": 1e-3, "prompts": ["a"]}, manifest_sha256="0"),
+        "chunks": run_of("chunks", 1, {"learning_rate": 2e-4, "prompts": ["b"]}, manifest_sha256="1"),
+    }
+    assert check_runs(runs, any_budget=False) == [
+        "the adapters were trained alike but for learning_rate: lines 0.001, chunks 0.0002",
+        "the adapters learnt different builds of the dataset",
+    ]
+
+
+# --- intervals and verdicts ------------------------------------------------------------------------------------------
+
+
+def test_an_interval_is_that_of_the_normal_distribution_where_it_must_be() -> None:
+    values = np.random.default_rng(1).normal(3.0, 2.0, 400)
+    found = interval(values)
+    assert found is not None
+    half = 1.96 * values.std() / 20
+    assert found["mean"] == pytest.approx(values.mean(), abs=1e-6)
+    assert found["low"] == pytest.approx(values.mean() - half, abs=0.03)
+    assert found["high"] == pytest.approx(values.mean() + half, abs=0.03)
+    assert interval(values) == found
+
+
+def test_it_covers_the_truth_about_as_often_as_it_says() -> None:
+    chance = np.random.default_rng(2)
+    hits = 0
+    for _ in range(200):
+        found = interval((chance.random(60) < 0.3).astype(float))
+        assert found is not None
+        hits += found["low"] <= 0.3 <= found["high"]
+    assert 0.88 < hits / 200 <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "weights", "mean"),
+    [
+        pytest.param([1, 1, 1, 1, NAN], None, None, id="too-few"),
+        pytest.param([1, 2, 3, 4, 5, NAN], None, 3.0, id="one-without-a-value"),
+        pytest.param([0, 0, 0, 0, 10], [1, 1, 1, 1, 4], 5.0, id="weights"),
+        pytest.param([0, 0, 0, 0, 10, NAN], [1, 1, 1, 1, 4, 100], 5.0, id="weight-of-nothing"),
+    ],
+)
+def test_means(values: list[float], weights: list[float] | None, mean: float | None) -> None:
+    found = interval(np.array(values, float), None if weights is None else np.array(weights, float))
+    if mean is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found["mean"] == mean
+        assert found["low"] <= mean <= found["high"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "higher", "lower", "not_lower"),
+    [
+        pytest.param(0.1, 0.2, "supported", "not supported", "supported", id="above"),
+        pytest.param(-0.2, -0.1, "not supported", "supported", "not supported", id="below"),
+        pytest.param(-0.2, 0.2, "undecided", "undecided", "undecided", id="wide"),
+        pytest.param(-0.01, 0.01, "not supported", "not supported", "supported", id="none-to-speak-of"),
+        pytest.param(0.01, 0.02, "supported", "not supported", "supported", id="small-and-sure"),
+        pytest.param(0.0, 0.2, "undecided", "not supported", "supported", id="from-zero"),
+        pytest.param(-0.2, 0.01, "not supported", "undecided", "undecided", id="hardly-above"),
+    ],
+)
+def test_the_rule(low: float, high: float, higher: str, lower: str, not_lower: str) -> None:
+    assert [decide(low, high, expected, 0.05) for expected in ("higher", "lower", "not lower")] == [
+        higher,
+        lower,
+        not_lower,
+    ]
+
+
+def voices(**means: float) -> Measured:
+    """A metric whose values scatter around the mean of each voice, by the same amounts in each."""
+    scatter = np.linspace(-0.4, 0.4, 41)
+    return Measured({name: mean + scatter for name, mean in means.items()})
+
+
+def test_differences_are_paired() -> None:
+    """The scatter over prompts is far larger than the difference, and the same in both: it must not count."""
+    measured = voices(base=1.0, chunks=1.2)
+    measured.values["chunks"][::2] += 0.01
+    found = judge_part(Part("hey", ("chunks",), "higher", "base"), {"hey": measured})
+    assert (found["verdict"], round(found["mean"], 3)) == ("supported", 0.205)
+    assert 0.2 <= found["low"] < found["high"] <= 0.21
+    alone = interval(measured.values["chunks"])
+    assert alone is not None
+    assert alone["high"] - alone["low"] > 0.1
+
+
+def test_arms_are_taken_together_and_told_apart() -> None:
+    part = Part("hey", ("lines", "chunks", "named_lines"), "higher", "base")
+    found = judge_part(part, {"hey": voices(base=1.0, lines=0.9, chunks=1.5)})
+    assert (found["arms"], found["mean"]) == (["lines", "chunks"], pytest.approx(0.2))
+    assert {arm: of["mean"] for arm, of in found["by_arm"].items()} == pytest.approx({"lines": -0.1, "chunks": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("prompts", "verdict"), [pytest.param(12, "undecided", id="few"), pytest.param(120, "not supported", id="many")]
+)
+def test_what_never_happened_in_a_few_prompts_is_undecided(prompts: int, verdict: str) -> None:
+    never = Measured({"base": np.zeros(prompts), "chunks": np.zeros(prompts)})
+    assert judge_part(Part("hey", ("chunks",), "higher", "base"), {"hey": never})["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("hey", "script", "verdict", "metric"),
+    [
+        pytest.param(2.0, 2.0, "supported", "hey", id="both"),
+        pytest.param(2.0, 0.0, "not supported", "script", id="one-fails"),
+        pytest.param(2.0, None, "supported", "hey", id="one-not-measured"),
+        pytest.param(None, None, "left out", "hey", id="none-measured"),
+    ],
+)
+def test_a_claim_of_two_parts(hey: float | None, script: float | None, verdict: str, metric: str) -> None:
+    claim = Claim("…", "…", (Part("hey", ("chat",), "higher", "base"), Part("script", ("chat",), "higher", "base")))
+    given = {"hey": hey, "script": script}
+    measured = {name: voices(base=1.0, chat=mean) for name, mean in given.items() if mean is not None}
+    found = judge_claim(claim, measured)
+    assert (found["verdict"], found["metric"]) == (verdict, metric)
+    assert verdict != "left out" or found["note"] == "hey was not measured"
+
+
+def test_claims_whose_arms_are_missing_are_left_out() -> None:
+    measured = {name: voices(base=1.0, lines=1.0) for name in METRICS}
+    found = {verdict["claim"]: verdict for verdict in judge(measured)}
+    assert len(found) == len(CLAIMS)
+    left_out = [claim for claim, verdict in found.items() if verdict["verdict"] == "left out"]
+    assert left_out == [CLAIMS[number].text for number in (0, 1, 2, 5, 6)]
+    assert found[CLAIMS[1].text]["note"] == "it needs named_lines or chunks among the adapters"
+    assert found[CLAIMS[0].text]["note"] == "reply_loss was not measured"
+
+
+def test_measures_are_means_over_seeds() -> None:
+    ask = [Prompt("a", "question", "Do alpacas spit?"), Prompt("b", "small_talk", "Hi!", plays="Friend", user="Ben")]
+    said = {
+        ("a", 0, "base"): Answer("Alpacas spit.", True, 4),
+        ("a", 1, "base"): Answer("Hey! Alpacas.", False, 8),
+        ("b", 0, "base"): Answer("Friend: Hey!\nBen: Hey!\nRoss: Hey!", True, 6),
+        ("b", 1, "base"): Answer("", True, 0),
+    }
+    found = {name: of.values["base"].tolist() for name, of in measure(said, ask, range(2), ["base"]).items()}
+    expected = {"script": [0, 0.5], "other_speakers": [0, 0.5], "user_turns": [0, 0.5], "hey": [0.5, 0.5]}
+    expected |= {"stopped": [0.5, 1.0], "tokens": [6.0, 3.0], "overlap": [0.75, NAN], "repetition": [NAN, 0.0]}
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, nan_ok=True), name
+
+
+# --- the journal -----------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_goes_on_where_it_was_cut(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    settings = {"tokens": 3, "prompts": {"a": [None, "Wie geht’s?"]}}
+    journal = Journal(path, settings)
+    journal.add([(("a", 0, "base"), {"text": "gut\n"}), (("b", 0, "base"), {"text": "é"})])
+    whole = path.read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        again = Journal(path, settings)
+        assert set(again.records) <= set(journal.records)
+        again.add((key, value) for key, value in journal.records.items() if key not in again.records)
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("thesis\n", "is no record of a comparison", id="foreign"),
+        pytest.param('{"settings": {"tokens": 3}}\n[]\n', "is no record of a comparison", id="odd-line"),
+        pytest.param(
+            '{"settings": {"tokens": 4}}\n', "holds answers to other questions: tokens was 4, is 3", id="other"
+        ),
+    ],
+)
+def test_a_journal_of_something_else(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(message)):
+        Journal(path, {"tokens": 3})
+    assert path.read_text(encoding="utf-8") == text
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def write_run(folder: Path, config: str = "lines", **values: Any) -> Path:
+    """What looks like an adapter until one looks into its weights."""
+    folder.mkdir()
+    base = {"model": "someone/tiny", "wheel": None, "gguf": None, "bits": 8, "sequence_length": 64, "batch_size": 1}
+    base |= {"gradient_accumulation": 1, "gradient_checkpointing": False, "source": "folder", "sha256": "0" * 64}
+    run = {"base": base, "dataset": {"config": config}, "recipe": {"prompts": ["Hi."]}, "trained_tokens": 1000}
+    (folder / "run.json").write_text(json.dumps(run | values), encoding="utf-8")
+    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param("lines", "--adapters 'lines': write NAME=FOLDER", id="no-name"),
+        pytest.param("lines=", "--adapters 'lines=': write NAME=FOLDER", id="no-folder-given"),
+        pytest.param("base=lines", "--adapters 'base=lines': 'base' is taken", id="base"),
+        pytest.param("lines=lines lines=lines", "--adapters 'lines=lines': 'lines' is taken", id="twice"),
+        pytest.param("lines=nowhere", "nowhere is no adapter of train.sft", id="no-folder"),
+        pytest.param("chat=lines", "the adapter called chat learnt the dataset 'lines'; call it by that", id="name"),
+        pytest.param("lines=lines chat=longer", "the adapters did not learn equally many tokens: lines 1,000, chat 1,100", id="budget"),
+        pytest.param("lines=lines --limit 4", "--limit is 4; it must be 5 or more", id="limit"),
+        pytest.param("lines=lines --seeds 0", "--seeds is 0; it must be above 0", id="seeds"),
+        pytest.param("lines=lines --tokens 0", "--tokens is 0; it must be above 0", id="tokens"),
+        pytest.param("lines=lines --temperature nan", "--temperature is nan; it must be from 0", id="temperature"),
+        pytest.param("lines=lines --temperature 0", "with --temperature 0 every seed gives the same answer; add --seeds 1", id="greedy"),
+        pytest.param("lines=lines --top-p 0", "--top-p is 0.0; it must be above 0", id="top-p"),
+        pytest.param("lines=lines --replies -1", "--replies is -1; it must be 0 or more", id="replies"),
+        pytest.param("lines=lines --rows 0", "--rows is 0; it must be above 0", id="rows"),
+        pytest.param("lines=lines --prompts nowhere.yaml", "cannot read the prompts in nowhere.yaml", id="prompts"),
+        pytest.param("lines=lines --data nowhere", "no dataset folder 'nowhere'", id="data"),
+        pytest.param("lines=lines --data lines", "lines is no dataset folder", id="data-empty"),
+        pytest.param("lines=lines --out thesis.txt", "--out thesis.txt is not a folder", id="out"),
+        pytest.param("lines=lines", "the base 'someone/tiny' was a local folder; add --base FOLDER", id="base-folder"),
+    ],
+)  # fmt: skip
+def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, arguments: str, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(compare, "quiet", lambda offline: None)  # it takes seconds
+    write_run(tmp_path / "lines")
+    write_run(tmp_path / "longer", "chat", trained_tokens=1100)
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    assert compare.main(["--adapters", *arguments.split()]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith(f"error: {message}")
+    assert {path.name for path in tmp_path.iterdir()} <= {"lines", "longer", "thesis.txt", "report"}
+    assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "mine"
+
+
+COMMAND = [
+    *("--adapters", *(f"{config}={config}" for config in CONFIGS)),
+    *"--base tiny --bits 32 --limit 14 --seeds 2 --tokens 8 --rows 20 --replies 30 --data friends-lines".split(),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, four adapters, a dataset, and in `report` what the command made of them."""
+    home = write_home(tmp_path_factory.mktemp("compare"), trained_tokens=1000)
+    write_dataset(home / "friends-lines", {"train": 4, "validation": 6})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(home)
+        assert compare.main(COMMAND) == 0
+    return home
+
+
+@pytest.mark.slow
+def test_the_results(home: Path) -> None:
+    results = json.loads((home / "report" / "results.json").read_text(encoding="utf-8"))
+    names = [BASE, *CONFIGS]
+    assert (results["base"], results["budget_tokens"]) == ("someone/tiny", 1000)
+    assert re.search(r"\(CPU, \d+ threads\)$", results["device"])
+    assert list(results["variants"]) == names
+    for metrics in results["variants"].values():
+        assert set(metrics) == {*METRICS, "reply_loss"} - {"overlap"}  # too few questions among 14 prompts
+        assert all(of["low"] <= of["mean"] <= of["high"] for of in metrics.values())
+    assert list(results["metrics"]) == [*METRICS, "reply_loss"]
+    assert {verdict["claim"] for verdict in results["verdicts"]} == {claim.text for claim in CLAIMS}
+    assert results["notes"] == [
+        "the held-out episodes are too few: the interval of the loss of real replies is over their scenes",
+        "lines, named_lines, chunks, chat learnt another build of the dataset: these replies may be in it",
+    ]
+    asked = {(sample["prompt_id"], sample["seed"], sample["variant"]): sample for sample in results["samples"]}
+    assert len(asked) == len(results["samples"]) == 14 * 2 * 5
+    assert asked["author_tonight", 0, BASE]["system"] == PERSONA
+    assert len({sample["text"] for sample in results["samples"]}) > 100
+    kept = [json.loads(line) for line in (home / "report" / "answers.jsonl").read_text("utf-8").splitlines()[1:]]
+    assert {tuple(one["key"]): one["value"]["text"] for one in kept} == {key: one["text"] for key, one in asked.items()}
+    for name in ("report.html", "report.md"):
+        assert CLAIMS[3].text in (home / "report" / name).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.slow
+def test_the_loss_of_replies(home: Path) -> None:
+    """That of one reply in every voice, by plain transformers and PEFT."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from train.replies import load_replies, notes_on
+    from train.voices import PLAIN
+
+    replies = load_replies(home / "friends-lines", 30)
+    assert len({reply.id for reply in replies}) == 30
+    kept = [json.loads(line) for line in (home / "report" / "replies.jsonl").read_text("utf-8").splitlines()[1:]]
+    found = {one["key"][0]: one["value"] for one in kept}
+    assert set(found) == {reply.id for reply in replies}
+    reply = replies[0]
+    tokenizer = AutoTokenizer.from_pretrained(home / "tiny")
+    start = tokenizer.apply_chat_template(list(reply.prompt), chat_template=PLAIN, tokenize=False)
+    assert start == "<s>" + "".join(message["content"] + "\n" for message in reply.prompt)
+    read = tokenizer(start, add_special_tokens=False)["input_ids"]
+    learnt = tokenizer(reply.text, add_special_tokens=False)["input_ids"]
+    assert found[reply.id]["tokens"] == len(learnt)
+    for name in (BASE, *CONFIGS):
+        model: Any = AutoModelForCausalLM.from_pretrained(home / "tiny")
+        model = model if name == BASE else PeftModel.from_pretrained(model, str(home / name))
+        with torch.no_grad():
+            labels = torch.tensor([[-100] * len(read) + learnt])
+            loss = model.eval()(input_ids=torch.tensor([read + learnt]), labels=labels).loss.item()
+        assert found[reply.id]["losses"][name] == pytest.approx(loss * len(learnt), rel=1e-4), name
+    assert "was not measured" in notes_on(None, None, {})[0]
+
+
+@pytest.mark.slow
+def test_an_interrupted_comparison_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Ctrl-C in the third batch; afterwards no prompt is asked twice, and the results are those of one go."""
+    monkeypatch.chdir(home)
+    answer = Voices.answer
+    asked: list[Any] = []
+
+    def counted(self: Voices, rows: Any, sampling: Any, streamer: Any = None) -> list[Answer]:
+        if len(asked) == 2 * 20:
+            asked.append("interrupted")
+            raise KeyboardInterrupt
+        asked.extend((voice, sampling.seed, str(messages)) for voice, messages in rows)
+        return answer(self, rows, sampling, streamer)
+
+    monkeypatch.setattr(Voices, "answer", counted)
+    assert compare.main([*COMMAND, "--out", "again"]) == 130
+    assert not (home / "again" / "results.json").exists()
+    assert "the same command goes on" in capsys.readouterr().err
+    assert compare.main([*COMMAND, "--out", "again"]) == 0
+    assert len(asked) == len(set(asked)) == 14 * 2 * 5 + 1
+    for name in ("results.json", "report.html", "answers.jsonl", "replies.jsonl"):
+        assert (home / "again" / name).read_bytes() == (home / "report" / name).read_bytes(), name
+
+    capsys.readouterr()
+    assert compare.main([*COMMAND, "--out", "again", "--tokens", "9"]) == 2
+    assert "again/answers.jsonl holds answers to other questions: tokens was 8, is 9;" in capsys.readouterr().err
+    assert (home / "again" / "results.json").read_bytes() == (home / "report" / "results.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_out_of_memory_and_no_replies(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.chdir(home)
+    arguments = [
+        *"--adapters chat=chat --base tiny --bits 32 --limit 5 --seeds 1 --tokens 2 --replies 0 --out few".split()
+    ]
+    with monkeypatch.context() as patched:
+
+        def full(*_: Any) -> list[Answer]:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+        patched.setattr(Voices, "answer", full)
+        assert compare.main(arguments) == 1
+    assert "error: out of memory with 60 answers in a batch; add --rows 30\n" in capsys.readouterr().err
+    assert compare.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "note      no dataset with held-out rows of the config chat: the loss of real replies was not" in printed
+    assert "left out       The tuned model takes on a Friends tone: reply_loss was not measured" in printed

@@ -1,0 +1,142 @@
+"""The metrics of the comparison, on texts made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from train import text_metrics as count
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        pytest.param("", [], id="nothing"),
+        pytest.param("Hey, how are you?", [], id="prose"),
+        pytest.param("Joey: Hey!", ["Joey"], id="one"),
+        pytest.param("Joey: Hey!\nROSS: What?\n\nJoey: Nothing.", ["Joey", "ROSS", "Joey"], id="scene"),
+        pytest.param("Sure!\nJoey: Hey!", ["Joey"], id="later"),
+        pytest.param("Joey (to Ross): Hey!\nRoss [on the phone]: What?", ["Joey", "Ross"], id="with-direction"),
+        pytest.param("(laughing) Joey: Hey!", [], id="behind-a-direction"),
+        pytest.param("**Joey:** Hey!\n**Ross**: What?", ["Joey", "Ross"], id="bold"),
+        pytest.param('"Joey: Hey!"', ["Joey"], id="quoted"),
+        pytest.param(
+            "Mrs. Geller: Hello.\nDr. O’Brien: Hi.\nJean-Luc: Hi.",
+            ["Mrs. Geller", "Dr. O’Brien", "Jean-Luc"],
+            id="titles",
+        ),
+        pytest.param("Chandler and Joey: No!", ["Chandler", "Joey"], id="together"),
+        pytest.param("Monica, Ross & Rachel: No!", ["Monica", "Ross", "Rachel"], id="three-together"),
+        pytest.param("Zoë: Hé!\nÉmile: Ça va?", ["Zoë", "Émile"], id="non-ascii"),
+        pytest.param("joey: hey", [], id="small-letters"),
+        pytest.param("Joey: ", [], id="nothing-said"),
+        pytest.param("Joey:\nHey!", [], id="heading"),
+        pytest.param("I told him: no.", [], id="colon-in-a-sentence"),
+        pytest.param("The thing is: no.", [], id="sentence-with-a-colon"),
+        pytest.param("Meet me at 10:30.", [], id="time"),
+        pytest.param("Note: this is not speech.\nP.S.: nor is this.\nFun fact: or this.", [], id="labels"),
+        pytest.param("- Food: grass\n* Home: Peru\n1. Wool: soft\n2) Height: a metre\n• Sound: hum", [], id="list"),
+        pytest.param("1. **Food**: grass\n- **Home:** Peru", [], id="bold-list"),
+        pytest.param("Hey, Joey: what?", [], id="address"),
+        pytest.param("https://example.org is a page", [], id="link"),
+    ],
+)
+def test_turns(text: str, names: list[str]) -> None:
+    assert count.turns(text) == names
+    assert count.script(text) == float(bool(names))
+
+
+SCENE = "Friend: Well.\nBen: Well what?\nRoss: Hey!\nROSS: Hm?\nMonica: Hey!\nUser: Stop."
+
+
+@pytest.mark.parametrize(
+    ("plays", "user", "speakers", "turns", "for_the_user"),
+    [
+        pytest.param("Friend", "Ben", 2, 3, 2, id="both-known"),
+        pytest.param("friend", "BEN", 2, 3, 2, id="capitals-do-not-matter"),
+        pytest.param(None, None, 4, 5, 1, id="nobody-known"),
+        pytest.param("Ross", "Ben", 2, 2, 2, id="plays-ross"),
+    ],
+)
+def test_other_people(plays: str | None, user: str | None, speakers: int, turns: int, for_the_user: int) -> None:
+    assert count.other_speakers(SCENE, plays, user) == speakers
+    assert count.other_turns(SCENE, plays, user) == turns
+    assert count.user_turns(SCENE, user) == for_the_user
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param("(sighs) Fine.", True, id="first"),
+        pytest.param("Fine. (sighs)", True, id="after-a-sentence"),
+        pytest.param("Joey: (sighs) Fine.", True, id="after-a-cue"),
+        pytest.param("Joey (to Ross): Fine.", True, id="in-a-cue"),
+        pytest.param("Oh no…\n[Scene: a kitchen]", True, id="scene"),
+        pytest.param("*waves* Hi!", True, id="stars"),
+        pytest.param("Hi! *waves and smiles*", True, id="stars-after-a-sentence"),
+        pytest.param("“Hi!” (waves)", True, id="after-a-quote"),
+        pytest.param("", False, id="nothing"),
+        pytest.param("Alpacas (Vicugna pacos) hum.", False, id="aside-in-a-sentence"),
+        pytest.param("They are **very** soft.", False, id="bold"),
+        pytest.param("**Food**: grass", False, id="bold-first"),
+        pytest.param("* Food\n* Home", False, id="list"),
+        pytest.param("It was founded. (1994) It grew.", False, id="year"),
+        pytest.param("See it here: [page](https://example.org)", False, id="link"),
+        pytest.param("Dear Sir,\n[Your name]", False, id="placeholder"),
+        pytest.param("2 * 3 * 4", False, id="product"),
+        pytest.param("Fine. ()", False, id="empty"),
+    ],
+)
+def test_directions(text: str, found: bool) -> None:
+    assert count.directions(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("Hey!", 1), ("heyyy, you", 1), ("HEY", 1), ("They obey", 0), ("Hello", 0), ("", 0), ("Hey", 1), ("wheyface", 0)],
+)
+def test_hey(text: str, found: int) -> None:
+    assert count.hey(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "one", "two", "repeated"),
+    [
+        pytest.param("", None, None, None, id="nothing"),
+        pytest.param("Oh.", 1.0, None, None, id="one-word"),
+        pytest.param("Oh. OH!", 0.5, 1.0, None, id="capitals-and-points-do-not-matter"),
+        pytest.param("a b c d", 1.0, 1.0, 0.0, id="all-different"),
+        pytest.param("a b c d a b c d", 0.5, 4 / 7, 0.2, id="twice"),
+        pytest.param("no " * 40, 1 / 40, 1 / 39, 1 - 1 / 37, id="stuck"),
+        pytest.param("don’t don't", 0.5, 1.0, None, id="apostrophes"),
+        pytest.param("日本 日本 ελ ελ", 0.5, 1.0, 0.0, id="other-letters"),
+    ],
+)
+def test_variety(text: str, one: float | None, two: float | None, repeated: float | None) -> None:
+    assert count.distinct(text, 1) == one
+    assert count.distinct(text, 2) == two
+    assert count.repetition(text) == (repeated if repeated is None else pytest.approx(repeated))
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "share"),
+    [
+        pytest.param("Tell me about alpacas.", "The alpaca is a small camel.", 1.0, id="other-form"),
+        pytest.param("Tell me about alpacas.", "Ross: Hey!", 0.0, id="banter"),
+        pytest.param("How do bees make honey?", "A bee visits flowers.", 0.5, id="half"),
+        pytest.param("Who are you?", "I am a friend.", None, id="no-content-word"),
+        pytest.param("Why do we have leap years?", "", 0.0, id="no-answer"),
+        pytest.param("What's the sea's colour?", "The sea is blue.", 0.5, id="genitive"),
+        pytest.param("Tell me about it, and about the.", "it", None, id="stop-words-only"),
+        pytest.param("ALPACAS!", "alpacas", 1.0, id="capitals"),
+    ],
+)
+def test_overlap(asked: str, text: str, share: float | None) -> None:
+    assert count.overlap(text, asked) == share
+
+
+def test_a_hostile_answer_takes_no_time() -> None:
+    """Patterns with nested choices grow without bounds on the wrong text; these are the ones that could."""
+    for text in ("A" * 5000, "A " * 5000, "(a" * 5000, "*a" * 5000, "A and " * 3000, "*" * 5000, "A-" * 5000 + ":"):
+        count.turns(text)
+        count.directions(text)
+        count.overlap(text, text)

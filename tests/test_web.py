@@ -1,0 +1,210 @@
+"""The page of `python -m train.chat --web`, used in a real browser; what it shows of hostile text needs none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import write_model, write_voice
+
+from train.columns import card, columns
+from train.conversation import Persona, question, reply
+from train.recipe import InputError
+from train.voices import Sampling, load_voices
+from train.web import free_port, launch
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+QUESTION = "Hey, who took <b>my</b> muffin?"
+CONFIGS = ("chat", "chunks")
+EVERYBODY = ("base", *CONFIGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("<script>alert(1)</script>", "&lt;script&gt;", id="script"),
+        pytest.param("' onclick='x", "&#x27; onclick=", id="quote"),
+        pytest.param("![x](https://example.com/x.png)", "![x](https://example.com/x.png)", id="markdown"),
+        pytest.param("שלום", "<p class='friend' dir='auto'><b>Joey</b>שלום</p>", id="right-to-left"),
+        pytest.param("", "…", id="not-begun"),
+    ],
+)
+def test_what_is_said_is_text(text: str, shown: str) -> None:
+    page = columns({"<i>": [question("?"), reply(text, "<i>", "Joey")]}, growing=True)
+    assert shown in page
+    assert "<h3>&lt;i&gt;</h3>" in page
+    assert not {"<script", "<img", "<i>"} & set(page.split(">"))
+
+
+@pytest.mark.parametrize(
+    ("markdown", "shown"),
+    [
+        pytest.param("---\nlicense: other\n---\n# Hey\n", "<div class='card'><h1>Hey</h1>\n</div>", id="metadata"),
+        pytest.param("# Hey\n\n---\n\nYou\n", "<hr />", id="rule-is-no-metadata"),
+        pytest.param("<img src=x onerror=alert(1)>", "&lt;img src=x", id="tag"),
+        pytest.param("[x](javascript:alert(1))", "[x](javascript:alert(1))", id="script-link"),
+        pytest.param("![a < b](https://example.com/x.png)", "<p>a &lt; b</p>", id="picture"),
+        pytest.param("| a | b |\n|---|---|\n| 1 | 2 |\n", "<td>1</td>", id="table"),
+        pytest.param("```python\n<b>\n```", "&lt;b&gt;", id="code"),
+    ],
+)
+def test_a_card_is_harmless(markdown: str, shown: str) -> None:
+    assert shown in card(markdown)
+    assert "<img" not in card(markdown)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """The browser; first of all fixtures, so that where something is missing nothing is built in vain."""
+    pytest.importorskip("gradio", reason="pip install '.[ui]'")
+    pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or pytest.skip(f"none of {', '.join(BROWSERS)} is installed: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Adapters on a tiny Llama: those of CONFIGS, and `late`."""
+    home = tmp_path_factory.mktemp("web")
+    model = write_model(home / "tiny", hub_id="someone/tiny")
+    for name, config in (*zip(CONFIGS, CONFIGS, strict=True), ("late", "lines")):
+        write_voice(home / name, model, config)
+    return home
+
+
+@pytest.fixture(scope="module")
+def address(chromium: str, home: Path) -> Iterator[str]:
+    """Where the page is served."""
+    adapters = {name: home / name for name in CONFIGS}
+    voices = load_voices(adapters, base=str(home / "tiny"))
+    page, url, public = launch(voices, Persona(user="Ben"), Sampling(40, 0.7, 0.95, 1), port=0, share=False)
+    assert public is None
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def browser(chromium: str, address: str) -> Iterator[Any]:
+    """A fresh Chromium with the page open; fails if the page asked anybody else for anything, or if a script failed."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = opened.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(60_000)
+        asked, failed = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        came: Any = page.goto(address)
+        assert "frame-ancestors 'none'" in came.headers["content-security-policy"]
+        page.locator(".columns").wait_for()
+        yield page
+        opened.close()
+    assert failed == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def ask(page: Any, text: str, answers: int) -> list[str]:
+    """Asks, and waits until so many answers are whole; their texts."""
+    page.get_by_placeholder("Say something").fill(text)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.wait_for_function("count => document.querySelectorAll('.columns p.friend').length == count", arg=answers)
+    return whole(page)
+
+
+def whole(page: Any) -> list[str]:
+    """The answers, once no more comes."""
+    page.locator(".columns[aria-busy=false]").wait_for()
+    return list(page.locator(".columns p.friend").all_inner_texts())
+
+
+def choose(page: Any, label: str, name: str) -> None:
+    """Picks from a list, by typing: the keyboard must do."""
+    box = page.get_by_label(label)
+    box.fill(name)
+    box.press("Enter")
+
+
+@pytest.mark.slow
+def test_everybody_answers_at_once_and_a_reload_loses_nothing(browser: Any) -> None:
+    browser.get_by_label("Ask all at once").click()
+    browser.wait_for_function("document.querySelectorAll('.columns section').length == 3")
+    browser.evaluate(
+        """() => { window.seen = [new Set(), new Set(), new Set()];
+        new MutationObserver(() => document.querySelectorAll('.columns section').forEach((column, place) => {
+            const answer = column.querySelector('p.friend'); if (answer) window.seen[place].add(answer.innerText.length);
+        })).observe(document.body, {subtree: true, childList: true, characterData: true}); }"""
+    )
+    choose(browser, "Plays (or type a name)", "Ross")
+    answers = ask(browser, QUESTION, answers=3)
+    assert all(answer.startswith("Ross\n") and len(answer) > 10 for answer in answers)
+    assert len(set(answers)) == 3
+    assert min(browser.evaluate("window.seen.map(lengths => lengths.size)")) > 2  # it grew, in every column
+    assert browser.locator(".columns h3").all_inner_texts() == list(EVERYBODY)
+    assert browser.locator(".columns p.you").all_inner_texts() == [QUESTION] * 3
+    assert browser.get_by_placeholder("Say something").input_value() == ""
+
+    browser.reload()
+    browser.locator(".columns p.friend").first.wait_for()
+    assert browser.locator(".columns p.friend").all_inner_texts() == answers
+    assert browser.get_by_label("Ask all at once").is_checked()
+    assert browser.get_by_label("Plays (or type a name)").input_value() == "Ross"
+
+    browser.get_by_label("Talk to one").click()
+    choose(browser, "Voice", "chunks")
+    browser.wait_for_function("document.querySelectorAll('.columns section').length == 1")
+    choose(browser, "Plays (or type a name)", "Gunther")
+    assert ask(browser, "And you?", answers=2)[1].startswith("Gunther\n")
+    browser.get_by_role("button", name="Start again").click()
+    browser.locator(".columns .nobody").wait_for()
+
+
+@pytest.mark.slow
+def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> None:
+    browser.get_by_role("button", name="The card of this voice").click()
+    browser.get_by_role("heading", name="The card of chat").wait_for()
+    assert "<script>alert(1)</script>" in browser.locator(".card").inner_text()
+    browser.get_by_role("button", name="Load another adapter").click()
+    folder = browser.get_by_label("Its folder, as train.sft wrote it")
+    for typed, said in (
+        (str(home / "nowhere"), "is no adapter of train.sft"),
+        (str(home / "tiny"), "is no adapter of train.sft"),
+        ("", "no adapter in ''"),
+        (str(home / "chat"), "there is such a voice already"),
+    ):
+        folder.fill(typed)
+        browser.get_by_role("button", name="Load", exact=True).click()
+        browser.locator(".told.wrong", has_text=said).wait_for()
+        assert folder.input_value() == typed
+    folder.fill(str(home / "late"))
+    folder.press("Enter")
+    browser.locator(".told", has_text="late is loaded and answers now.").wait_for()
+    assert browser.get_by_label("Voice").input_value() == "late"
+    browser.get_by_role("heading", name="The card of lines").wait_for()
+    assert len(ask(browser, QUESTION, answers=1)[0]) > 3
+
+
+@pytest.mark.slow
+def test_an_answer_can_be_stopped_and_a_question_that_is_none_is_refused(browser: Any) -> None:
+    browser.get_by_role("button", name="Ask", exact=True).click()
+    browser.get_by_text("nothing was asked").wait_for()
+    browser.get_by_role("button", name="Sampling").click()
+    browser.get_by_label("number input for Tokens, at most").fill("400")
+    browser.get_by_placeholder("Say something").fill(QUESTION)
+    browser.get_by_placeholder("Say something").press("Enter")
+    browser.locator(".columns p.friend").wait_for()
+    browser.get_by_role("button", name="Stop").click()
+    [stopped] = whole(browser)
+    assert len(stopped) < 500  # of 400 tokens
+    browser.get_by_label("number input for Tokens, at most").fill("5")
+    assert whole(browser) == [stopped]
+    ask(browser, "Again?", answers=2 if stopped.removeprefix("Joey\n") != "[nothing]" else 1)
+
+
+@pytest.mark.parametrize("port", [pytest.param(-1, id="none"), pytest.param(99999, id="too-large")])
+def test_a_port_that_is_none(port: int) -> None:
+    with pytest.raises(InputError, match=f"--port {port} cannot be used"):
+        free_port(port)

@@ -1,0 +1,102 @@
+"""The adapters of a comparison: their names, what they learnt, and whether they may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .recipe import InputError, did_you_mean
+from .verdicts import ARMS
+from .voices import BASE, listed
+
+TOLERANCE = 0.01  # by which trained tokens may differ from their mean
+ALIKE = ("learning_rate", "schedule", "lora_rank", "lora_alpha", "lora_targets", "seed")  # what should not differ
+CLEAN = "_clean"  # ends the name of an arm that learnt the column without stage directions
+
+
+def read_adapters(given: Iterable[str]) -> dict[str, Path]:
+    """Name → folder, in the order given. Raises InputError.
+
+    >>> read_adapters(["chat=adapters/chat"])
+    {'chat': PosixPath('adapters/chat')}
+    """
+    adapters: dict[str, Path] = {}
+    for entry in given:
+        name, _, folder = entry.partition("=")
+        if not (name and folder):
+            raise InputError(f"--adapters {entry!r}: write NAME=FOLDER, such as chunks=adapters/chunks")
+        if name == BASE or name in adapters:
+            raise InputError(f"--adapters {entry!r}: {name!r} is taken; choose another name")
+        adapters[name] = Path(folder)
+    return adapters
+
+
+def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str]:
+    """Notes for the report. Raises InputError where names or budgets would make the verdicts wrong."""
+    for name, run in runs.items():
+        config = run["dataset"]["config"]
+        if name in ARMS and name.removesuffix(CLEAN) != config:
+            raise InputError(f"the adapter called {name} learnt the dataset {config!r}; call it by that")
+        plain = runs.get(name.removesuffix(CLEAN), {})
+        if name.endswith(CLEAN) and plain and column(plain) == column(run):
+            raise InputError(
+                f"{name} learnt the same column as {name.removesuffix(CLEAN)}: {column(run)}; call it by another name"
+            )
+    learnt = {name: run.get("trained_tokens") or 0 for name, run in runs.items()}
+    notes = []
+    if not equal(learnt.values()):
+        counts = {name: f"{tokens:,}" if tokens else "unknown" for name, tokens in learnt.items()}
+        unequal = f"the adapters did not learn equally many tokens: {listed(counts)}"
+        if not any_budget:
+            raise InputError(f"{unequal}; train with the same --max-tokens, or add --any-budget")
+        notes.append(f"{unequal}. A difference may come from that")
+    for key in ALIKE:
+        values = {name: run["recipe"].get(key) for name, run in runs.items()}
+        if len(set(values.values())) > 1:
+            notes.append(f"the adapters were trained alike but for {key}: {listed(values)}")
+    if len({run["dataset"].get("manifest_sha256") for run in runs.values()}) > 1:
+        notes.append("the adapters learnt different builds of the dataset")
+    for name in runs:
+        if name not in ARMS:
+            notes.append(f"{name} is no arm of any claim{did_you_mean(name, ARMS)}; it is measured and not judged")
+    return notes
+
+
+def column(run: Mapping[str, Any]) -> str | None:
+    """What was learnt: text, or text_with_directions."""
+    name: str | None = run["dataset"].get("text_field")
+    return name
+
+
+def budget(runs: Mapping[str, dict[str, Any]]) -> int | None:
+    """The tokens that each adapter learnt, the mean of nearly equal numbers; None if they are not equal.
+
+    >>> budget({"lines": {"trained_tokens": 1000}, "chunks": {"trained_tokens": 1006}}), budget({"lines": {}})
+    (1003, None)
+    """
+    learnt = [run.get("trained_tokens") or 0 for run in runs.values()]
+    return round(sum(learnt) / len(learnt)) if equal(learnt) else None
+
+
+def equal(learnt: Collection[int]) -> bool:
+    """Whether numbers of tokens are known and within TOLERANCE of their mean.
+
+    >>> equal([1000, 1020]), equal([1000, 1030]), equal([0, 0])
+    (True, False, False)
+    """
+    mean = sum(learnt) / len(learnt)
+    return min(learnt) > 0 and all(abs(tokens - mean) <= TOLERANCE * mean for tokens in learnt)
+
+
+def facts(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What results.json keeps of a run.json."""
+    dataset = run["dataset"]
+    return {
+        "dataset": " ".join(filter(None, (dataset.get("name"), dataset.get("version")))),
+        "config": dataset["config"],
+        "text_field": column(run),
+        "trained_tokens": run.get("trained_tokens"),
+        "steps": run.get("steps"),
+        "losses": run.get("losses"),
+    }

@@ -1,0 +1,211 @@
+"""python -m train.chat [ADAPTER…]: talk to adapters of train.sft, in the terminal or on a page.
+
+Each ADAPTER is a folder that train.sft wrote, or NAME=FOLDER; all of them on the same base, which is a voice too and
+speaks alone if none is given. The first ADAPTER answers first; /swap changes that, /help lists the other commands.
+What is piped in is asked line by line. --web serves a page on this machine instead; it needs pip install '.[ui]'.
+Exit codes: 0 the conversation ended, 1 it failed on the way, 2 a mistake in what was asked, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from .base_model import BITS, find_base
+from .conversation import (
+    FRIEND,
+    SYSTEM,
+    Message,
+    Persona,
+    help_text,
+    named_folder,
+    parse,
+    question,
+    reply,
+    save,
+    temperature,
+)
+from .merge import read_run
+from .recipe import InputError, did_you_mean
+from .sft import Failed, quiet
+from .streaming import answers, check_sampling
+from .voices import BASE, DEFAULT_BASE, Sampling, Voices, load_voices
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+PORT = 7860
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    args = parser().parse_args(arguments)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        with suppress(AttributeError):  # pytest's have none
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        chat(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except (Failed, RuntimeError, MemoryError) as error:
+        print(f"error: {' '.join(str(error).split())[:300] or 'no memory left'}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("\nerror: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.chat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("adapters", nargs="*", metavar="ADAPTER", help="FOLDER or NAME=FOLDER (default: the base alone)")
+    add("--base", metavar="NAME", help=f"without adapters: which (default: {DEFAULT_BASE}); with: where it is now")
+    add("--bits", type=int, choices=BITS, help="how the base is stored (default: as trained)")
+    add("--as", dest="character", metavar="NAME", help=f"whom it plays (default: {FRIEND} if it learnt from chat)")
+    add("--me", default=Persona.user, metavar="NAME", help="with whom it talks (default: %(default)s)")
+    add(
+        "--system",
+        default=SYSTEM,
+        metavar="TEXT",
+        help="what tells it so, with {character} and {user} (default: %(default)s)",
+    )
+    add("--tokens", type=int, default=80, metavar="N", help="of an answer, at most (default: %(default)s)")
+    add("--temperature", type=float, default=0.7, metavar="T", help="0 is greedy (default: %(default)s)")
+    add("--top-p", type=float, default=0.95, metavar="P", help="leave out rare words (default: %(default)s)")
+    add("--seed", type=int, default=42, metavar="N", help="of the first answer (default: %(default)s)")
+    add("--web", action="store_true", help="serve a page on 127.0.0.1 instead")
+    add("--port", type=int, metavar="N", help=f"of the page (default: {PORT}; 0: any that is free)")
+    add("--share", action="store_true", help="of the page: also a public link through gradio.live, for anybody")
+    return parser
+
+
+def chat(args: argparse.Namespace) -> None:
+    """One conversation, from top to bottom. Raises InputError, Failed."""
+    sampling = check_sampling(Sampling(args.tokens, args.temperature, args.top_p, args.seed))
+    adapters: dict[str, Path] = {}
+    for name, folder in map(named_folder, args.adapters):
+        if name in (BASE, *adapters):
+            raise InputError(f"two voices are called {name!r}; tell them apart with NAME=FOLDER")
+        adapters[name] = folder
+    if (args.share or args.port is not None) and not args.web:
+        raise InputError("--port and --share are of the page; add --web")
+    if args.web and find_spec("gradio") is None:
+        raise InputError("the page needs gradio, which is not installed; pip install '.[ui]'")
+    online = any(read_run(folder)[0]["base"]["source"] == "hub" for folder in adapters.values())
+    if not adapters:
+        base, place = find_base(args.base or DEFAULT_BASE, args.bits)
+        online = place is None and base.wheel is None
+    quiet(offline=not online)
+    voices = load_voices(adapters, args.bits, args.base)
+    wanted = Persona(args.character, args.me, args.system)
+    if args.web:
+        from .web import serve
+
+        serve(voices, wanted, sampling, PORT if args.port is None else args.port, args.share)
+        return
+    first = next(iter(adapters), BASE)
+    talk = Talk(voices, first, wanted, sampling)
+    print(
+        f"{'the base alone' if first == BASE else first}: {voices.base.model} in {voices.base.bits} bits; /help, /quit"
+    )
+    for line in asked():
+        try:
+            if talk.hear(line):
+                break
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+def persona_of(voices: Voices, voice: str, wanted: Persona) -> Persona:
+    """The wanted persona; where that is open, a friend for a voice that learnt from `chat`, for others nobody."""
+    run = voices.runs.get(voice)
+    learnt = FRIEND if run is not None and run["dataset"]["config"] == "chat" else ""
+    return replace(wanted, character=learnt) if wanted.character is None else wanted
+
+
+def asked() -> Iterator[str]:
+    """What the user says, line by line, until Ctrl-D or the end of the pipe."""
+    if not sys.stdin.isatty():
+        yield from sys.stdin
+        return
+    with suppress(ImportError):
+        import readline  # noqa: F401  input() then has a history: arrow up
+    with suppress(EOFError):
+        while True:
+            yield input("you> ")
+    print()
+
+
+class Talk:
+    """A conversation in the terminal: who answers, and what was said."""
+
+    def __init__(self, voices: Voices, voice: str, wanted: Persona, sampling: Sampling) -> None:
+        self.voices, self.voice, self.wanted, self.sampling = voices, voice, wanted, sampling
+        self.history: list[Message] = []
+
+    def hear(self, line: str) -> bool:
+        """Does what the line asks for; whether that is to end. Raises InputError, after which all is as it was."""
+        command, rest = parse(line)
+        match command:
+            case "quit":
+                return True
+            case "help":
+                print(help_text(self.voices.names))
+            case "as":
+                self.wanted = replace(self.wanted, character=rest)
+                print(self.wanted.system() or "it plays nobody in particular")
+            case "swap":
+                self.swap(rest)
+                print(f"{self.voice} answers now")
+            case "temperature":
+                self.sampling = replace(self.sampling, temperature=temperature(rest))
+            case "reset":
+                self.history = []
+            case "save":
+                save(Path(rest).expanduser(), self.history)
+                print(f"wrote {rest}")
+            case _:
+                self.ask(rest)
+        return False
+
+    def swap(self, wanted: str) -> None:
+        """Another voice goes on with the conversation, loaded first if it is a folder. Raises InputError."""
+        if wanted not in self.voices.names:
+            name, folder = named_folder(wanted)
+            if not folder.is_dir():
+                known = did_you_mean(wanted, self.voices.names) or f"; loaded: {', '.join(self.voices.names)}"
+                raise InputError(f"no voice and no folder {wanted!r}{known}")
+            self.voices.add(name, folder)
+            wanted = name
+        self.voice = wanted
+
+    def ask(self, text: str) -> None:
+        """Prints the answer while it is written, and remembers both. Ctrl-C ends the answer. Raises InputError."""
+        if not text:
+            return
+        persona = persona_of(self.voices, self.voice, self.wanted)
+        history = [*self.history, question(text)]
+        said, ending = "", "\n"
+        try:
+            for [shown] in answers(self.voices, [(self.voice, history)], persona, self.sampling):
+                print("" if said or not shown else f"{persona.character or self.voice}> ", end="")
+                print(shown[len(said) :], end="", flush=True)
+                said = shown
+        except KeyboardInterrupt:
+            ending = " [stopped]\n"
+        print(ending if said else f"{persona.character or self.voice}> [nothing]{ending}", end="", flush=True)
+        self.sampling = replace(self.sampling, seed=(self.sampling.seed + 1) % 2**32)
+        if said:
+            self.history = [*history, reply(said, self.voice, persona.character or "")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""What the page of `train.chat --web` shows of conversations and cards: HTML, in which all text is escaped."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+
+from .conversation import Message
+
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)  # the metadata of a card: "---\nlibrary_name: peft\n---\n"
+CSS = """
+.gradio-container { max-width: 1400px !important; overflow: clip !important; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(13rem, 100%), 1fr)); gap: .75rem; }
+.columns section { border: 1px solid var(--border-color-primary); border-radius: .75rem; padding: .75rem; min-width: 0;
+  background: var(--background-fill-primary); }
+.columns h3 { margin: 0 0 .5rem; font-size: 1rem; overflow-wrap: anywhere; color: var(--body-text-color); }
+.columns .said { display: flex; flex-direction: column-reverse; max-height: 55vh; min-height: 3rem; overflow-y: auto; }
+.columns .said > div { display: flex; flex-direction: column; gap: .5rem; margin-bottom: auto; }
+.columns p { margin: 0; padding: .5rem .75rem; border-radius: .75rem; white-space: pre-wrap; overflow-wrap: anywhere;
+  max-width: 92%; align-self: flex-start; color: var(--body-text-color); background: var(--background-fill-secondary);
+  border: 1px solid var(--border-color-primary); }
+.columns p.you { align-self: flex-end; border-color: transparent; color: #fff; background: #3d5a80; }
+.columns .nobody { border-style: dashed; background: none; color: var(--body-text-color-subdued); }
+.columns p b { display: block; font-size: .8rem; font-weight: 600; opacity: .75; }
+#ask { position: sticky; bottom: 0; z-index: 2; padding: .5rem 0; background: var(--background-fill-primary); }
+.card { max-height: 70vh; overflow: auto; overflow-wrap: anywhere; }
+.card pre { overflow-x: auto; padding: .75rem; background: var(--background-fill-secondary); overflow-wrap: normal; }
+.card table { display: block; overflow-x: auto; border-collapse: collapse; }
+.card td, .card th { border: 1px solid var(--border-color-primary); padding: .25rem .5rem; text-align: left; }
+.told { overflow-wrap: anywhere; }
+.told.wrong { color: var(--error-text-color, #b91c1c); }
+"""
+
+
+def columns(histories: Mapping[str, Sequence[Message]], growing: bool = False) -> str:
+    """One column per voice (name → what was said), side by side where there is room, else one below the other.
+
+    `growing`: the last answers are not all there yet.
+
+    >>> "<p class='you' dir='auto'>&lt;b&gt;Hi</p>" in columns({"chat": [{"role": "user", "content": "<b>Hi"}]})
+    True
+    """
+    all_of_them = "".join(column(*pair, "…" if growing else "[nothing]") for pair in histories.items())
+    busy = "true" if growing else "false"
+    return f"<div class='columns' aria-live='polite' aria-busy='{busy}'>{all_of_them}</div>"
+
+
+def column(voice: str, history: Sequence[Message], empty: str) -> str:
+    """One voice; the box of what was said stays scrolled to its end."""
+    said = "".join(paragraph(message, empty) for message in history) or "<p class='nobody'>Nothing was said yet.</p>"
+    return f"<section><h3>{html.escape(voice)}</h3><div class='said' tabindex='0'><div>{said}</div></div></section>"
+
+
+def paragraph(message: Message, empty: str) -> str:
+    """One message; `empty` stands for an answer without text."""
+    text = html.escape(message["content"])
+    if message["role"] == "user":
+        return f"<p class='you' dir='auto'>{text}</p>"
+    who = f"<b>{html.escape(message['character'])}</b>" if message["character"] else ""
+    return f"<p class='friend' dir='auto'>{who}{text or empty}</p>"
+
+
+def told(text: str, wrong: bool = False) -> str:
+    """A line that says what happened."""
+    return f"<p class='told{' wrong' if wrong else ''}' role='status'>{html.escape(text)}</p>"
+
+
+def card(markdown: str) -> str:
+    """A card's Markdown as HTML, without its metadata; tags in it are text, and of pictures only their text is left.
+
+    >>> card("---\\nlicense: other\\n---\\n# Hey\\n<script>")
+    "<div class='card'><h1>Hey</h1>\\n<p>&lt;script&gt;</p>\\n</div>"
+    """
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    reader.add_render_rule("image", lambda _, tokens, place, *rest: html.escape(tokens[place].content))
+    return f"<div class='card'>{reader.render(FRONT_MATTER.sub('', markdown))}</div>"

@@ -1,0 +1,236 @@
+"""python -m train.compare --adapters lines=DIR named_lines=DIR chunks=DIR chat=DIR: what each training format changed.
+
+The base and all adapters answer the same prompts with the same seeds, in one process and in common batches. The answers
+are counted (train/text_metrics.py), means get 95 % intervals over prompts and seeds (train/bootstrap.py), and each
+claim of the blog post gets its verdict (train/verdicts.py, where the names lines, named_lines, chunks, chunks_clean and
+chat have their meaning). The adapters must have learnt equally many tokens. Where the dataset has the config chat, real
+replies of its held-out episodes are scored too. --out receives results.json, the report, and answers.jsonl, out of
+which a run that was killed goes on. Exit codes: 0 compared, 1 it failed on the way, 2 a mistake in what was asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cards.folder import sync_path
+
+from .arms import budget, check_runs, facts, read_adapters
+from .base_model import BITS, Device, sha256_of
+from .bench import processor
+from .bootstrap import FEWEST, interval
+from .dataset import DEFAULT
+from .journal import Journal
+from .measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
+from .memory import is_out_of_memory
+from .merge import read_run
+from .output import locked, software
+from .progress import bar
+from .prompts import Prompt, choose, load_prompts
+from .recipe import InputError
+from .replies import find_replies, fingerprint, load_replies, notes_on, score
+from .report import write_report
+from .sft import Failed, quiet
+from .verdicts import Measured, judge
+from .voices import Answer, Sampling, Voices, load_voices
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+say = partial(print, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    args = parser().parse_args(arguments)
+    try:
+        compare(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        print(f"error: {error.filename or args.out}: {error.strerror or error}; choose another --out", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"error: interrupted; the answers so far are in {args.out}, the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--adapters", nargs="+", required=True, metavar="NAME=FOLDER", help="folders that train.sft wrote")
+    add("--prompts", type=Path, metavar="FILE", help="your own instead of train/prompts.yaml")
+    add("--limit", type=int, metavar="N", help="so many of the prompts, of every kind (default: all)")
+    add("--seeds", type=int, default=3, metavar="N", help="answers to each prompt (default: 3)")
+    add("--tokens", type=int, default=60, metavar="N", help="longest answer (default: 60)")
+    add("--temperature", type=float, default=0.7, metavar="T", help="default: 0.7; 0 is greedy")
+    add("--top-p", type=float, default=1.0, metavar="P", help="default: 1.0, all tokens")
+    add("--data", metavar="FOLDER|HUB-ID", help=f"dataset with held-out replies (default: ./{DEFAULT} if it is there)")
+    add("--replies", type=int, default=200, metavar="N", help="held-out replies to score (default: 200); 0: none")
+    add("--bits", type=int, choices=BITS, help="how the base is stored (default: as trained)")
+    add("--base", metavar="FOLDER", help="the base, if it was a local folder: where it is now")
+    add("--rows", type=int, default=60, metavar="N", help="answers in a batch (default: 60)")
+    add("--any-budget", action="store_true", help="compare although the adapters learnt unequal numbers of tokens")
+    add("--out", type=Path, default=Path("report"), metavar="FOLDER", help="default: report")
+    return parser
+
+
+def compare(args: argparse.Namespace) -> None:
+    """One comparison from top to bottom. Raises InputError, Failed, OSError."""
+    check_numbers(args)
+    adapters = read_adapters(args.adapters)
+    runs = {name: read_run(folder)[0] for name, folder in adapters.items()}
+    notes = check_runs(runs, args.any_budget)
+    prompts = choose(load_prompts(args.prompts), args.limit)
+    place = find_replies(args.data, args.replies)
+    if args.out.exists() and not args.out.is_dir():
+        raise InputError(f"--out {args.out} is not a folder; choose another")
+    with locked(args.out.resolve()):
+        args.out.mkdir(exist_ok=True)
+        quiet(offline=not (isinstance(place, str) or any(run["base"]["source"] == "hub" for run in runs.values())))
+        replies = load_replies(place, args.replies) if place is not None else []
+        voices = load_voices(adapters, args.bits, args.base)
+        say(f"base      {voices.base.model} in {voices.base.bits} bits, {voices.device.name}")
+        say(f"voices    {', '.join(voices.names)}")
+        same = {
+            "base": {"model": voices.base.model, "sha256": voices.source.sha256, "bits": voices.base.bits},
+            "adapters": {name: sha256_of(folder / "adapter_model.safetensors") for name, folder in adapters.items()},
+        }
+        settings = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
+        asked = {prompt.id: [prompt.system, prompt.text] for prompt in prompts}
+        journal = Journal(args.out / "answers.jsonl", {**same, **settings, "prompts": asked})
+        try:
+            answers = ask(voices, prompts, args, journal)
+            measured = measure(answers, prompts, range(args.seeds), voices.names)
+            scored = None
+            if replies:
+                kept = Journal(args.out / "replies.jsonl", {**same, "replies": fingerprint(replies)})
+                measured[REPLY_LOSS], scored = score(voices, replies, kept)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise Failed(
+                f"out of memory with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"
+            ) from None
+        notes += notes_on(place, scored, runs)
+        results = {
+            "device": describe(voices.device),
+            "base": voices.base.model,
+            "base_sha256": voices.source.sha256,
+            "budget_tokens": budget(runs),
+            "adapters": {name: facts(run) for name, run in runs.items()},
+            "settings": {
+                "prompts": len(prompts),
+                "seeds": args.seeds,
+                **settings,
+                "bits": voices.base.bits,
+                "replies": len(replies),
+            },
+            "notes": notes,
+            "metrics": ABOUT,
+            "variants": summarise(measured, voices.names),
+            "verdicts": judge(measured),
+            "replies": scored,
+            "samples": [
+                as_sample(answers[prompt.id, seed, voice], prompt, seed, voice)
+                for prompt in prompts
+                for seed in range(args.seeds)
+                for voice in voices.names
+            ],
+            "software": software(),
+        }
+        write(args.out / "results.json", results)
+        write_report(results, args.out)
+    show(results)
+    say(f"wrote     {args.out / 'report.html'}, report.md and results.json")
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """Raises InputError where a number of the command line makes no sense."""
+    rules = {
+        "--limit": (
+            args.limit,
+            args.limit is None or args.limit >= FEWEST,
+            f"{FEWEST} or more, or no interval is possible",
+        ),
+        "--seeds": (args.seeds, args.seeds > 0, "above 0"),
+        "--tokens": (args.tokens, args.tokens > 0, "above 0"),
+        "--temperature": (args.temperature, 0 <= args.temperature <= 2, "from 0 (greedy) to 2"),
+        "--top-p": (args.top_p, 0 < args.top_p <= 1, "above 0 and at most 1"),
+        "--replies": (args.replies, args.replies >= 0, "0 or more"),
+        "--rows": (args.rows, args.rows > 0, "above 0"),
+    }
+    for option, (value, good, wanted) in rules.items():
+        if not good:
+            raise InputError(f"{option} is {value}; it must be {wanted}")
+    if args.temperature == 0 and args.seeds > 1:
+        raise InputError("with --temperature 0 every seed gives the same answer; add --seeds 1")
+
+
+def ask(voices: Voices, prompts: Sequence[Prompt], args: argparse.Namespace, journal: Journal) -> dict[Key, Answer]:
+    """Every prompt's answer with every seed by every voice; those in the journal are not asked again.
+
+    A batch is some prompts with one seed, each in all voices.
+    """
+    at_once = max(1, args.rows // len(voices.names))
+    batches = []
+    for seed in range(args.seeds):
+        sampling = Sampling(args.tokens, args.temperature, args.top_p, seed)
+        left = [one for one in prompts if any((one.id, seed, voice) not in journal.records for voice in voices.names)]
+        batches += [(sampling, left[start : start + at_once]) for start in range(0, len(left), at_once)]
+    for sampling, some in bar(batches, "batches"):
+        asked = [(prompt, voice) for prompt in some for voice in voices.names]
+        answers = voices.answer([(voice, prompt.messages()) for prompt, voice in asked], sampling)
+        keys = [(prompt.id, sampling.seed, voice) for prompt, voice in asked]
+        journal.add((key, asdict(answer)) for key, answer in zip(keys, answers, strict=True))
+    return {key: Answer(**record) for key, record in journal.records.items()}
+
+
+def summarise(measured: Mapping[str, Measured], voices: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Voice → metric → {mean, low, high}; a metric with too few values is left out."""
+    return {
+        voice: {
+            name: found
+            for name, metric in measured.items()
+            if (found := interval(metric.values[voice], metric.weights)) is not None
+        }
+        for voice in voices
+    }
+
+
+def describe(device: Device) -> str:
+    """What computed, in words."""
+    return device.name if device.kind == "cuda" else f"{processor()} ({device.name})"
+
+
+def write(path: Path, results: Mapping[str, Any]) -> None:
+    """The results as JSON, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    sync_path(part)
+    part.replace(path)
+
+
+def show(results: Mapping[str, Any]) -> None:
+    """The notes and the verdicts on the screen."""
+    for note in results["notes"]:
+        say(f"note      {note}")
+    for verdict in results["verdicts"]:
+        why = verdict.get("note") or "{metric} {mean:+.3f} [{low:+.3f}, {high:+.3f}]".format_map(verdict)
+        say(f"{verdict['verdict']:<15}{verdict['claim']}: {why}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+"""A conversation as plain data: what the model is given, where the friend's turn ends, what the user asks for.
+
+Pure: no model, no terminal, no page. `train.chat` and `train.web` stand on it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cards.render import cell
+
+from .recipe import InputError, did_you_mean
+
+SYSTEM = "You are {character} from Friends. You are talking with {user}."  # as in the rows of the dataset's config chat
+FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")  # offered; any other name can be given
+FRIEND = "Joey"
+SCRIPTS = ("lines", "named_lines", "chunks")  # configs whose adapters write scripts, in which others speak too
+NAME = r"[^\W\d_a-z][\w.'’-]*(?: [\w.'’-]+){0,3}"  # "Ross", "Chandler and Joey"
+LABEL = re.compile(NAME + r":(?: |$)")  # "Ross: "
+MAYBE_LABEL = re.compile(NAME + r" ?:?")  # "Chandler a", of which one cannot say yet what it becomes
+CONTROL = {number: None for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}  # "\x1b": no colours
+COMMANDS = {
+    "as": ("[NAME]", "whom it plays; without a name: nobody in particular"),
+    "swap": ("ADAPTER", "another voice: a name that is loaded, or [NAME=]FOLDER"),
+    "temperature": ("NUMBER", "from 0 (always the likeliest word) to 2"),
+    "reset": ("", "forget what was said"),
+    "save": ("FILE", "write the conversation to a new .md or .jsonl"),
+    "help": ("", "this list"),
+    "quit": ("", "end, as Ctrl-D does"),
+}
+
+Message = dict[str, str]  # role, content; of the assistant's also voice and character
+
+
+@dataclass(frozen=True)
+class Persona:
+    """Whom the assistant plays, and with whom it talks. `form` is the system message with its two gaps.
+
+    `character` "" is nobody in particular, None: that is left open.
+    """
+
+    character: str | None = None
+    user: str = "a friend"
+    form: str = SYSTEM
+
+    def system(self) -> str | None:
+        """The system message; None leaves it to the chat template.
+
+        >>> Persona("Joey", "Ben").system()
+        'You are Joey from Friends. You are talking with Ben.'
+        """
+        if not self.character:
+            return None
+        return self.form.replace("{character}", self.character).replace("{user}", self.user)
+
+
+def question(text: str) -> Message:
+    """What the user says."""
+    return {"role": "user", "content": text}
+
+
+def reply(text: str, voice: str, character: str) -> Message:
+    """What a voice answered, and as whom ("": as nobody in particular)."""
+    return {"role": "assistant", "content": text, "voice": voice, "character": character}
+
+
+def for_model(history: Sequence[Message], persona: Persona) -> list[Message]:
+    """The messages of a chat template: the system message, if there is one, then what was said.
+
+    >>> for_model([question("Hi."), reply("Hey!", "chat", "Joey")], Persona())
+    [{'role': 'user', 'content': 'Hi.'}, {'role': 'assistant', 'content': 'Hey!'}]
+    """
+    system = persona.system()
+    first = [{"role": "system", "content": system}] if system else []
+    return first + [{"role": message["role"], "content": message["content"]} for message in history]
+
+
+def answered(history: Sequence[Message]) -> list[Message]:
+    """`history` without what was answered by nothing: the model would learn from it to say nothing.
+
+    >>> answered([question("One?"), reply("1.", "base", ""), question("Two?"), reply("", "base", "")])[1:]
+    [{'role': 'assistant', 'content': '1.', 'voice': 'base', 'character': ''}]
+    """
+    pairs = zip(history[::2], history[1::2], strict=False)
+    return [message for pair in pairs if pair[1]["content"] for message in pair]
+
+
+def fitted(history: Sequence[Message], fits: Callable[[Sequence[Message]], bool]) -> list[Message]:
+    """The newest part of `history` that fits and begins with a question. InputError if its last question does not fit.
+
+    >>> said = [question("one"), reply("1", "base", ""), question("two"), reply("2", "base", ""), question("three")]
+    >>> [message["content"] for message in fitted(said, lambda messages: len(messages) < 4)]
+    ['two', '2', 'three']
+    """
+    starts = [number for number, message in enumerate(history) if message["role"] == "user"]
+    for start in starts:
+        if fits(history[start:]):
+            return list(history[start:])
+    raise InputError("that is longer than the model's window; say it shorter, or ask for fewer --tokens")
+
+
+def clean(text: str) -> str:
+    """Model output that may go to a screen: no control characters, no half of a character that is not all there yet.
+
+    >>> clean("  Hey \\x1b[31myou\\ufffd")
+    'Hey [31myou'
+    """
+    return text.translate(CONTROL).rstrip("\ufffd").strip()
+
+
+def own_turn(text: str, friend: str | None, ended: bool) -> tuple[str, bool]:
+    """The first speaker's turn at the beginning of a script, and whether somebody else's begins after it.
+
+    Whose turn it is a label may say ("Ross: …"), else it is the friend's, whose own label is not shown. While more text
+    may come (not `ended`), a last line that could become a label is held back: what was shown once is never taken back.
+
+    >>> own_turn("Hey!\\nRoss: Hi.", "Joey", ended=True)
+    ('Hey!', True)
+    >>> own_turn("Joey: Hey!\\nRo", "Joey", ended=False)
+    ('Hey!', False)
+    """
+    speaker = friend
+    shown: list[str] = []
+    *whole, last = text.lstrip().split("\n")
+    held = not ended and MAYBE_LABEL.fullmatch(last)
+    for line in whole if held else [*whole, last]:
+        label = LABEL.match(line)
+        name = label[0].rstrip(": ") if label else None
+        if name and not any(shown):
+            speaker = friend if is_same(name, friend) else name
+        elif name and not is_same(name, speaker):
+            return "\n".join(shown).strip(), True
+        shown.append(line[label.end() :] if label and is_same(name, friend) else line)
+    return "\n".join(shown).strip(), False
+
+
+def is_same(name: str | None, other: str | None) -> bool:
+    """Whether two names are one, however they are written: "JOEY", "Joey"."""
+    return name is not None and other is not None and name.casefold() == other.casefold()
+
+
+def parse(line: str) -> tuple[str, str]:
+    """(command, what follows it); the command is "" if the line is said to the friend. Raises InputError.
+
+    >>> parse("/as Joey"), parse("  How are you? ")
+    (('as', 'Joey'), ('', 'How are you?'))
+    """
+    line = line.strip()
+    if not line.startswith("/"):
+        return "", line
+    command, _, rest = line[1:].partition(" ")
+    if command not in COMMANDS:
+        raise InputError(f"unknown command /{command}{did_you_mean(command, COMMANDS)}; /help lists them")
+    wanted, rest = COMMANDS[command][0], rest.strip()
+    if rest and not wanted:
+        raise InputError(f"/{command} takes nothing after it, not {rest!r}")
+    if wanted and not rest and not wanted.startswith("["):
+        raise InputError(f"/{command} needs a {wanted}: {COMMANDS[command][1]}")
+    return command, rest
+
+
+def help_text(voices: Sequence[str]) -> str:
+    """What can be typed.
+
+    >>> help_text(["base", "chat"]).splitlines()[0]
+    '/as [NAME]           whom it plays; without a name: nobody in particular'
+    """
+    lines = [f"{f'/{name} {wanted}':<20} {said}" for name, (wanted, said) in COMMANDS.items()]
+    return "\n".join([*lines, f"Ctrl-C stops an answer. Loaded: {', '.join(voices)}"])
+
+
+def temperature(text: str) -> float:
+    """The number of /temperature. Raises InputError.
+
+    >>> temperature("0.7")
+    0.7
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 2:
+        raise InputError(f"temperature is {text!r}; it must be a number from 0 to 2, such as 0.7")
+    return value
+
+
+def named_folder(text: str) -> tuple[str, Path]:
+    """(name, folder) of an adapter given as NAME=FOLDER or FOLDER. Raises InputError.
+
+    >>> named_folder("adapters/chat/")
+    ('chat', PosixPath('adapters/chat'))
+    >>> named_folder("blog = old/chunks")
+    ('blog', PosixPath('old/chunks'))
+    """
+    name, equals, folder = text.partition("=")
+    path = Path((folder if equals else text).strip()).expanduser()
+    name = name.strip() if equals else path.resolve().name
+    if not name or not text.strip() or (equals and not folder.strip()):
+        raise InputError(f"no adapter in {text!r}; give FOLDER or NAME=FOLDER, as in chat=adapters/chat")
+    return name, path
+
+
+def save(path: Path, history: Sequence[Message]) -> None:
+    """Writes what was said as a new Markdown or JSONL file, one message a line. Raises InputError."""
+    forms = {".md": as_markdown, ".jsonl": as_jsonl}
+    if path.suffix not in forms:
+        raise InputError(f"{path} is neither .md nor .jsonl; choose one of these endings")
+    if not history:
+        raise InputError("nothing was said yet, so nothing was saved")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(forms[path.suffix](history))
+    except FileExistsError:
+        raise InputError(f"{path} is there already; choose another name") from None
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; choose another name") from None
+
+
+def as_jsonl(history: Sequence[Message]) -> str:
+    """One JSON object per message and line.
+
+    >>> as_jsonl([question("Hi.")])
+    '{"role": "user", "content": "Hi."}\\n'
+    """
+    return "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in history)
+
+
+def as_markdown(history: Sequence[Message]) -> str:
+    """A paragraph per message; what was said is literal text, whatever markup it holds.
+
+    >>> print(as_markdown([question("*Hi*."), reply("Hey!", "chat", "Joey")]), end="")
+    **You:** \\*Hi\\*.
+    <BLANKLINE>
+    **Joey** (chat)**:** Hey!
+    """
+    return "\n\n".join(f"{speaker(message)} {cell(message['content'])}" for message in history) + "\n"
+
+
+def speaker(message: Mapping[str, str]) -> str:
+    """Who says it, as Markdown."""
+    if message["role"] == "user":
+        return "**You:**"
+    voice, character = message["voice"], message["character"]
+    return f"**{cell(character)}** ({cell(voice)})**:**" if character else f"**{cell(voice)}:**"

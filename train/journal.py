@@ -1,0 +1,56 @@
+"""Results kept as they come, in a file of JSON lines: what was killed goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .checkpoints import differences
+from .recipe import InputError
+
+Key = tuple[Any, ...]  # texts and numbers
+
+
+class Journal:
+    """Records under keys. The first line of the file says with which settings they were made.
+
+    What an earlier process left is read back, but for a last line that it did not finish. Raises InputError if that
+    was made with other settings, OSError if the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self.records: dict[Key, dict[str, Any]] = {}
+        kept = path.read_bytes() if path.exists() else b""
+        whole = kept[: kept.rfind(b"\n") + 1]
+        if not whole:
+            path.write_text(_line({"settings": settings}), encoding="utf-8")
+            return
+        try:
+            first, *rest = map(json.loads, whole.splitlines())
+            changed = differences(first["settings"], json.loads(_line(settings)))
+            self.records = {tuple(record["key"]): record["value"] for record in rest}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path} is no record of a comparison ({error}); remove it or choose another --out"
+            ) from None
+        if changed:
+            raise InputError(
+                f"{path} holds answers to other questions: {'; '.join(changed)[:300]}; remove it to begin again, or "
+                "choose another --out"
+            )
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+
+    def add(self, records: Iterable[tuple[Key, Mapping[str, Any]]]) -> None:
+        """Appends them to the file."""
+        new = {key: dict(value) for key, value in records}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(_line({"key": key, "value": value}) for key, value in new.items())
+        self.records |= new
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"

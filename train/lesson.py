@@ -1,0 +1,175 @@
+"""python -m train.lesson: the whole way from pages to a comparison, in small, each step saying what it does and why.
+
+It runs the project's own commands, prints each so that it can be typed alone, and keeps what they write in --out; a
+training that was interrupted goes on when the lesson is run again. LESSON_FAULT=double_bos, untrained_eos or
+leaked_split plants a fault that is common and silent, and shows which check catches it. Exit codes: 0 done, or the
+fault was caught; 1 a step failed, or the fault was not caught; 2 a mistake in what was asked; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from . import faults
+from .recipe import InputError, did_you_mean
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+SAMPLE = Path(__file__).parents[1] / "friends_corpus" / "sample"
+FORMATS = ("lines", "named_lines", "chunks", "chat")
+TOKENS = 1500  # learnt in each training: too few to judge by, enough to see the formats differ
+say = partial(print, flush=True)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the lesson: three lines about it, and the arguments of `python` that do it."""
+
+    title: str
+    why: tuple[str, str, str]
+    commands: tuple[tuple[str, ...], ...]
+
+
+def stages(out: Path) -> list[Stage]:
+    """All steps in order; what they write goes into `out`.
+
+    >>> [stage.title for stage in stages(Path("build/lesson"))][:2]
+    ['parse', 'datasets']
+    """
+    data, adapters = str(out / "friends-lines"), {name: str(out / "adapters" / name) for name in FORMATS}
+    train = ("-m", "train.sft", "--data", data, "--max-tokens", str(TOKENS), "--evaluations", "1", "--resume")
+    return [
+        Stage(
+            "parse",
+            (
+                "Hand-made pages become lines with speakers; every visible character gets a kind, or a reason why not.",
+                "Dozens of people typed such pages, each in their own way: this is where most corpora go wrong.",
+                "Look into lines.jsonl: cue is what was printed, speakers is who that is.",
+            ),
+            (("-m", "friends_corpus.parse", str(SAMPLE), "--lines", str(out / "lines.jsonl")),),
+        ),
+        Stage(
+            "datasets",
+            (
+                "The lines become four configs: alone, with names, as chunks of dialogue, and as a conversation.",
+                "Whole episodes are held out, and episodes that repeat a scene are kept on one side: no leaks.",
+                "The check reads everything again: a dataset nobody checks is wrong somewhere.",
+            ),
+            (
+                ("-m", "builders.build", "--out", data),
+                ("-m", "builders.check", data),
+            ),
+        ),
+        *(
+            Stage(
+                f"train on {name}",
+                (
+                    TAUGHT[name],
+                    f"All four learn {TOKENS:,} tokens with the same settings, so that the format alone differs.",
+                    "Watch the held-out loss: it is of episodes the model has not seen.",
+                ),
+                ((*train, "--dataset", name, "--output", adapters[name]),),
+            )
+            for name in FORMATS
+        ),
+        Stage(
+            "compare",
+            (
+                "The base and the four adapters answer the same prompts with the same random numbers, in one batch.",
+                "What you notice is counted, and each count has an interval: with so little, most is undecided.",
+                f"Open {out / 'report' / 'report.html'}; the committed experiment learnt seventy times as much.",
+            ),
+            (
+                (
+                    *("-m", "train.compare", "--adapters", *(f"{name}={folder}" for name, folder in adapters.items())),
+                    *("--data", data, "--limit", "8", "--tokens", "40", "--any-budget", "--out", str(out / "report")),
+                ),
+            ),
+        ),
+    ]
+
+
+TAUGHT = {
+    "lines": "Speech without names: the model can learn the tone, and nothing about who is who.",
+    "named_lines": "One line with its speaker: the model learns that a text begins with a name and a colon.",
+    "chunks": "Several turns with names: the model learns to write a script, everybody's part of it.",
+    "chat": "A prompt and one answer, of which only the answer is learnt: the model learns to take its turn.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code, see above."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.lesson", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/lesson"), metavar="FOLDER", help="default: build/lesson"
+    )
+    args = parser.parse_args(arguments)
+    wanted = os.environ.get("LESSON_FAULT", "")
+    try:
+        if wanted and wanted not in faults.FAULTS:
+            raise InputError(
+                f"LESSON_FAULT is {wanted!r}{did_you_mean(wanted, faults.FAULTS)}; it is one of "
+                f"{', '.join(faults.FAULTS)}"
+            )
+        args.out.mkdir(parents=True, exist_ok=True)
+        return plant(wanted, args.out) if wanted else teach(stages(args.out))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        print(f"error: {error.filename or args.out}: {error.strerror or error}; choose another --out", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("error: interrupted; the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+
+
+def teach(lesson: Sequence[Stage]) -> int:
+    """All stages, one after the other; stops at the first that fails."""
+    for number, stage in enumerate(lesson, start=1):
+        tell(f"{number}/{len(lesson)}  {stage.title}", stage.why)
+        for command in stage.commands:
+            if run(command):
+                print(f"error: the stage {stage.title!r} failed; its message stands above", file=sys.stderr)
+                return FAILED
+    return 0
+
+
+def plant(name: str, out: Path) -> int:
+    """Builds a dataset, plants the fault, and runs the check that must refuse it."""
+    fault = faults.FAULTS[name]
+    data = out / "friends-lines"
+    if run(("-m", "builders.build", "--out", str(data))):
+        return FAILED
+    tell(f"fault  {name}", fault.why)
+    if run(fault.plant(data, out / name)):
+        say(f"\ncaught: {fault.moral}")
+        return 0
+    print(f"error: the fault {name} was planted in {out / name} and no check caught it", file=sys.stderr)
+    return FAILED
+
+
+def tell(title: str, why: Sequence[str]) -> None:
+    """A headline and what there is to know."""
+    say(f"\n=== {title} ===")
+    for line in why:
+        say(f"    {line}")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command, shown as it could be typed; its exit code."""
+    say(f"\n$ python {shlex.join(arguments)}")
+    return subprocess.run([sys.executable, *arguments], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The metrics of the comparison: one table of what is counted in an answer, and the numbers out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import text_metrics as count
+from .prompts import ON_TOPIC, Prompt
+from .verdicts import Measured
+from .voices import Answer
+
+Key = tuple[str, int, str]  # prompt id, seed, voice
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is called and written (`unit`: share, count, tokens or nats), what it means, how it is counted."""
+
+    label: str
+    unit: str
+    meaning: str
+    of: Callable[[Answer, Prompt], float | None]
+
+
+METRICS = {
+    "script": Metric(
+        "Script format",
+        "share",
+        "answers with a line that begins with a speaker's name and a colon",
+        lambda answer, prompt: count.script(answer.text),
+    ),
+    "other_speakers": Metric(
+        "Other speakers",
+        "count",
+        "different people who speak in an answer, but for the one whom the assistant plays and the user",
+        lambda answer, prompt: count.other_speakers(answer.text, prompt.plays, prompt.user),
+    ),
+    "other_turns": Metric(
+        "Turns of others",
+        "count",
+        "turns of those other people in an answer",
+        lambda answer, prompt: count.other_turns(answer.text, prompt.plays, prompt.user),
+    ),
+    "user_turns": Metric(
+        "Turns for the user",
+        "count",
+        "turns that the answer writes in the user's name",
+        lambda answer, prompt: count.user_turns(answer.text, prompt.user),
+    ),
+    "directions": Metric(
+        "Stage directions",
+        "share",
+        "answers with a stage direction: (…), […] or *…* where a sentence could begin, or behind a speaker's name",
+        lambda answer, prompt: count.directions(answer.text),
+    ),
+    "hey": Metric("Hey", "share", "answers with the word “Hey” in them", lambda answer, prompt: count.hey(answer.text)),
+    "overlap": Metric(
+        "On the topic",
+        "share",
+        "content words of a question or an instruction that come back in the answer: a weak sign of helpfulness",
+        lambda answer, prompt: count.overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
+    ),
+    "stopped": Metric(
+        "Ends by itself",
+        "share",
+        "answers that the model ended before the limit of tokens",
+        lambda answer, prompt: float(answer.stopped),
+    ),
+    "tokens": Metric(
+        "Length", "tokens", "tokens of an answer, at most the limit", lambda answer, prompt: float(answer.tokens)
+    ),
+    "distinct_1": Metric(
+        "Distinct words",
+        "share",
+        "different words among the words of an answer",
+        lambda answer, prompt: count.distinct(answer.text, 1),
+    ),
+    "distinct_2": Metric(
+        "Distinct pairs",
+        "share",
+        "different pairs of neighbours among those of an answer",
+        lambda answer, prompt: count.distinct(answer.text, 2),
+    ),
+    "repetition": Metric(
+        "Repetition",
+        "share",
+        "runs of four words that stood in the answer before",
+        lambda answer, prompt: count.repetition(answer.text),
+    ),
+}
+REPLY_LOSS = "reply_loss"
+ABOUT: dict[str, dict[str, str]] = {
+    name: {"label": metric.label, "unit": metric.unit, "meaning": metric.meaning} for name, metric in METRICS.items()
+} | {
+    REPLY_LOSS: {
+        "label": "Loss of real replies",
+        "unit": "nats",
+        "meaning": "how much the real replies of held-out episodes surprise the model, per token of the reply",
+    }
+}
+
+
+def measure(
+    answers: Mapping[Key, Answer], prompts: Sequence[Prompt], seeds: Sequence[int], voices: Sequence[str]
+) -> dict[str, Measured]:
+    """Every metric of the answers: for each voice a value per prompt, the mean over its seeds, NaN if it has none."""
+
+    def value(metric: Metric, prompt: Prompt, voice: str) -> float:
+        found = [metric.of(answers[prompt.id, seed, voice], prompt) for seed in seeds]
+        known = [one for one in found if one is not None]
+        return sum(known) / len(known) if known else float("nan")
+
+    return {
+        name: Measured({voice: np.array([value(metric, prompt, voice) for prompt in prompts]) for voice in voices})
+        for name, metric in METRICS.items()
+    }
+
+
+def as_sample(answer: Answer, prompt: Prompt, seed: int, voice: str) -> dict[str, Any]:
+    """One answer in results.json."""
+    return {
+        "prompt_id": prompt.id,
+        "kind": prompt.kind,
+        "author": prompt.author,
+        "system": prompt.system,
+        "prompt": prompt.text,
+        "seed": seed,
+        "variant": voice,
+        "text": answer.text,
+        "stopped": answer.stopped,
+        "tokens": answer.tokens,
+    }

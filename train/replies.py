@@ -1,0 +1,166 @@
+"""The loss of real replies: rows of the dataset's config `chat` from held-out episodes, read by every voice.
+
+Only the words of the reply count, not its end: whether a model stops is a metric of its own, and an adapter that learnt
+whole scenes would lose here what it lost there already. Nothing of a reply is kept but its loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .base_model import sha256_of
+from .bootstrap import FEWEST
+from .dataset import DEFAULT, find_data
+from .journal import Journal
+from .progress import bar
+from .recipe import InputError
+from .verdicts import Measured
+from .voices import Voices
+
+CONFIG, SPLIT = "chat", "validation"
+SEED = 0  # of the choice of rows
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was said before a line, and the line. `id` is that of the line: s01e01_c03_u0012."""
+
+    id: str
+    prompt: tuple[dict[str, str], ...]
+    text: str
+
+
+def episode(line: str) -> str:
+    """The episode in the id of a line.
+
+    >>> episode("s01e01_c03_u0012"), scene("s01e01_c03_u0012")
+    ('s01e01', 's01e01_c03')
+    """
+    return line.partition("_")[0]
+
+
+def scene(line: str) -> str:
+    """The scene in the id of a line."""
+    return line.rpartition("_")[0]
+
+
+def find_replies(wanted: str | None, most: int) -> Path | str | None:
+    """The dataset with the replies; None if none are wanted, or it has none. Raises InputError."""
+    if not most or (wanted is None and not has_replies(Path(DEFAULT))):
+        return None
+    place = find_data(wanted)
+    if has_replies(place):
+        return place
+    if not any(Path(place).glob("*/*.parquet")):
+        raise InputError(
+            f"{place} is no dataset folder (no CONFIG/*.parquet); make one with `python -m builders.build`"
+        )
+    return None
+
+
+def has_replies(place: Path | str) -> bool:
+    """Whether a dataset folder has held-out rows of the config; a Hub id is taken to have them."""
+    return isinstance(place, str) or any((place / CONFIG).glob(f"{SPLIT}-*.parquet"))
+
+
+def load_replies(place: Path | str, most: int) -> list[Reply]:
+    """A sample of the held-out rows, always the same of the same dataset. Raises InputError."""
+    import datasets
+
+    try:
+        rows: Any = datasets.load_dataset(str(place), CONFIG, split=SPLIT)
+        rows = rows.select_columns(["id", "prompt", "completion"])
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"cannot load the config {CONFIG!r} of {place}; build it anew or leave out --data ({reason})"
+        ) from None
+    chosen = rows.shuffle(seed=SEED).select(range(min(most, len(rows))))
+    return [Reply(row["id"], tuple(row["prompt"]), row["completion"][0]["content"]) for row in chosen]
+
+
+def fingerprint(replies: Sequence[Reply]) -> str:
+    """sha256 of all of them, in order."""
+    return hashlib.sha256(repr(list(replies)).encode()).hexdigest()
+
+
+def loss(voices: Voices, reply: Reply) -> tuple[dict[str, float], int]:
+    """The loss of one reply in each voice, in nats over all its tokens, and their number. One batch, a row a voice."""
+    import torch
+
+    tokenizer = voices.tokenizer
+    learnt = tokenizer(reply.text, add_special_tokens=False)["input_ids"][: voices.window // 2]
+    read = tokenizer(voices.render(reply.prompt), add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([read[-(voices.window - len(learnt)) :] + learnt], device=voices.device.kind)
+    with voices.speaking(voices.names) as named:
+        rows = ids.expand(len(voices.names), -1)
+        logits = voices.model(input_ids=rows, use_cache=False, logits_to_keep=len(learnt) + 1, **named).logits
+    scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
+    losses = -scores[:, torch.arange(len(learnt)), ids[0, -len(learnt) :]].sum(dim=1)
+    return dict(zip(voices.names, losses.tolist(), strict=True)), len(learnt)
+
+
+def by_cluster(
+    losses: Mapping[str, tuple[Mapping[str, float], int]], cluster_of: Callable[[str], str], voices: Sequence[str]
+) -> tuple[list[str], Measured]:
+    """Names of the clusters, and for each voice the loss per token in them, weighed by their tokens.
+
+    `losses` is reply id → (voice → loss, tokens).
+
+    >>> names, found = by_cluster({"a_1": ({"base": 2.0}, 1), "a_2": ({"base": 1.0}, 2)}, lambda id: id[0], ["base"])
+    >>> names, found.values["base"].tolist(), found.weights.tolist()
+    (['a'], [1.0], [3.0])
+    """
+    tokens: dict[str, int] = defaultdict(int)
+    sums: dict[tuple[str, str], float] = defaultdict(float)
+    for name, (of_voices, count) in losses.items():
+        tokens[cluster_of(name)] += count
+        for voice in voices:
+            sums[cluster_of(name), voice] += of_voices[voice]
+    names = sorted(tokens)
+    values = {voice: np.array([sums[name, voice] / tokens[name] for name in names]) for voice in voices}
+    return names, Measured(values, np.array([float(tokens[name]) for name in names]))
+
+
+def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, dict[str, Any]]:
+    """The metric, by episode or, where they are too few, by scene; and {rows, tokens, clusters, by_cluster} of it."""
+    for reply in bar([reply for reply in replies if (reply.id,) not in journal.records], "replies"):
+        losses, tokens = loss(voices, reply)
+        journal.add([((reply.id,), {"losses": losses, "tokens": tokens})])
+    found = {
+        reply.id: (journal.records[reply.id,]["losses"], journal.records[reply.id,]["tokens"]) for reply in replies
+    }
+    episodes = len({episode(reply.id) for reply in replies})
+    clusters, cluster_of = ("episode", episode) if episodes >= FEWEST else ("scene", scene)
+    names, measured = by_cluster(found, cluster_of, voices.names)
+    by_name = {
+        name: {voice: round(float(measured.values[voice][number]), 4) for voice in voices.names}
+        for number, name in enumerate(names)
+    }
+    tokens = sum(count for _, count in found.values())
+    return measured, {"rows": len(found), "tokens": tokens, "clusters": clusters, "by_cluster": by_name}
+
+
+def notes_on(
+    place: Path | str | None, scored: Mapping[str, Any] | None, runs: Mapping[str, dict[str, Any]]
+) -> list[str]:
+    """What the reader of the report has to know of the replies."""
+    if scored is None:
+        return ["no dataset with held-out rows of the config chat: the loss of real replies was not measured"]
+    notes = []
+    if scored["clusters"] == "scene":
+        notes.append("the held-out episodes are too few: the interval of the loss of real replies is over their scenes")
+    manifest = Path(place or "", "manifest.json")
+    if manifest.is_file():
+        digest = sha256_of(manifest)
+        other = [name for name, run in runs.items() if run["dataset"].get("manifest_sha256") != digest]
+        if other:
+            notes.append(f"{', '.join(other)} learnt another build of the dataset: these replies may be in it")
+    return notes

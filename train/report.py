@@ -1,0 +1,272 @@
+"""python -m train.report: the results of train.compare as a page to read (report.html), as Markdown and as a picture.
+
+train.compare writes them by itself; this makes them again from a results.json that was kept, and the same results give
+the same bytes. report.html is one file that needs nothing else. Exit codes: 0 written, 1 could not be written,
+2 a mistake in what was asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import math
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cards.render import render
+
+from .intervals import amount, plot, worded, worded_difference
+from .recipe import InputError
+from .voices import BASE
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?", "left out": "–"}
+FEW = 6  # samples in report.md
+LEGEND = (
+    "Means over prompts and seeds; in brackets their 95 % intervals, from drawing whole prompts again and again "
+    "(whole episodes for the loss of real replies)."
+)
+UNSURE = "it may be nothing, or enough to matter ({})"
+REASONS = {  # verdict, what was claimed → what decided it; {} is the least difference that would matter
+    ("supported", "higher"): "all of it is above zero",
+    ("supported", "lower"): "all of it is below zero",
+    ("supported", "not lower"): "it is not lower by as much as would matter ({})",
+    ("not supported", "higher"): "it is not higher by as much as would matter ({})",
+    ("not supported", "lower"): "it is not lower by as much as would matter ({})",
+    ("not supported", "not lower"): "all of it is below zero",
+    ("undecided", "higher"): UNSURE,
+    ("undecided", "lower"): UNSURE,
+    ("undecided", "not lower"): UNSURE,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    args = parser().parse_args(arguments)
+    try:
+        write_report(read_results(args.results), args.out)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        print(f"error: {error.filename or args.out}: {error.strerror or error}; choose another --out", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("error: interrupted; what stands in --out is whole, run the command again", file=sys.stderr)
+        return INTERRUPTED
+    print(f"wrote {args.out / 'report.html'}, report.md and report.svg")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, metavar="RESULTS.json", help="what train.compare wrote")
+    parser.add_argument("--out", type=Path, default=Path("report"), metavar="FOLDER", help="default: report")
+    return parser
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The results of a comparison. Raises InputError."""
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"cannot read {path} ({error}); give the results.json of train.compare") from None
+    if not isinstance(results, dict):
+        raise InputError(f"{path} holds no results; give the results.json of train.compare")
+    return results
+
+
+def write_report(results: Mapping[str, Any], folder: Path) -> None:
+    """Writes report.svg, report.md and report.html into `folder`, each whole or not at all. Raises InputError, OSError.
+
+    `results` is what results.json holds, see train.compare.
+    """
+    try:
+        page = view(printable(results))
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise InputError(
+            f"these are no results of this train.compare ({type(error).__name__}: {error}); compare again"
+        ) from None
+    plain = {"style": render("interval.css", {}), "plots": page["plots"]}
+    style, script = plain["style"] + render("report.css", {}), render("report.js", {})
+    only_ours = {"style_hash": csp_hash(style), "script_hash": csp_hash(script)}
+    texts = {
+        "report.svg": render("report.svg", plain),
+        "report.md": render("report.md", page),
+        "report.html": render("report.html.jinja", page | {"style": style, "script": script} | only_ours),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        part = folder / f".{name}.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(folder / name)
+
+
+def csp_hash(text: str) -> str:
+    """What a Content-Security-Policy calls this very script or style.
+
+    >>> csp_hash("")
+    'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+    """
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def printable(value: Any) -> Any:
+    r"""The same with � for every character that no page may hold: controls but newline and tab, halves of pairs.
+
+    >>> printable({"text": ["a\x00b\n", "\ud800", 1]})
+    {'text': ['a�b\n', '�', 1]}
+    """
+    if isinstance(value, str):
+        value = value.replace("\r\n", "\n")
+        return "".join("�" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in value)
+    if isinstance(value, Mapping):
+        return {printable(key): printable(of_key) for key, of_key in value.items()}
+    return [printable(item) for item in value] if isinstance(value, list) else value
+
+
+def view(results: Mapping[str, Any]) -> dict[str, Any]:
+    """What the templates show, in their order: every number worded, every plot drawn. Escaping is theirs."""
+    arms, settings = results["variants"], results["settings"]
+    metrics = [metric_view(name, about, arms) for name, about in results["metrics"].items()]
+    verdicts = [verdict_view(verdict, results["metrics"]) for verdict in results["verdicts"]]
+    prompts = prompt_views(results["samples"], list(arms))
+    seeds = list(dict.fromkeys(sample["seed"] for sample in results["samples"]))
+    if not (prompts and any(metric["plot"] for metric in metrics)):
+        raise ValueError("nothing was measured")
+    counts = Counter(verdict["verdict"] for verdict in verdicts)
+    budget = results["budget_tokens"]
+    return {
+        "title": "Adapters compared: what each training format changed",
+        "intro": f"{results['base']} alone and with adapters, each trained on another format of the same scripts; "
+        "all were asked the same prompts with the same seeds.",
+        "facts": [
+            ("Base model", results["base"]),
+            ("Adapters, by the column they learnt", by_column(results["adapters"])),
+            ("Trained tokens each", f"{budget:,}" if budget else "not equal, see the note"),
+            ("Asked", f"{len(prompts):,} prompts × {len(seeds)} seeds"),
+            ("Answers", f"at most {settings['tokens']} tokens, temperature {settings['temperature']}"),
+            ("Device", results["device"]),
+        ],
+        "notes": results["notes"],
+        "verdicts": verdicts,
+        "tally": ", ".join(f"{counts[verdict]} {verdict}" for verdict in SIGNS if counts[verdict]),
+        "limits": limits(results["base"], len(prompts), len(verdicts)),
+        "legend": LEGEND,
+        "variants": list(arms),
+        "has_base": BASE in arms,
+        "metrics": metrics,
+        "plots": [metric["plot"] for metric in metrics if metric["plot"]],
+        "prompts": prompts,
+        "few": sorted(prompts, key=lambda prompt: not prompt["author"])[:FEW],
+        "kinds": sorted({prompt["kind"] for prompt in prompts}),
+        "seeds": seeds,
+    }
+
+
+def limits(base: str, prompts: int, claims: int) -> list[str]:
+    """What the numbers do not reach, in sentences."""
+    return [
+        f"One base model was tried, {base}; a larger one may change in other ways.",
+        "Each format was trained once. The intervals are about prompts and sampling; another training can differ more.",
+        f"The {prompts:,} prompts were written for this and are no sample of what people ask.",
+        "The metrics are proxies, counted by patterns. Helpfulness is only how many words of the question come back; "
+        "nobody read the answers and judged them.",
+        f"Each of the {claims} verdicts stands for itself at 95 %; among several, one can be chance.",
+    ]
+
+
+def metric_view(name: str, about: Mapping[str, str], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A row of the table and its plot; an arm without this metric has an empty cell and no dot."""
+    values = {arm: of[name] for arm, of in arms.items() if measured(of.get(name))}
+    words = {arm: worded(value, about["unit"]) for arm, value in values.items()}
+    rows = [(arm, value, words[arm]) for arm, value in values.items()]
+    base = values[BASE]["mean"] if BASE in values else None
+    picture = draw(about["label"], plot(rows, about["unit"], base)) if rows else None
+    said = {"label": about["label"], "meaning": about["meaning"]}
+    return said | {"cells": [words.get(arm, "–") for arm in arms], "plot": picture and said | picture}
+
+
+def verdict_view(verdict: Mapping[str, Any], metrics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """A claim, its verdict, and what the numbers behind it say."""
+    parts = [part_view(part, metrics[part["metric"]]) for part in verdict.get("parts", [verdict])]
+    said = {key: verdict[key] for key in ("claim", "stands_for", "verdict")}
+    return said | {"sign": SIGNS[verdict["verdict"]], "parts": parts}
+
+
+def part_view(part: Mapping[str, Any], about: Mapping[str, str]) -> dict[str, Any]:
+    """One comparison as a sentence, and as a plot of the differences: of the arms together, then of each."""
+    if not measured(part):
+        return {"title": f"{about['label']}: left out, {part['note']}.", "drawn": ""}
+    arms, unit = part["arms"], about["unit"]
+    reason = REASONS[part["verdict"], part["expected"]].format(amount(part["margin"], unit))
+    pair = f"{listed(arms)} against {part['against']}"
+    sentence = f"{about['label']}: {pair}, {worded_difference(part, unit)}; {reason}."
+    each = [(arm, of) for arm, of in part["by_arm"].items() if measured(of)] if len(arms) > 1 else []
+    rows = [("together" if each else arms[0], part), *each]
+    return draw(sentence, plot([(name, of, worded_difference(of, unit)) for name, of in rows], unit, 0.0))
+
+
+def by_column(adapters: Mapping[str, Mapping[str, Any]]) -> str:
+    """The adapters by the column of the dataset that they learnt.
+
+    >>> by_column({"lines": {"text_field": "text"}, "chunks": {"text_field": "text"}, "chat": {"text_field": "said"}})
+    'text: lines, chunks; said: chat'
+    """
+    columns: dict[str, list[str]] = {}
+    for name, facts in adapters.items():
+        columns.setdefault(facts["text_field"], []).append(name)
+    return "; ".join(f"{column}: {', '.join(names)}" for column, names in columns.items())
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    >>> listed(["lines"]), listed(["lines", "named_lines", "chunks"])
+    ('lines', 'lines, named_lines and chunks')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def measured(value: Mapping[str, float] | None) -> bool:
+    """Whether there is a mean with an interval, all of them numbers."""
+    return value is not None and all(math.isfinite(value.get(key, math.nan)) for key in ("mean", "low", "high"))
+
+
+def draw(title: str, plotted: Mapping[str, Any]) -> dict[str, Any]:
+    """A plot as SVG, with its height in pixels."""
+    svg = render("interval.svg", {"plot": plotted})
+    return {"title": title, "height": plotted["height"], "drawn": svg}
+
+
+def prompt_views(samples: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[dict[str, Any]]:
+    """The answers by prompt, then by variant in the order of `arms`, then by seed as they come."""
+    prompts: dict[str, dict[str, Any]] = {}
+    for sample in samples:
+        prompt = prompts.setdefault(
+            sample["prompt_id"],
+            {
+                "id": sample["prompt_id"],
+                "kind": sample["kind"],
+                "text": sample["prompt"],
+                "system": sample.get("system"),
+                "author": sample.get("author", False),
+                "variants": {arm: [] for arm in arms},
+            },
+        )
+        end = "ended by itself" if sample["stopped"] else "cut at the limit"
+        prompt["variants"][sample["variant"]].append({"seed": sample["seed"], "text": sample["text"], "end": end})
+    return list(prompts.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

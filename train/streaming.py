@@ -1,0 +1,130 @@
+"""Answers while they are written: the texts of a whole batch, as they grow.
+
+The model works in a thread of its own. So Ctrl-C is the reader's, in the middle of no computation, and whoever stops
+reading (Ctrl-C, a closed page) ends the answer: its next token finds nobody who wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import Any
+
+from .conversation import SCRIPTS, Message, Persona, clean, fitted, for_model, own_turn
+from .recipe import InputError
+from .voices import Sampling, Voices
+
+
+def check_sampling(sampling: Sampling) -> Sampling:
+    """The sampling itself, if its values make sense; else InputError."""
+    rules = {
+        "tokens": (sampling.tokens > 0, "above 0"),
+        "temperature": (0 <= sampling.temperature <= 2, "a number from 0 (greedy) to 2"),
+        "top_p": (0 < sampling.top_p <= 1, "a number above 0, up to 1"),
+        "seed": (0 <= sampling.seed < 2**32, "a whole number from 0 to 4294967295"),
+    }
+    for key, (good, wanted) in rules.items():
+        if not good:
+            raise InputError(f"{key} is {getattr(sampling, key)}; it must be {wanted}")
+    return sampling
+
+
+class Unwanted(Exception):
+    """Nobody reads the answers any more."""
+
+
+class Tokens:
+    """What `generate` takes as its streamer, for a batch: every step's tokens, one per row, into a queue.
+
+    >>> import numpy as np
+    >>> tokens = Tokens()
+    >>> tokens.put(np.array([[5, 6], [7, 8]])), tokens.put(np.array([1, 2]))
+    (None, None)
+    >>> tokens.queue.get(), tokens.queue.empty()
+    ([1, 2], True)
+    """
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[list[int] | BaseException | None] = SimpleQueue()
+        self.unwanted = Event()
+
+    def put(self, ids: Any) -> None:
+        """First the prompts (rows, tokens), which are left out, then (rows,) per step. Raises Unwanted."""
+        if self.unwanted.is_set():
+            raise Unwanted
+        if ids.ndim == 1:
+            self.queue.put(ids.tolist())
+
+    def end(self) -> None:
+        """Nothing: `answers` sees its thread end."""
+
+
+def answers(
+    voices: Voices, asked: Sequence[tuple[str, Sequence[Message]]], persona: Persona, sampling: Sampling
+) -> Generator[list[str], None, None]:
+    """Asks each (voice, history) in one batch; after every token the text of each row, the last time whole.
+
+    A text only ever grows. It ends with the friend's turn: at the end-of-text token, and with adapters that write
+    scripts where another speaker begins. What does not fit the model's window is left out, oldest first. InputError if
+    a question alone does not fit.
+    """
+
+    def fits(messages: Sequence[Message]) -> bool:
+        text = voices.render(for_model(messages, persona))
+        return len(voices.tokenizer(text, add_special_tokens=False)["input_ids"]) + sampling.tokens <= voices.window
+
+    prompts = [(voice, for_model(fitted(history, fits), persona)) for voice, history in asked]
+    tokens = Tokens()
+
+    def work() -> None:
+        try:
+            voices.answer(prompts, sampling, tokens)
+            tokens.queue.put(None)
+        except Unwanted:
+            tokens.queue.put(None)
+        except BaseException as error:  # the reader's to raise
+            tokens.queue.put(error)
+
+    rows = [Row(voices, voice, persona.character) for voice, _ in asked]
+    worker = Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        while isinstance(step := tokens.queue.get(), list):
+            for row, token in zip(rows, step, strict=True):
+                row.add(token)
+            yield [row.text(ended=False) for row in rows]
+            if all(row.over for row in rows):
+                tokens.unwanted.set()
+        if step is not None:
+            raise step
+        yield [row.text(ended=True) for row in rows]
+    finally:
+        tokens.unwanted.set()
+        worker.join()
+
+
+class Row:
+    """One answer as it grows; `over` once the friend's turn has ended."""
+
+    def __init__(self, voices: Voices, voice: str, friend: str | None) -> None:
+        run = voices.runs.get(voice)
+        self.script = run is not None and run["dataset"]["config"] in SCRIPTS
+        self.tokenizer, self.friend = voices.tokenizer, friend
+        self.ids: list[int] = []
+        self.over = False
+
+    def add(self, token: int) -> None:
+        """One more token; those after the end are filling."""
+        self.over = self.over or token == self.tokenizer.eos_token_id
+        if not self.over:
+            self.ids.append(token)
+
+    def text(self, ended: bool) -> str:
+        """What may be shown of it; `ended`: no more comes."""
+        text = clean(self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        if not self.script:
+            return text
+        shown, cut = own_turn(text, self.friend, ended or self.over)
+        self.over = self.over or cut
+        return shown

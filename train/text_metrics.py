@@ -1,0 +1,208 @@
+"""What is counted in an answer: small pure functions of a text and, where it matters, of what was asked.
+
+They are patterns, not judges: each docstring says what is counted, and where the pattern is known to be wrong. None is
+"there is nothing to count here", which is left out of means and is not zero.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+_WORD = r"[^\W\d_a-z][^\W\d_]*(?:['’-][^\W\d_]+)*\.?"  # "Joey", "MONICA", "O'Brien", "Mrs."
+_NAME = rf"{_WORD}(?: {_WORD}){{0,2}}"  # "Mrs. Geller"
+_BETWEEN = r"(?:, | and | & |/)"
+_ASIDE = r"\([^()\n]*\)|\[[^\[\]\n]*\]"  # "(to Ross)", "[on phone]"
+TURN = re.compile(  # "Joey: Hey!", "**Chandler and Joey** (together): No.", "ROSS (to Joey): What?"; a line of its own
+    rf"^[^\w\n]*(?P<names>{_NAME}(?:{_BETWEEN}{_NAME})*)\**(?: (?:{_ASIDE}))?:\**[ \t]+(?=\S)", re.M
+)
+ITEM = re.compile(  # "- Food: grass", "2. Food: grass": a list, no speech
+    r"^[ \t]*(?:[-•+]|\*(?!\*)|\d+[.)])[ \t]", re.M
+)
+NAMES = re.compile(_BETWEEN)
+DIRECTION = re.compile(  # "(sighs)", "[Scene: a kitchen]", "*waves*" where a sentence could begin; "Ross (to Joey):"
+    r"(?:^|[.!?…:,—\"”]\s)[ \t]*"
+    r"(?:\((?=[^\W\d_])[^()\n]+\)|\[(?!Your|Name|Insert)(?=[^\W\d_])[^\[\]\n]+\](?!\()|\*(?=[^\W\d_])[^*\n]+(?<=\S)\*(?!\*))"
+    rf"|^{_NAME} (?:{_ASIDE}):",
+    re.M,
+)
+HEY = re.compile(r"\bhe+y+\b", re.I)  # "Hey", "heyyy"
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # "don't", "I", "1994"
+USER = ("user", "you", "human")  # what models call the one who asks
+# Labels that an assistant sets before a colon, and that nobody is called. Of several words, the last decides.
+LABELS = frozenset(
+    "a also answer answers but caption caveat chorus conclusion date description directions disclaimer ending episode "
+    "example examples fact hello hey hi hint idea important ingredients input instructions introduction joke lesson "
+    "location material materials method moral name note notes objective oh ok okay option output p.s place plot prep "
+    "problem ps q question questions reason recipe remember reply response result scene season setting solution "
+    "source step steps story subject summary time tip tips title topic translation verse warning well yes".split()
+)
+STOP_WORDS = frozenset(
+    "a about above after again all also am an and any are as at be because been before being below between both but "
+    "by can could describe did do does doing don't down each else ever every explain few five for four from get gets "
+    "give go got had has have having he help her here hers him his how i i'm i've if in into is it its just kind know "
+    "let like list lot made make many may me might mine more most much must my name need new no nor not now of off on "
+    "once one only or other our out over own please really said same say see sentence sentences she short should so "
+    "some something sort such take tell than that that's the their them then there these they thing things think this "
+    "those three through to today too two under up us use very want was way we well were what what's when where which "
+    "while who who's why will with word words would write you you're your yours".split()
+)
+ENDINGS = ("ingly", "edly", "ings", "ing", "ies", "ied", "ly", "es", "ed", "er", "s", "e", "y")  # the longest first
+
+
+def turns(text: str) -> list[str]:
+    """The names before a colon that begin a line of dialogue, in order; a line that several speak counts for each.
+
+    Lines of a list ("- Food: grass") and labels ("Note: …") are not dialogue; a label that is not in LABELS is taken
+    for a name.
+
+    >>> turns("Joey: Hey!\\nRoss and Rachel: Hi!\\nNote: they are friends.")
+    ['Joey', 'Ross', 'Rachel']
+    """
+    lists = {item.start() for item in ITEM.finditer(text)}
+    found = [turn for turn in TURN.finditer(text) if text.rfind("\n", 0, turn.start("names")) + 1 not in lists]
+    spoken = [NAMES.split(turn["names"]) for turn in found]
+    return [name for names in spoken if not any(map(is_label, names)) for name in names]
+
+
+def is_label(name: str) -> bool:
+    """Whether it is no name but a word that is set before a colon.
+
+    >>> is_label("Fun fact"), is_label("P.S."), is_label("Joey")
+    (True, True, False)
+    """
+    return name.split()[-1].strip(".").lower() in LABELS
+
+
+def _of(name: str, names: Sequence[str | None]) -> bool:
+    return name.lower() in [other.lower() for other in names if other]
+
+
+def others(text: str, plays: str | None, user: str | None) -> list[str]:
+    """The turns of everybody but the one whom the assistant plays and the user.
+
+    >>> others("Friend: Hm.\\nRoss: Hey!\\nBen: Oh.\\nRoss: So?", plays="Friend", user="Ben")
+    ['Ross', 'Ross']
+    """
+    return [name for name in turns(text) if not _of(name, [plays, user, *USER])]
+
+
+def script(text: str) -> float:
+    """Whether any line begins with a speaker's name and a colon.
+
+    >>> script("Joey: Hey!"), script("Hey, Joey: how are you?")
+    (1.0, 0.0)
+    """
+    return float(bool(turns(text)))
+
+
+def other_speakers(text: str, plays: str | None, user: str | None) -> float:
+    """How many different people speak, other than the one whom the assistant plays and the user.
+
+    >>> other_speakers("Ross: Hey!\\nROSS: So?\\nJoey: Hey!", None, None)
+    2.0
+    """
+    return float(len({name.lower() for name in others(text, plays, user)}))
+
+
+def other_turns(text: str, plays: str | None, user: str | None) -> float:
+    """How many turns those others have.
+
+    >>> other_turns("Ross: Hey!\\nRoss: So?\\nJoey: Hey!", None, None)
+    3.0
+    """
+    return float(len(others(text, plays, user)))
+
+
+def user_turns(text: str, user: str | None) -> float:
+    """How many turns are written for the user: by his name, or as "User:", "You:".
+
+    >>> user_turns("Friend: No.\\nBen: Why?", "Ben"), user_turns("User: And now?", None), user_turns("Ben: Why?", None)
+    (1.0, 1.0, 0.0)
+    """
+    return float(sum(_of(name, [user, *USER]) for name in turns(text)))
+
+
+def directions(text: str) -> float:
+    """Whether there is a stage direction: (…), […] or *…* where a sentence could begin, or behind a speaker's name.
+
+    Brackets in the middle of a sentence are taken for an aside of ordinary prose, and so are links.
+
+    >>> directions("(sighs) Fine."), directions("Ross (to Joey): Fine."), directions("Alpacas (Vicugna pacos) hum.")
+    (1.0, 1.0, 0.0)
+    """
+    return float(bool(DIRECTION.search(text)))
+
+
+def hey(text: str) -> float:
+    """Whether the word "Hey" is in it.
+
+    >>> hey("Ross: Heyyy!"), hey("They say hello.")
+    (1.0, 0.0)
+    """
+    return float(bool(HEY.search(text)))
+
+
+def words(text: str) -> list[str]:
+    """The words, in small letters.
+
+    >>> words("Don't, ROSS!")
+    ["don't", 'ross']
+    """
+    return [word.lower().replace("’", "'") for word in WORD.findall(text)]
+
+
+def distinct(text: str, n: int) -> float | None:
+    """The share of different ones among the runs of `n` words; None if there is no such run.
+
+    >>> distinct("no no no yes", 1), distinct("no no no yes", 2), distinct("no", 2)
+    (0.5, 0.6666666666666666, None)
+    """
+    runs = _runs(text, n)
+    return len(set(runs)) / len(runs) if runs else None
+
+
+def repetition(text: str) -> float | None:
+    """The share of runs of four words that stood in the answer before; None if it has fewer than four words.
+
+    >>> repetition("I am so tired. I am so tired."), repetition("I am so tired.")
+    (0.2, 0.0)
+    """
+    share = distinct(text, 4)
+    return None if share is None else round(1 - share, 12)
+
+
+def _runs(text: str, n: int) -> list[tuple[str, ...]]:
+    said = words(text)
+    return list(zip(*(islice(said, start, None) for start in range(n)), strict=False))
+
+
+def stem(word: str) -> str:
+    """A word without its ending, so that forms of one word meet; at least three letters stay.
+
+    >>> [stem(word) for word in ("alpacas", "cooking", "cooked", "cook", "flies", "is")]
+    ['alpaca', 'cook', 'cook', 'cook', 'fli', 'is']
+    """
+    return next((word[: -len(end)] for end in ENDINGS if word.endswith(end) and len(word) - len(end) >= 3), word)
+
+
+def content(text: str) -> set[str]:
+    """The stems of the words that say what it is about: no stop words, nothing of one letter.
+
+    >>> sorted(content("Tell me about alpacas and the wool of an alpaca."))
+    ['alpaca', 'wool']
+    """
+    return {stem(word.removesuffix("'s")) for word in words(text) if word not in STOP_WORDS and len(word) > 1}
+
+
+def overlap(text: str, asked: str) -> float | None:
+    """The share of the question's content words that come back in the answer: a weak sign that it is on the topic.
+
+    A good answer may use other words, and a bad one may repeat the question. None if the question has no content word.
+
+    >>> overlap("Alpacas hum.", "Do alpacas spit?"), overlap("Hey!", "Do alpacas spit?"), overlap("I.", "Who are you?")
+    (0.5, 0.0, None)
+    """
+    wanted = content(asked)
+    return len(wanted & content(text)) / len(wanted) if wanted else None

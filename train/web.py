@@ -1,0 +1,92 @@
+"""Serves the page of `python -m train.chat --web`: Gradio, on this machine alone.
+
+The page loads nothing from elsewhere: no fonts, no counters, no pictures that an answer or a card names; a policy in
+its headers makes the browser see to that.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import closing
+from threading import Event
+from typing import Any
+
+from .columns import CSS
+from .conversation import Persona
+from .page import make_page
+from .recipe import InputError
+from .sft import Failed
+from .voices import Sampling, Voices
+
+LOOPBACK = "127.0.0.1"
+POLICY = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data: blob:; font-src 'self' data:; frame-ancestors 'none'"
+)
+
+
+def serve(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share: bool) -> None:
+    """Serves the page until Ctrl-C. Raises InputError if the port is taken, Failed if there is no public link."""
+    page, url, public = launch(voices, wanted, sampling, port, share)
+    try:
+        if share and not public:
+            raise Failed("gradio.live gave no public link; look at the connection, or leave out --share")
+        print(f"page      {public or url} (Ctrl-C ends it)", flush=True)
+        Event().wait()
+    finally:
+        page.close(verbose=False)
+
+
+def launch(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share: bool) -> tuple[Any, str, str | None]:
+    """The page, served by a thread of its own, its address here and its public one. Raises InputError."""
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "OTEL_SDK_DISABLED": "true"}  # FastAPI has OpenTelemetry
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    plain = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
+    page = make_page(voices, wanted, sampling, loading=not share)
+    _, url, public = page.launch(
+        server_name=LOOPBACK,
+        server_port=free_port(port),
+        share=share,
+        quiet=True,
+        prevent_thread_lock=True,
+        ssr_mode=False,  # else a Node server is looked for
+        footer_links=[],
+        run_history=False,  # a second copy of what was said
+        theme=gr.themes.Default(font=plain[0], font_mono=plain[1]),  # Gradio's own come from Google
+        css=CSS,
+        app_kwargs={"middleware": [Middleware(NothingFromElsewhere)]},
+    )
+    return page, url, public
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port, or a free one for 0: Gradio says neither which is taken nor why. Raises InputError."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, wanted))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise InputError(f"--port {wanted} cannot be used: {reason}; choose another, or 0 for any") from None
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class NothingFromElsewhere:
+    """ASGI middleware: every answer carries POLICY."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One request."""
+
+        async def send_with_policy(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY)]
+            await send(message)
+
+        await self.app(scope, receive, send_with_policy)
