@@ -45,9 +45,9 @@ def measure(way: str, options: argparse.Namespace) -> None:
 
     from train.base_model import choose_device, find_base, load_base, locate
     from train.dataset import load_data
+    from train.quiet import quiet
     from train.recipe import load_recipe
     from train.settings import lora_config, sft_config
-    from train.sft import quiet
     from train.trainer import AdapterTrainer, train_in_float32
 
     quiet(offline=options.offline)

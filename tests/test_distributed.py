@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after sft.quiet has set it
+import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
 import yaml
 from tiny import write_dataset, write_model

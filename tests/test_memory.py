@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after sft.quiet has set it
+import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
 from tiny import write_dataset, write_model
 

@@ -31,8 +31,8 @@ from cards.render import render
 from .base_model import BITS, Base, Source, choose_device, find_base, load_base, locate
 from .dataset import check_folder, find_data, load_data
 from .output import software
+from .quiet import quiet
 from .recipe import InputError, Recipe, load_recipe, packaged
-from .sft import quiet
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 STEPS = 12

@@ -31,8 +31,9 @@ from .conversation import (
     temperature,
 )
 from .merge import read_run
+from .quiet import quiet
 from .recipe import InputError, did_you_mean
-from .sft import Failed, quiet
+from .stop import Failed
 from .streaming import answers, check_sampling
 from .voices import BASE, DEFAULT_BASE, Sampling, Voices, load_voices
 

@@ -33,10 +33,11 @@ from .merge import read_run
 from .output import locked, software
 from .progress import bar
 from .prompts import Prompt, choose, load_prompts
+from .quiet import quiet
 from .recipe import InputError
 from .replies import find_replies, fingerprint, load_replies, notes_on, score
 from .report import write_report
-from .sft import Failed, quiet
+from .stop import Failed
 from .verdicts import Measured, judge
 from .voices import Answer, Sampling, Voices, load_voices
 

@@ -28,9 +28,10 @@ from cards.render import render
 from .base_model import Base, Device, Source, choose_device, find_base, load_base, locate
 from .dataset import DEFAULT, check_folder, find_data, held_out, load_data
 from .output import TOKENIZER, locked, software, staged
+from .quiet import quiet
 from .recipe import InputError
 from .rows import asked, fed, messages_of
-from .sft import Failed, quiet
+from .stop import Failed
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 DTYPES = ("float16", "bfloat16")

@@ -7,14 +7,12 @@ need none, so that `--help` and most mistakes answer at once.
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -24,6 +22,7 @@ from typing import Any, NoReturn
 from . import ranks
 from .base_model import BITS, choose_device, find_base, load_base, locate
 from .dataset import check_folder, find_data, held_out, load_data
+from .facts import facts_of, results_of
 from .memory import OutOfMemory, explained
 from .output import (
     LIVE,
@@ -31,17 +30,17 @@ from .output import (
     locked,
     resume_from,
     show_samples,
-    software,
     staged,
     start_in,
     write_run,
 )
 from .preflight import check_bits, check_files, check_room, estimate
-from .recipe import InputError, as_json, load_recipe, packaged
+from .quiet import quiet
+from .recipe import InputError, load_recipe, packaged
 from .rows import check_fed
 from .settings import describe_adapter, lora_config, sft_config
 from .step import share_out
-from .stop import Stop, Terminated
+from .stop import Failed, Stop, Terminated
 
 OVERRIDABLE = ("base", "max_steps", "max_tokens", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
 RESUMABLE = 75  # the exit code of a run that SIGTERM ended: EX_TEMPFAIL, try again
@@ -151,17 +150,6 @@ def publish(*arguments: str, environment: dict[str, str]) -> int:
     return subprocess.run([sys.executable, "-m", "train.publish", *arguments], env=environment, check=False).returncode
 
 
-class Failed(Exception):
-    """Training ended before its end; one line that says why and what is kept. `code` is the exit code.
-
-    `own`: of several ranks only this one may know.
-    """
-
-    def __init__(self, message: str, code: int = 1, own: bool = False) -> None:
-        super().__init__(message)
-        self.code, self.own = code, own
-
-
 def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     """One training run, from top to bottom; the folder it wrote, which is locked `until_the_end`."""
     started = time.monotonic()
@@ -186,32 +174,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     source = ranks.from_first(lambda: locate(base, folder))
     ranks.check_launch(base)
     device = choose_device(base.bits)
-    facts = {
-        "recipe": as_json(recipe) | {"base": recipe.base if recipe.base in packaged("bases") else base.model},
-        "dataset": {
-            "name": data.name,
-            "version": data.version,
-            "revision": data.revision,
-            "manifest_sha256": data.manifest_sha256,
-            "text_sha256": data.text_sha256,
-            "config": recipe.dataset,
-            "text_field": recipe.text_field,
-            "conversation": data.conversation,
-            "rows": len(data.train),
-            "rows_validation": len(data.validation) if data.validation else 0,
-        },
-        "base": {
-            **as_json(base),
-            "source": "folder" if folder else "wheel" if base.wheel else "hub",
-            "revision": source.revision,
-            "wheel_version": source.wheel_version,
-            "sha256": source.sha256,
-            "described": source.described,
-            "dtype": device.dtype,
-        },
-        "shared_out": asdict(step),
-        "software": software(),
-    }
+    facts = facts_of(recipe, data, base, source, folder is not None, device, step)
     goes_on = args.resume and not args.dry_run
     checkpoint = ranks.from_first(lambda: resume_from(output, facts)) if goes_on else None
     fitted = replace(
@@ -296,21 +259,12 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     show_samples(samples)
 
     history = trainer.state.log_history
-    losses = [entry["loss"] for entry in history if "loss" in entry]
     run_facts = {
         **facts,
         "device": asdict(device),
         "adapter_weights": weights,
-        "losses": {
-            "train_first": losses[0],
-            "train_last": losses[-1],
-            "validation_start": before and before[0],
-            "validation_end": after and after[0],
-            "validation_tokens": after[1] if after else 0,
-        },
+        **results_of(history, before, after),
         "steps": trainer.state.global_step,
-        "tokens": max(int(entry.get("num_tokens", 0)) for entry in history),
-        "trained_tokens": max(int(entry.get("trained_tokens", 0)) for entry in history),
         "tokens_per_second": round(progress.speed, 1),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -348,29 +302,6 @@ def scored(when: str, trainer: Any, held_out_loss: Any) -> tuple[float, int] | N
         loss, tokens = held_out_loss(trainer)
     say(f"held out  loss {loss:.3f} {when} training, over {tokens:,} tokens")
     return loss, tokens
-
-
-def quiet(offline: bool) -> None:
-    """Before the heavy imports: no telemetry, no hub where none is needed, no bars and warnings but our own."""
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
-        # On a busy machine threads must wait asleep: spinning for one that does not run, 8-bit steps of SmolLM2 on two
-        # cores beside one busy process did 13 tokens/s, asleep 70. On an idle machine spinning is faster (110 to 80).
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    for name in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
-
-    import datasets
-    import transformers
-
-    libraries: tuple[Any, Any] = (datasets.utils.logging, transformers.utils.logging)
-    for library in libraries:
-        library.set_verbosity_error()
-        library.disable_progress_bar()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The answer to SIGTERM: finish the step, save, leave."""
+"""How a run ends before its end: by SIGTERM (finish the step, save, leave), or because something failed."""
 
 from __future__ import annotations
 
@@ -34,3 +34,14 @@ class Stop:
             yield self
         finally:
             signal.signal(signal.SIGTERM, before)
+
+
+class Failed(Exception):
+    """Training ended before its end; one line that says why and what is kept. `code` is the exit code.
+
+    `own`: of several ranks only this one may know.
+    """
+
+    def __init__(self, message: str, code: int = 1, own: bool = False) -> None:
+        super().__init__(message)
+        self.code, self.own = code, own

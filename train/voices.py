@@ -218,7 +218,7 @@ def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str
     """The base of `adapters` (name → folder that train.sft wrote) with all of them on it.
 
     `bits` (default: as trained, in which all must agree) is how the base is stored; `base` says where it is if it was
-    a local folder, or which to load if there are no adapters. Call `train.sft.quiet` first. Raises InputError.
+    a local folder, or which to load if there are no adapters. Call `train.quiet` first. Raises InputError.
     """
     read = {name: read_run(folder) for name, folder in adapters.items()}
     stored = {name: own.bits for name, (_, own) in read.items()}

@@ -16,7 +16,7 @@ from .columns import CSS
 from .conversation import Persona
 from .page import make_page
 from .recipe import InputError
-from .sft import Failed
+from .stop import Failed
 from .voices import Sampling, Voices
 
 LOOPBACK = "127.0.0.1"
