@@ -36,8 +36,8 @@ demo: $(READY)
 lesson: $(READY)
 	$(RUN) -m train.lesson
 
-test: $(READY_DEV)
-	$(RUN) -m pytest
+test: $(READY_DEV)  # two at a time; the threads of PyTorch in each would only wait for one another
+	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses 2 --dist loadfile
 
 test-fast: $(READY_DEV)
 	$(RUN) -m pytest -m "not slow" --ignore train
