@@ -3,7 +3,8 @@
     python benchmarks/readme.py [--check]
 
 Quick commands are run; the training log is benchmarks/results/demo.txt, recorded by `make record` on the device it
-names; the quality table comes from benchmarks/results/quality.json, written by benchmarks/quality.py.
+names; the quality table comes from benchmarks/results/quality.json, written by benchmarks/quality.py, the one of
+throughput from results/train-*.json, written by benchmarks/train.py.
 """
 
 import argparse
@@ -20,6 +21,15 @@ README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
 CONSOLE = re.compile(r"(```console\n\$ (python -m \S+)([^\n]*)\n).*?(```)", re.S)
 QUALITY = re.compile(r"(<!-- quality -->\n).*?(<!-- /quality -->)", re.S)
+THROUGHPUT = re.compile(r"(<!-- throughput -->\n).*?(<!-- /throughput -->)", re.S)
+WAYS = {
+    "ours": "`train.sft`",
+    "bare": "forward and backward of the PEFT model alone",
+    "author-same": "the blog author's settings (batches of 4, wrapped at 150 tokens)",
+    "plain-same": "plain TRL (batches of 8, padded, gradient checkpointing)",
+    "author": "the author's settings with TRL's default, bfloat16",
+    "plain": "plain TRL with its default, bfloat16",
+}
 ROWS = {
     "utterance_f1": "utterance F1",
     "speaker_accuracy": "speaker accuracy of matched utterances",
@@ -33,6 +43,7 @@ ROWS = {
 def fresh(text: str) -> str:
     """The README with every console block and table as of today."""
     text = CONSOLE.sub(lambda block: block[1] + output_of(block[2], block[3]) + block[4], text)
+    text = THROUGHPUT.sub(lambda table: table[1] + throughput_table() + table[2], text)
     return QUALITY.sub(lambda table: table[1] + quality_table() + table[2], text)
 
 
@@ -53,6 +64,20 @@ def quality_table() -> str:
         f"| {figures['pages']} real pages, {figures['reference_utterances']:,} reference utterances | |\n|---|---:|\n"
     )
     return head + "".join(f"| {label} | {figures[key]:g} |\n" for key, label in ROWS.items())
+
+
+def throughput_table() -> str:
+    """The figures of results/train-*.json as Markdown tables, one for each device."""
+    text = ""
+    for path in sorted(RESULTS.glob("train-*.json")):
+        figures = json.loads(path.read_text())
+        sets = [name for name in ("lines", "chunks") if name in figures]
+        text += f"| tokens/s on {figures['device']}, {figures['bits']} bits | {' | '.join(sets)} |\n"
+        text += f"|---|{'---:|' * len(sets)}\n"
+        for way, label in WAYS.items():
+            rates = " | ".join(f"{figures[name]['tokens_per_second'][way]:g}" for name in sets)
+            text += f"| {label} | {rates} |\n"
+    return text
 
 
 def main() -> int:
