@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,24 @@ def hub(tmp_path: Path) -> Iterator[StandIn]:
         yield running
 
 
-@pytest.fixture
-def own_environment() -> Iterator[None]:
-    """`sft.main` sets variables for its own process; in a test that is everyone's."""
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """Commands set variables for their own process; in a test that is everyone's."""
     before = dict(os.environ)
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def own_environment() -> Iterator[None]:
+    """For a test, or by a mark for each of a file, that runs a command in this process."""
+    with environment_kept():
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment_of_the_file() -> Iterator[None]:
+    """What the fixtures of a file set stays within it."""
+    with environment_kept():
+        yield
