@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from build import device
-
 from friends_corpus.model import ParseError
 from friends_corpus.normalise import normalise
 from friends_corpus.parse import parse_page
