@@ -89,7 +89,19 @@ def stages(out: Path) -> list[Stage]:
             (
                 (
                     *("-m", "train.compare", "--adapters", *(f"{name}={folder}" for name, folder in adapters.items())),
-                    *("--data", data, "--limit", "8", "--tokens", "40", "--any-budget", "--out", str(out / "report")),
+                    *(
+                        "--data",
+                        data,
+                        "--limit",
+                        "8",
+                        "--seeds",
+                        "1",
+                        "--tokens",
+                        "40",
+                        "--any-budget",
+                        "--out",
+                        str(out / "report"),
+                    ),
                 ),
             ),
         ),
