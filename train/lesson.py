@@ -44,7 +44,7 @@ def stages(out: Path) -> list[Stage]:
     ['parse', 'datasets']
     """
     data, adapters = str(out / "friends-lines"), {name: str(out / "adapters" / name) for name in FORMATS}
-    train = ("-m", "train.sft", "--data", data, "--max-tokens", str(TOKENS), "--evaluations", "1", "--resume")
+    train = ("-m", "train.sft", "--data", data, "--max-tokens", str(TOKENS), "--evaluations", "0", "--resume")
     return [
         Stage(
             "parse",
@@ -89,19 +89,8 @@ def stages(out: Path) -> list[Stage]:
             (
                 (
                     *("-m", "train.compare", "--adapters", *(f"{name}={folder}" for name, folder in adapters.items())),
-                    *(
-                        "--data",
-                        data,
-                        "--limit",
-                        "8",
-                        "--seeds",
-                        "1",
-                        "--tokens",
-                        "40",
-                        "--any-budget",
-                        "--out",
-                        str(out / "report"),
-                    ),
+                    *("--data", data, "--limit", "6", "--seeds", "1", "--tokens", "40", "--replies", "20"),
+                    *("--any-budget", "--out", str(out / "report")),
                 ),
             ),
         ),
