@@ -72,7 +72,7 @@ def stages(out: Path) -> list[Stage]:
                 f"train on {name}",
                 (
                     TAUGHT[name],
-                    f"All four learn {TOKENS:,} tokens with the same settings, so that the format alone differs.",
+                    f"All four learn about {TOKENS:,} tokens with the same settings, so that the format alone differs.",
                     "Watch the held-out loss: it is of episodes the model has not seen.",
                 ),
                 ((*train, "--dataset", name, "--output", adapters[name]),),
@@ -84,7 +84,7 @@ def stages(out: Path) -> list[Stage]:
             (
                 "The base and the four adapters answer the same prompts with the same random numbers, in one batch.",
                 "What you notice is counted, and each count has an interval: with so little, most is undecided.",
-                f"Open {out / 'report' / 'report.html'}; the committed experiment learnt seventy times as much.",
+                f"Open {out / 'report' / 'report.html'}; a comparison to rely on learns seventy times as much.",
             ),
             (
                 (
