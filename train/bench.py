@@ -33,8 +33,8 @@ from .dataset import check_folder, find_data, load_data
 from .output import software
 from .quiet import quiet
 from .recipe import InputError, Recipe, load_recipe, packaged
+from .stop import FAILED, exit_code
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 STEPS = 12
 SAME_LOSS = 0.1  # nats: more than the difference between seeds after a few steps
 BLOCK = re.compile(r"<!-- quantisation -->\n.*?<!-- /quantisation -->", re.S)  # what is replaced in a card
@@ -45,17 +45,7 @@ say = partial(print, flush=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
     args = parser().parse_args(arguments)
-    try:
-        return bench(args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except OSError as error:
-        print(f"error: {error.filename or args.out}: {error.strerror or error}; choose another --out", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("error: interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
+    return exit_code(lambda: bench(args), "nothing was written", args.out)
 
 
 def parser() -> argparse.ArgumentParser:

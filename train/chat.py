@@ -33,11 +33,10 @@ from .conversation import (
 from .merge import read_run
 from .quiet import quiet
 from .recipe import InputError, did_you_mean
-from .stop import Failed
+from .stop import BAD_INPUT, FAILED, INTERRUPTED, Failed
 from .streaming import answers, check_sampling
 from .voices import BASE, DEFAULT_BASE, Sampling, Voices, load_voices
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 PORT = 7860
 
 

@@ -37,32 +37,18 @@ from .quiet import quiet
 from .recipe import InputError
 from .replies import find_replies, fingerprint, load_replies, notes_on, score
 from .report import write_report
-from .stop import Failed
+from .stop import Failed, exit_code
 from .verdicts import Measured, judge
 from .voices import Answer, Sampling, Voices, load_voices
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 say = partial(print, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
     args = parser().parse_args(arguments)
-    try:
-        compare(args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except Failed as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILED
-    except OSError as error:
-        print(f"error: {error.filename or args.out}: {error.strerror or error}; choose another --out", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print(f"error: interrupted; the answers so far are in {args.out}, the same command goes on", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    left = f"the answers so far are in {args.out}, the same command goes on"
+    return exit_code(lambda: compare(args), left, args.out)
 
 
 def parser() -> argparse.ArgumentParser:

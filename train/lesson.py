@@ -20,8 +20,8 @@ from pathlib import Path
 
 from . import faults
 from .recipe import InputError, did_you_mean
+from .stop import FAILED, exit_code
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 SAMPLE = Path(__file__).parents[1] / "friends_corpus" / "sample"
 FORMATS = ("lines", "named_lines", "chunks", "chat")
 TOKENS = 1500  # learnt in each training: too few to judge by, enough to see the formats differ
@@ -114,30 +114,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--out", type=Path, default=Path("build/lesson"), metavar="FOLDER", help="default: build/lesson"
     )
     args = parser.parse_args(arguments)
+    return exit_code(lambda: lesson(args.out), "the same command goes on", args.out)
+
+
+def lesson(out: Path) -> int:
+    """The lesson, or the fault that the environment asks for. Raises InputError, OSError."""
     wanted = os.environ.get("LESSON_FAULT", "")
-    try:
-        if wanted and wanted not in faults.FAULTS:
-            raise InputError(
-                f"LESSON_FAULT is {wanted!r}{did_you_mean(wanted, faults.FAULTS)}; it is one of "
-                f"{', '.join(faults.FAULTS)}"
-            )
-        args.out.mkdir(parents=True, exist_ok=True)
-        return plant(wanted, args.out) if wanted else teach(stages(args.out))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except OSError as error:
-        print(f"error: {error.filename or args.out}: {error.strerror or error}; choose another --out", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("error: interrupted; the same command goes on", file=sys.stderr)
-        return INTERRUPTED
+    if wanted and wanted not in faults.FAULTS:
+        raise InputError(
+            f"LESSON_FAULT is {wanted!r}{did_you_mean(wanted, faults.FAULTS)}; it is one of {', '.join(faults.FAULTS)}"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    return plant(wanted, out) if wanted else teach(stages(out))
 
 
-def teach(lesson: Sequence[Stage]) -> int:
+def teach(told: Sequence[Stage]) -> int:
     """All stages, one after the other; stops at the first that fails."""
-    for number, stage in enumerate(lesson, start=1):
-        tell(f"{number}/{len(lesson)}  {stage.title}", stage.why)
+    for number, stage in enumerate(told, start=1):
+        tell(f"{number}/{len(told)}  {stage.title}", stage.why)
         for command in stage.commands:
             if run(command):
                 print(f"error: the stage {stage.title!r} failed; its message stands above", file=sys.stderr)

@@ -31,9 +31,8 @@ from .output import TOKENIZER, locked, software, staged
 from .quiet import quiet
 from .recipe import InputError
 from .rows import asked, fed, messages_of
-from .stop import Failed
+from .stop import Failed, exit_code
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 DTYPES = ("float16", "bfloat16")
 NEEDED = ("adapter_config.json", "adapter_model.safetensors", "run.json")
 RECORD = "merge.json"
@@ -43,18 +42,7 @@ say = partial(print, flush=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
     args = parser().parse_args(arguments)
-    try:
-        merge(args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except Failed as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("error: interrupted; nothing was written", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    return exit_code(lambda: merge(args), "nothing was written")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -23,9 +23,9 @@ from cards.render import render
 
 from .intervals import amount, plot, worded, worded_difference
 from .recipe import InputError
+from .stop import exit_code
 from .voices import BASE
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?", "left out": "–"}
 FEW = 6  # samples in report.md
 LEGEND = (
@@ -49,19 +49,12 @@ REASONS = {  # verdict, what was claimed → what decided it; {} is the least di
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
     args = parser().parse_args(arguments)
-    try:
+
+    def report() -> None:
         write_report(read_results(args.results), args.out)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except OSError as error:
-        print(f"error: {error.filename or args.out}: {error.strerror or error}; choose another --out", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("error: interrupted; what stands in --out is whole, run the command again", file=sys.stderr)
-        return INTERRUPTED
-    print(f"wrote {args.out / 'report.html'}, report.md and report.svg")
-    return 0
+        print(f"wrote {args.out / 'report.html'}, report.md and report.svg")
+
+    return exit_code(report, "what stands in --out is whole, run the command again", args.out)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from .recipe import InputError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes
 
 
 class Terminated(BaseException):
@@ -42,6 +47,33 @@ class Failed(Exception):
     `own`: of several ranks only this one may know.
     """
 
-    def __init__(self, message: str, code: int = 1, own: bool = False) -> None:
+    def __init__(self, message: str, code: int = FAILED, own: bool = False) -> None:
         super().__init__(message)
         self.code, self.own = code, own
+
+
+def exit_code(work: Callable[[], int | None], interrupted: str, out: Path | None = None) -> int:
+    """Does a command's work and returns its exit code; all but 0 after one line on stderr.
+
+    `interrupted` says what Ctrl-C leaves, `out` is the folder or file of --out, which another would replace where
+    nothing can be written.
+
+    >>> exit_code(lambda: None, "nothing was written")
+    0
+    """
+    try:
+        return work() or 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+    except OSError as error:
+        if out is None:
+            raise
+        print(f"error: {error.filename or out}: {error.strerror or error}; choose another --out", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f"error: interrupted; {interrupted}", file=sys.stderr)
+        return INTERRUPTED
