@@ -10,7 +10,7 @@ from typing import Any
 
 import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
-from tiny import write_dataset, write_model
+from tiny import make_trainer, write_dataset, write_model
 
 from train import memory, sft
 from train.base_model import Base, Device, find_base, load_base, locate
@@ -155,23 +155,15 @@ def weighed(model: Any) -> Iterator[list[int]]:
 def test_evaluation_needs_less_than_training(home: Path, tmp_path: Path) -> None:
     """One window at a time, none longer than those of training, and nothing kept for a backward."""
     from train.dataset import load_data
-    from train.trainer import AdapterTrainer, held_out_loss, train_in_float32
+    from train.trainer import held_out_loss
 
     recipe = load_recipe("chunks", None, {"max_steps": 1})
-    base, folder = find_base(str(home / "tiny"), 8)
+    base, _ = find_base(str(home / "tiny"), 8)
     base = replace(base, sequence_length=64, batch_size=4)  # shorter than the rows: the longest must be cut
-    model, tokenizer = load_base(base, locate(base, folder), CPU)
-    data = load_data(home / "friends-lines", "chunks", "text")
-    assert max(len(tokenizer(row["text"])["input_ids"]) for row in data.validation) > 2 * base.sequence_length
-    trainer = AdapterTrainer(
-        model=model,
-        args=sft.sft_config(recipe, base, CPU, tmp_path),
-        train_dataset=data.train,
-        eval_dataset=data.validation,
-        processing_class=tokenizer,
-        peft_config=sft.lora_config(recipe, model),
-    )
-    train_in_float32(trainer.model)
+    trainer = make_trainer(home / "friends-lines", recipe, base, home / "tiny", tmp_path)
+    held_out = load_data(home / "friends-lines", "chunks", "text").validation
+    lengths = [len(trainer.processing_class(row["text"])["input_ids"]) for row in held_out]
+    assert max(lengths) > 2 * base.sequence_length
     shapes: list[tuple[int, ...]] = []
     trainer.model.get_input_embeddings().register_forward_hook(lambda layer, ids, out: shapes.append(ids[0].shape))
     with weighed(trainer.model) as kept:

@@ -14,7 +14,7 @@ from typing import Any
 import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
 import yaml
-from tiny import write_dataset, write_model
+from tiny import make_trainer, write_dataset, write_model
 
 from train import sft
 from train.dataset import find_data
@@ -364,24 +364,15 @@ def test_what_is_fed_and_what_is_measured(home: Path, tiny: Path, tmp_path: Path
     """One BOS and one trained EOS per row, nothing cut; the held-out loss is that of each row alone, as trained."""
     import torch
 
-    from train.base_model import choose_device, find_base, load_base, locate
+    from train.base_model import find_base
     from train.dataset import load_data
-    from train.trainer import AdapterTrainer, as_trained, held_out_loss, train_in_float32
+    from train.trainer import as_trained, held_out_loss
 
-    recipe = load_recipe(dataset, None, {"max_steps": 1})
-    base, folder = find_base(str(tiny), 8)
-    device = choose_device(8)
-    model, tokenizer = load_base(base, locate(base, folder), device)
+    base, _ = find_base(str(tiny), 8)
     data = load_data(home / "friends-lines", dataset, "text")
-    trainer = AdapterTrainer(
-        model=model,
-        args=sft.sft_config(recipe, base, device, tmp_path),
-        train_dataset=data.train,
-        eval_dataset=data.validation,
-        processing_class=tokenizer,
-        peft_config=sft.lora_config(recipe, model),
-    )
-    train_in_float32(trainer.model)
+    recipe = load_recipe(dataset, None, {"max_steps": 1})
+    trainer = make_trainer(home / "friends-lines", recipe, base, tiny, tmp_path)
+    tokenizer = trainer.processing_class
     for split, rows in ((trainer.train_dataset, data.train), (trainer.eval_dataset, data.validation)):
         documents = []
         for window in split:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import write_dataset, write_model
+from tiny import make_trainer, write_dataset, write_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_environment")]
 
@@ -20,28 +20,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def make_trainer(home: Path, dataset: str, packing: str) -> Any:
-    """A trainer for the tiny Llama, two windows of 128 tokens at once."""
-    from train.base_model import choose_device, find_base, load_base, locate
-    from train.dataset import load_data
+def trainer_of(home: Path, dataset: str, packing: str) -> Any:
+    """For the tiny Llama in 32 bits, two windows of 128 tokens at once."""
+    from train.base_model import find_base
     from train.recipe import load_recipe
-    from train.settings import lora_config, sft_config
-    from train.trainer import AdapterTrainer
 
-    recipe = load_recipe(dataset, None, {"max_steps": 1, "evaluations": 0})
-    recipe = replace(recipe, packing=packing)
-    base, folder = find_base(str(home / "tiny"), 32)
+    recipe = replace(load_recipe(dataset, None, {"max_steps": 1, "evaluations": 0}), packing=packing)
+    base, _ = find_base(str(home / "tiny"), 32)
     base = replace(base, sequence_length=128, batch_size=2, gradient_checkpointing=False)
-    device = choose_device(32)
-    model, tokenizer = load_base(base, locate(base, folder), device)
-    data = load_data(home / "friends-lines", dataset, recipe.text_field)
-    return AdapterTrainer(
-        model=model,
-        args=sft_config(recipe, base, device, home / "out"),
-        train_dataset=data.train,
-        processing_class=tokenizer,
-        peft_config=lora_config(recipe, model),
-    )
+    return make_trainer(home / "friends-lines", recipe, base, home / "tiny", home / "out")
 
 
 @pytest.mark.parametrize("items", [pytest.param(None, id="mean"), pytest.param(37, id="of-a-step")])
@@ -60,7 +47,7 @@ def test_same_loss_and_gradient(
 
     from train import trainer as module
 
-    trainer = make_trainer(home, dataset, packing)
+    trainer = trainer_of(home, dataset, packing)
     batch = next(iter(trainer.get_train_dataloader()))
     assert ("attention_mask" in batch) is (packing == "none")
     found = []
@@ -84,7 +71,7 @@ def test_packed_rows_do_not_see_each_other(home: Path) -> None:
 
     from train.rows import documents
 
-    trainer = make_trainer(home, "lines", "bfd_split")
+    trainer = trainer_of(home, "lines", "bfd_split")
     window = trainer.train_dataset[0]
     assert len(window["seq_lengths"]) > 3
     batch = trainer.data_collator([window])

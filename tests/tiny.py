@@ -6,9 +6,14 @@ import json
 import random
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from train.base_model import Base
+    from train.recipe import Recipe
 
 NAMES = ("Joey", "Ross", "Monica", "Rachel", "Phoebe", "Chandler")
 OPENINGS = (
@@ -152,3 +157,25 @@ def write_voice(folder: Path, model: Path, config: str) -> Path:
     card = f"---\nlicense: other\n---\n# The card of {config}\n\n<script>alert(1)</script>\n\n![Losses](https://example.com/x.png)\n"
     (folder / "README.md").write_text(card, encoding="utf-8")
     return folder
+
+
+def make_trainer(data: Path, recipe: Recipe, base: Base, folder: Path, output: Path) -> Any:
+    """A trainer as `train.sft` makes one: `recipe` on the dataset folder `data`, the model in `folder`. Loads torch."""
+    from train.base_model import choose_device, load_base, locate
+    from train.dataset import load_data
+    from train.settings import lora_config, sft_config
+    from train.trainer import AdapterTrainer, train_in_float32
+
+    device = choose_device(base.bits)
+    model, tokenizer = load_base(base, locate(base, folder), device)
+    read = load_data(data, recipe.dataset, recipe.text_field)
+    trainer = AdapterTrainer(
+        model=model,
+        args=sft_config(recipe, base, device, output),
+        train_dataset=read.train,
+        eval_dataset=read.validation,
+        processing_class=tokenizer,
+        peft_config=lora_config(recipe, model),
+    )
+    train_in_float32(trainer.model)
+    return trainer
