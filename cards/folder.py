@@ -127,3 +127,11 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """One file, whole or as it was before: written beside it and onto the disk, then renamed."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    sync_path(part)
+    part.replace(path)

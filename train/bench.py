@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cards.folder import write_whole
 from cards.render import render
 
 from .base_model import BITS, Base, Source, choose_device, find_base, load_base, locate
@@ -103,9 +104,7 @@ def bench(args: argparse.Namespace) -> int:
         return FAILED
     if args.card:
         card = args.card / "README.md"
-        part = card.with_name(".README.md.part")
-        part.write_text(with_block(card.read_text(encoding="utf-8"), measured), encoding="utf-8")
-        part.replace(card)
+        write_whole(card, with_block(card.read_text(encoding="utf-8"), measured))
         say(f"wrote     {card}, its table of precisions")
     return 0
 

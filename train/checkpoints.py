@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cards.folder import sync_path
+from cards.folder import sync_path, write_whole
 
 SEAL = "seal.json"
 PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
@@ -48,10 +48,7 @@ def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": digest}
-    part = checkpoint / f"{SEAL}.part"
-    part.write_text(json.dumps({"run": run, "files": files}, indent=1), encoding="utf-8")
-    sync_path(part)
-    part.replace(checkpoint / SEAL)
+    write_whole(checkpoint / SEAL, json.dumps({"run": run, "files": files}, indent=1))
     sync_path(checkpoint)
     sync_path(checkpoint.parent)
 

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cards.folder import sync_path
+from cards.folder import write_whole
 
 from .arms import budget, check_runs, facts, read_adapters
 from .base_model import BITS, Device, sha256_of
@@ -138,7 +138,7 @@ def compare(args: argparse.Namespace) -> None:
             ],
             "software": software(),
         }
-        write(args.out / "results.json", results)
+        write_whole(args.out / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
         write_report(results, args.out)
     show(results)
     say(f"wrote     {args.out / 'report.html'}, report.md and results.json")
@@ -200,14 +200,6 @@ def summarise(measured: Mapping[str, Measured], voices: Sequence[str]) -> dict[s
 def describe(device: Device) -> str:
     """What computed, in words."""
     return device.name if device.kind == "cuda" else f"{processor()} ({device.name})"
-
-
-def write(path: Path, results: Mapping[str, Any]) -> None:
-    """The results as JSON, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    sync_path(part)
-    part.replace(path)
 
 
 def show(results: Mapping[str, Any]) -> None:

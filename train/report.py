@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cards.folder import write_whole
 from cards.render import render
 
 from .intervals import amount, plot, worded, worded_difference
@@ -99,9 +100,7 @@ def write_report(results: Mapping[str, Any], folder: Path) -> None:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        part = folder / f".{name}.part"
-        part.write_text(text, encoding="utf-8")
-        part.replace(folder / name)
+        write_whole(folder / name, text)
 
 
 def csp_hash(text: str) -> str:
