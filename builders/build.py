@@ -256,6 +256,8 @@ def write(
     from .chat import characters_of
     from .duplicates import find_duplicates
     from .leakage import certify
+    from .pages import beside
+    from .plots import count, draw_plots
     from .quality import quality_stats
     from .splits import assign_splits
     from .stats import compute_stats
@@ -270,11 +272,14 @@ def write(
         raise BuildError("no page has a spoken line")
     repeats = duplicates.episodes()
     splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
-    stats = compute_stats(shipped, rows, splits, show, characters) | quality_stats(shipped, rows["lines"], show)
-    stats["leakage"] = certify(duplicates, splits)
+    stats = compute_stats(shipped, rows, splits, show, characters)
     not_shipped = [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in left_out]
     listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
-    with staged(out) as folder:
+    with (
+        staged(out) as folder,
+        beside(pool, draw_plots, folder, count(rows), stats, parameters["chunk_chars"]) as drawn,
+    ):
+        stats = stats | quality_stats(shipped, rows["lines"], show) | {"leakage": certify(duplicates, splits)}
         write_dataset(
             folder=folder,
             show=show,
@@ -286,7 +291,7 @@ def write(
             stats=stats,
             pages=sorted(listed, key=lambda page: str(page["page"])),
             failed_pages=[{"page": page.name, "sha256": page.sha256, "error": page.error} for page in failed],
-            pool=pool,
+            drawn=drawn,
         )
     return {"summary": summary(stats, not_shipped, len(failed)), "left_out": [page.error for page in failed]}
 

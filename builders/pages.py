@@ -76,21 +76,20 @@ def read_pages(
 
 
 @contextmanager
-def beside(pool: Executor | None, work: Callable[..., object], *arguments: object) -> Iterator[None]:
+def beside(pool: Executor | None, work: Callable[..., object], *arguments: object) -> Iterator[Callable[[], object]]:
     """`work(*arguments)` in another process while the block runs, or here and first where there is none.
 
-    Both are done afterwards; what fails there is raised here.
+    The block gets a function that waits for it and raises what failed there.
     """
     if pool is None:
-        work(*arguments)
-        yield
+        result = work(*arguments)
+        yield lambda: result
         return
     begun = pool.submit(work, *arguments)
     try:
-        yield
+        yield begun.result
     finally:
         wait([begun])
-    begun.result()
 
 
 def _start_worker(parent: int, lock: int | None) -> None:

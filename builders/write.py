@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from . import card
 from .croissant import CROISSANT, make_croissant
 from .lines import Row
 from .manifest import MANIFEST, content_version, describe_files, make_manifest, sha256_of, to_json
-from .pages import beside
-from .plots import count, draw_plots
 from .quality import write_quality
 from .schema import to_table
 from .splits import SPLITS
@@ -39,25 +36,23 @@ def write_dataset(
     stats: Mapping[str, Any],
     pages: Sequence[Mapping[str, Any]],
     failed_pages: Sequence[Mapping[str, Any]],
-    pool: Executor | None = None,
+    drawn: Callable[[], object],
 ) -> dict[str, Any]:
-    """Fills an empty folder: Parquet files, stats, quality report, card, manifest. Returns the manifest.
+    """Fills a folder: Parquet files, stats, quality report, card, manifest. Returns the manifest.
 
     `sample`: whether all pages are the project's invented ones; `rows`: config → its rows in order; `splits`: episode
-    id → split; `pool`: where the plots are drawn meanwhile. The bytes depend on nothing else but the installed versions
-    of pyarrow, datasets and matplotlib.
+    id → split; `drawn` waits for the plots, which are put there meanwhile. The bytes depend on nothing else but the
+    installed versions of pyarrow, datasets and matplotlib.
     """
     software = {"parser": PARSER_VERSION, **{name: installed(name) for name in ("datasets", "pyarrow", "matplotlib")}}
-    with beside(pool, draw_plots, folder, count(rows), stats, parameters["chunk_chars"]):
-        configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
-        (folder / STATS).write_text(to_json(stats), encoding="utf-8")
-        write_quality(folder, stats)
-        (folder / CROISSANT).write_text(to_json(make_croissant(show, version, sample, configs)), encoding="utf-8")
-        examples = {config: example(config_rows) for config, config_rows in rows.items()}
-        text = card.render_card(
-            show, version, sample, parameters, software, configs, examples, stats, pages, failed_pages
-        )
-        (folder / CARD).write_text(text, encoding="utf-8")
+    configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
+    (folder / STATS).write_text(to_json(stats), encoding="utf-8")
+    write_quality(folder, stats)
+    (folder / CROISSANT).write_text(to_json(make_croissant(show, version, sample, configs)), encoding="utf-8")
+    examples = {config: example(config_rows) for config, config_rows in rows.items()}
+    text = card.render_card(show, version, sample, parameters, software, configs, examples, stats, pages, failed_pages)
+    (folder / CARD).write_text(text, encoding="utf-8")
+    drawn()  # else the manifest would not list them
     manifest = make_manifest(
         show=show,
         version=version,

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from invented import direction, episode, page, write_pages
 
-from builders import build, cache, write
+from builders import build, cache, plots
 from builders.manifest import sha256_of
 from cards import folder
 from friends_corpus.model import Episode, Line
@@ -435,7 +435,7 @@ def no_drawing(folder: Path, *_: object) -> None:
 def test_killed_at_any_file_operation(exchange: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not exchange:
         monkeypatch.setattr(folder, "exchange", lambda left, right: False)
-    monkeypatch.setattr(write, "draw_plots", no_drawing)
+    monkeypatch.setattr(plots, "draw_plots", no_drawing)
     old, new = write_pages(tmp_path / "old pages"), write_pages(tmp_path / "new pages", [1, 2, 3, 4, 5])
     out = tmp_path / "out"
     run(new, out)
