@@ -4,7 +4,8 @@
 
 Quick commands are run; the training log is benchmarks/results/demo.txt, recorded by `make record` on the device it
 names; the quality table comes from benchmarks/results/quality.json, written by benchmarks/quality.py, the one of
-throughput from results/train-*.json, written by benchmarks/train.py.
+throughput from results/train-*.json, written by benchmarks/train.py, those of the experiment from
+results/experiment-*.json, written by benchmarks/experiment.py.
 """
 
 import argparse
@@ -17,10 +18,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # else `train` would be benchmarks/train.py
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
 CONSOLE = re.compile(r"(```console\n\$ (python -m \S+)([^\n]*)\n).*?(```)", re.S)
 QUALITY = re.compile(r"(<!-- quality -->\n).*?(<!-- /quality -->)", re.S)
+EXPERIMENT = re.compile(r"(<!-- experiment -->\n).*?(<!-- /experiment -->)", re.S)
 THROUGHPUT = re.compile(r"(<!-- throughput -->\n).*?(<!-- /throughput -->)", re.S)
 WAYS = {
     "ours": "`train.sft`",
@@ -43,6 +46,7 @@ ROWS = {
 def fresh(text: str) -> str:
     """The README with every console block and table as of today."""
     text = CONSOLE.sub(lambda block: block[1] + output_of(block[2], block[3]) + block[4], text)
+    text = EXPERIMENT.sub(lambda table: table[1] + experiment_tables() + table[2], text)
     text = THROUGHPUT.sub(lambda table: table[1] + throughput_table() + table[2], text)
     return QUALITY.sub(lambda table: table[1] + quality_table() + table[2], text)
 
@@ -77,6 +81,25 @@ def throughput_table() -> str:
         for way, label in WAYS.items():
             rates = " | ".join(f"{figures[name]['tokens_per_second'][way]:g}" for name in sets)
             text += f"| {label} | {rates} |\n"
+    return text
+
+
+def experiment_tables() -> str:
+    """The verdicts and means of results/experiment-*.json as Markdown tables, two for each device."""
+    from train.report import view
+
+    text = ""
+    for path in sorted(RESULTS.glob("experiment-*.json")):
+        page = view(json.loads(path.read_text(encoding="utf-8")))
+        text += f"{'; '.join(f'{name.lower()}: {fact}' for name, fact in page['facts'])}.\n\n"
+        text += "| claim | verdict | why |\n|---|---|---|\n"
+        for verdict in page["verdicts"]:
+            why = "<br>".join(part["title"] for part in verdict["parts"])
+            text += f"| {verdict['claim']} | **{verdict['verdict']}** | {why} |\n"
+        text += f"\n| {' | '.join(['mean [95 % interval]', *page['variants']])} |\n"
+        text += f"|---|{'---|' * len(page['variants'])}\n"
+        for metric in page["metrics"]:
+            text += f"| {' | '.join([metric['label'], *metric['cells']])} |\n"
     return text
 
 
