@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import pytest
 from tiny import write_model, write_voice
 
-from train.columns import card, columns
-from train.conversation import Persona, question, reply
 from train.recipe import InputError
-from train.voices import Sampling, load_voices
-from train.web import free_port, launch
+from train.talk.columns import card, columns
+from train.talk.conversation import Persona, question, reply
+from train.talk.web import free_port, launch
+from train.voices import Sampling, Voices, load_voices
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUESTION = "Hey, who took <b>my</b> muffin?"
@@ -76,10 +77,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(chromium: str, home: Path) -> Iterator[str]:
+def voices(chromium: str, home: Path) -> Voices:
+    """Those of CONFIGS."""
+    return load_voices({name: home / name for name in CONFIGS}, base=str(home / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def address(voices: Voices) -> Iterator[str]:
     """Where the page is served."""
-    adapters = {name: home / name for name in CONFIGS}
-    voices = load_voices(adapters, base=str(home / "tiny"))
     page, url, public = launch(voices, Persona(user="Ben"), Sampling(40, 0.7, 0.95, 1), port=0, share=False)
     assert public is None
     yield url
@@ -188,16 +193,18 @@ def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> N
 
 
 @pytest.mark.slow
-def test_an_answer_can_be_stopped_and_a_question_that_is_none_is_refused(browser: Any) -> None:
+def test_an_answer_can_be_stopped_and_a_question_that_is_none_is_refused(voices: Voices, browser: Any) -> None:
     browser.get_by_role("button", name="Ask", exact=True).click()
     browser.get_by_text("nothing was asked").wait_for()
     browser.get_by_role("button", name="Sampling").click()
     browser.get_by_label("number input for Tokens, at most").fill("400")
     browser.get_by_placeholder("Say something").fill(QUESTION)
+    slowly = voices.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))  # 80 s for all tokens
     browser.get_by_placeholder("Say something").press("Enter")
     browser.locator(".columns p.friend").wait_for()
     browser.get_by_role("button", name="Stop").click()
     [stopped] = whole(browser)
+    slowly.remove()
     assert len(stopped) < 500  # of 400 tokens
     browser.get_by_label("number input for Tokens, at most").fill("5")
     assert whole(browser) == [stopped]
