@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from tiny import write_model, write_voice
 
 from builders.chat import system_message
-from train import chat, conversation
-from train.conversation import Persona, fitted, own_turn, parse, question, reply
+from train import chat
 from train.recipe import InputError
-from train.streaming import answers
+from train.talk import conversation
+from train.talk.conversation import Persona, fitted, own_turn, parse, question, reply
+from train.talk.streaming import answers
 from train.voices import Sampling
 
 ROOT = Path(__file__).parent.parent

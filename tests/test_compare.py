@@ -14,13 +14,24 @@ from test_voices import CONFIGS, write_home
 from tiny import write_dataset
 
 from train import compare
-from train.arms import check_runs
-from train.bootstrap import interval
-from train.journal import Journal
-from train.measures import METRICS, measure
+from train.comparison.arms import check_runs
+from train.comparison.bootstrap import interval
+from train.comparison.journal import Journal
+from train.comparison.measures import METRICS, measure
+from train.comparison.verdicts import (
+    ARMS,
+    CLAIMS,
+    MARGINS,
+    Claim,
+    Measured,
+    Part,
+    decide,
+    judge,
+    judge_claim,
+    judge_part,
+)
 from train.prompts import KINDS, Prompt, choose, load_prompts
 from train.recipe import InputError
-from train.verdicts import ARMS, CLAIMS, MARGINS, Claim, Measured, Part, decide, judge, judge_claim, judge_part
 from train.voices import BASE, Answer, Voices
 
 pytestmark = pytest.mark.usefixtures("own_environment")
@@ -418,7 +429,7 @@ def test_the_loss_of_replies(home: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from train.replies import load_replies, notes_on
+    from train.comparison.replies import load_replies, notes_on
     from train.voices import PLAIN
 
     replies = load_replies(home / "friends-lines", 30)

@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
 from train import report
-from train.intervals import plot, ticks, worded, worded_difference
+from train.comparison.intervals import plot, ticks, worded, worded_difference
 
 HOSTILE = {
     "script": "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from train import text_metrics as count
+from train.comparison import text_metrics as count
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .base_model import BITS, find_base
-from .conversation import (
+from .merge import read_run
+from .quiet import quiet
+from .recipe import InputError, did_you_mean
+from .stop import BAD_INPUT, FAILED, INTERRUPTED, Failed
+from .talk.conversation import (
     FRIEND,
     SYSTEM,
     Message,
@@ -30,11 +34,7 @@ from .conversation import (
     save,
     temperature,
 )
-from .merge import read_run
-from .quiet import quiet
-from .recipe import InputError, did_you_mean
-from .stop import BAD_INPUT, FAILED, INTERRUPTED, Failed
-from .streaming import answers, check_sampling
+from .talk.streaming import answers, check_sampling
 from .voices import BASE, DEFAULT_BASE, Sampling, Voices, load_voices
 
 PORT = 7860
@@ -107,7 +107,7 @@ def chat(args: argparse.Namespace) -> None:
     voices = load_voices(adapters, args.bits, args.base)
     wanted = Persona(args.character, args.me, args.system)
     if args.web:
-        from .web import serve
+        from .talk.web import serve
 
         serve(voices, wanted, sampling, PORT if args.port is None else args.port, args.share)
         return

@@ -1,8 +1,8 @@
 """python -m train.compare --adapters lines=DIR named_lines=DIR chunks=DIR chat=DIR: what each training format changed.
 
 The base and all adapters answer the same prompts with the same seeds, in one process and in common batches. The answers
-are counted (train/text_metrics.py), means get 95 % intervals over prompts and seeds (train/bootstrap.py), and each
-claim of the blog post gets its verdict (train/verdicts.py, where the names lines, named_lines, chunks, chunks_clean and
+are counted (text_metrics.py in train/comparison), means get 95 % intervals over prompts and seeds (bootstrap.py), and
+each claim of the blog post gets its verdict (verdicts.py, where the names lines, named_lines, chunks, chunks_clean and
 chat have their meaning). The adapters must have learnt equally many tokens. Where the dataset has the config chat, real
 replies of its held-out episodes are scored too. --out receives results.json, the report, and answers.jsonl, out of
 which a run that was killed goes on. Exit codes: 0 compared, 1 it failed on the way, 2 a mistake in what was asked.
@@ -21,24 +21,24 @@ from typing import Any
 
 from cards.folder import write_whole
 
-from .arms import budget, check_runs, facts, read_adapters
 from .base_model import BITS, Device, sha256_of
 from .bench import processor
-from .bootstrap import FEWEST, interval
+from .comparison.arms import budget, check_runs, facts, read_adapters
+from .comparison.bootstrap import FEWEST, interval
+from .comparison.journal import Journal
+from .comparison.measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
+from .comparison.progress import bar
+from .comparison.replies import find_replies, fingerprint, load_replies, notes_on, score
+from .comparison.verdicts import Measured, judge
 from .dataset import DEFAULT
-from .journal import Journal
-from .measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
 from .memory import is_out_of_memory
 from .merge import read_run
 from .output import locked, software
-from .progress import bar
 from .prompts import Prompt, choose, load_prompts
 from .quiet import quiet
 from .recipe import InputError
-from .replies import find_replies, fingerprint, load_replies, notes_on, score
 from .report import write_report
 from .stop import Failed, exit_code
-from .verdicts import Measured, judge
 from .voices import Answer, Sampling, Voices, load_voices
 
 say = partial(print, flush=True)

@@ -22,7 +22,7 @@ from typing import Any
 from cards.folder import write_whole
 from cards.render import render
 
-from .intervals import amount, plot, worded, worded_difference
+from .comparison.intervals import amount, plot, worded, worded_difference
 from .recipe import InputError
 from .stop import exit_code
 from .voices import BASE

@@ -12,12 +12,12 @@ from contextlib import closing
 from threading import Event
 from typing import Any
 
+from ..recipe import InputError
+from ..stop import Failed
+from ..voices import Sampling, Voices
 from .columns import CSS
 from .conversation import Persona
 from .page import make_page
-from .recipe import InputError
-from .stop import Failed
-from .voices import Sampling, Voices
 
 LOOPBACK = "127.0.0.1"
 POLICY = (

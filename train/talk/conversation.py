@@ -1,6 +1,6 @@
 """A conversation as plain data: what the model is given, where the friend's turn ends, what the user asks for.
 
-Pure: no model, no terminal, no page. `train.chat` and `train.web` stand on it.
+Pure: no model, no terminal, no page. `train.chat` and `web.py` stand on it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cards.render import cell
 
-from .recipe import InputError, did_you_mean
+from ..recipe import InputError, did_you_mean
 
 SYSTEM = "You are {character} from Friends. You are talking with {user}."  # as in the rows of the dataset's config chat
 FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")  # offered; any other name can be given

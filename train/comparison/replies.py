@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from .base_model import sha256_of
+from ..base_model import sha256_of
+from ..dataset import DEFAULT, find_data
+from ..recipe import InputError
+from ..voices import Voices
 from .bootstrap import FEWEST
-from .dataset import DEFAULT, find_data
 from .journal import Journal
 from .progress import bar
-from .recipe import InputError
 from .verdicts import Measured
-from .voices import Voices
 
 CONFIG, SPLIT = "chat", "validation"
 SEED = 0  # of the choice of rows

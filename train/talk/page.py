@@ -11,11 +11,11 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from ..recipe import InputError
+from ..voices import BASE, Sampling, Voices
 from .columns import card, columns, told
 from .conversation import FRIEND, FRIENDS, Message, Persona, answered, named_folder, question, reply
-from .recipe import InputError
 from .streaming import answers, check_sampling
-from .voices import BASE, Sampling, Voices
 
 ONE, ALL = "Talk to one", "Ask all at once"
 NOBODY = "nobody in particular"

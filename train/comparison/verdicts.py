@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from ..voices import BASE
 from .bootstrap import Values, interval
-from .voices import BASE
 
 SUPPORTED, UNDECIDED, NOT_SUPPORTED, LEFT_OUT = "supported", "undecided", "not supported", "left out"
 DECIDING = (NOT_SUPPORTED, UNDECIDED, SUPPORTED)  # which part's verdict is the claim's

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .checkpoints import differences
-from .recipe import InputError
+from ..checkpoints import differences
+from ..recipe import InputError
 
 Key = tuple[Any, ...]  # texts and numbers
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .recipe import InputError, did_you_mean
+from ..recipe import InputError, did_you_mean
+from ..voices import BASE, listed
 from .verdicts import ARMS
-from .voices import BASE, listed
 
 TOLERANCE = 0.01  # by which trained tokens may differ from their mean
 ALIKE = ("learning_rate", "schedule", "lora_rank", "lora_alpha", "lora_targets", "seed")  # what should not differ

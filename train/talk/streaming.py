@@ -11,9 +11,9 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
+from ..recipe import InputError
+from ..voices import Sampling, Voices
 from .conversation import SCRIPTS, Message, Persona, clean, fitted, for_model, own_turn
-from .recipe import InputError
-from .voices import Sampling, Voices
 
 
 def check_sampling(sampling: Sampling) -> Sampling:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..prompts import ON_TOPIC, Prompt
+from ..voices import Answer
 from . import text_metrics as count
-from .prompts import ON_TOPIC, Prompt
 from .verdicts import Measured
-from .voices import Answer
 
 Key = tuple[str, int, str]  # prompt id, seed, voice
 

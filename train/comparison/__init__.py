@@ -1,0 +1,1 @@
+"""What `train.compare` counts, and how it judges."""

@@ -1,0 +1,1 @@
+"""A conversation with adapters, in a terminal and on a page."""
