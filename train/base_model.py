@@ -260,9 +260,9 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
     dtype = getattr(torch, device.dtype)
     quantization = None
     if base.bits == 8:
-        quantization = BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
+        quantization = BitsAndBytesConfig(load_in_8bit=True)
     elif base.bits == 4:
-        quantization = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        quantization = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
         )
     place = str(source.folder) if source.folder else base.model

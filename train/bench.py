@@ -205,7 +205,7 @@ def peak_memory(kind: str, reset: bool) -> float:
         peak = torch.cuda.max_memory_allocated()
         if reset:
             torch.cuda.reset_peak_memory_stats()
-        return round(peak / 1e9, 2)
+        return float(round(peak / 1e9, 2))
     status = Path("/proc/self/status")
     found = PEAK.search(status.read_text()) if status.is_file() else None
     kilobytes = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -80,7 +80,7 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
 
     A bad one is renamed to OUT/bad-checkpoint-N: it is never read, and never in the way of a new one.
     """
-    told = []
+    told: list[str] = []
     for checkpoint in checkpoints(output):
         reason = fault(checkpoint)
         if reason is None:

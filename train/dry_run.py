@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 from .preflight import GB, Needs
@@ -42,16 +42,10 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
 
 def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     """The tokens as text, stretches that are learnt between « and »."""
-    text, stretch = "", []
-    learnt = False
-    for token, label in [*zip(ids, labels, strict=True), (None, None)]:
-        now = label is not None and label != IGNORED
-        if stretch and (token is None or now != learnt):
-            decoded = tokenizer.decode(stretch)
-            text += f"«{decoded}»" if learnt else decoded
-            stretch = []
-        learnt = now
-        stretch.append(token)
+    text = ""
+    for learnt, stretch in groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED):
+        decoded = tokenizer.decode([token for token, _ in stretch])
+        text += f"«{decoded}»" if learnt else decoded
     return text
 
 

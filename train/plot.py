@@ -20,13 +20,13 @@ def draw_losses(logged: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(8, 3.6))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for key, label, style in (
-        ("loss", "training, each step", {"color": BLUE, "linewidth": 1.2}),
-        ("eval_loss", "held out", {"color": ORANGE, "marker": "o", "linewidth": 1.8}),
+    for key, label, color, marker, width in (
+        ("loss", "training, each step", BLUE, "", 1.2),
+        ("eval_loss", "held out", ORANGE, "o", 1.8),
     ):
         points = [(entry["step"], entry[key]) for entry in logged if key in entry]
         if points:
-            axes.plot(*zip(*points, strict=True), label=label, **style)
+            axes.plot(*zip(*points, strict=True), label=label, color=color, marker=marker, linewidth=width)
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats per token")
     axes.spines[["top", "right"]].set_visible(False)

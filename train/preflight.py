@@ -79,7 +79,7 @@ def _layer(bits: int, device: Device) -> Any:
     if bits == 8:
         return Linear8bitLt(64, 64, bias=False, has_fp16_weights=False).to(device.kind)
     if bits == 4:
-        return Linear4bit(64, 64, bias=False, compute_dtype=dtype, quant_type="nf4").to(device.kind)  # type: ignore[no-untyped-call]
+        return Linear4bit(64, 64, bias=False, compute_dtype=dtype, quant_type="nf4").to(device.kind)
     return torch.nn.Linear(64, 64, bias=False, dtype=dtype, device=device.kind)
 
 

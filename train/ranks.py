@@ -145,7 +145,7 @@ def most(value: float) -> float:
 
     seen = torch.tensor(value, dtype=torch.float64, device="cuda" if torch.cuda.is_available() else "cpu")
     torch.distributed.all_reduce(seen, torch.distributed.ReduceOp.MAX)
-    return seen.item()
+    return float(seen)
 
 
 @contextmanager

@@ -169,7 +169,8 @@ def steps_for(trainer: Any, tokens: int) -> int:
         learnt += sum(label != IGNORED for label in labels) - sum(labels[start] != IGNORED for start in starts)
     args = trainer.args
     windows = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return max(1, round(tokens / (learnt / len(trainer.train_dataset) * windows)))
+    each: float = learnt / len(trainer.train_dataset) * windows
+    return max(1, round(tokens / each))
 
 
 def as_trained(model: Any) -> None:
