@@ -3,10 +3,11 @@
     python benchmarks/experiment.py [--pages ../shared/corpus/pages] [--tokens 102000] [--work data/experiment]
 
 Builds the dataset, trains every arm, compares, and writes results/experiment-<device>.json: the results.json of
-train.compare with the answers of its first seed. The whole report is in --work. Run again after an interruption it
-goes on where it was. On two CPU cores it takes about two and a half hours: half of that is `chat`, whose prompts are
-computed and not learnt. There two arms are trained side by side, a thread each: that did 2 x 74 tokens/s, one arm
-with two threads 115.
+train.compare with the answers of its first seed, but for those that quote a transcript. The whole report is in --work.
+Run again after an interruption it goes on where it was.
+
+On two CPU cores it takes about two and a half hours: half of that is `chat`, whose prompts are computed and not learnt.
+There two arms are trained side by side, a thread each: that did 2 x 74 tokens/s, one arm with two threads 115.
 """
 
 import argparse
@@ -17,9 +18,16 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from builders.ngrams import read_words
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "corpus" / "pages"
+QUOTED = 8  # words; stock phrases are shorter
 ROWS = 240  # answers in a batch: on a CPU the base is converted to float32 once for all of them; 2 GB more than 60 take
 ARMS = {  # the blog post's learn its text, minimally processed; config and column
     "lines": ("lines", "text_with_directions"),
@@ -49,6 +57,20 @@ def train(name: str, data: Path, tokens: int, work: Path, threads: int | None) -
         run("train.sft", "--data", data, *wanted, "--output", output, log=work / f"{name}.log", threads=threads)
 
 
+def quoting(samples: list[dict[str, Any]], lines: list[str]) -> list[dict[str, Any]]:
+    """The samples that have QUOTED words in a row of a line, whatever their case and punctuation.
+
+    >>> quoting([{"text": "Well, one two THREE four five six seven eight!"}, {"text": "one two"}],
+    ...         ["One, two, three, four, five, six, seven, eight, nine."])
+    [{'text': 'Well, one two THREE four five six seven eight!'}]
+    """
+    words = read_words([*lines, *(sample["text"] for sample in samples)])
+    grams = words.grams(QUOTED)
+    of_lines = grams.of(np.arange(words.number) < len(lines))
+    found = set(grams.texts[np.isin(grams.runs, of_lines)].tolist())
+    return [sample for number, sample in enumerate(samples, start=len(lines)) if number in found]
+
+
 def main() -> None:
     import torch
 
@@ -69,6 +91,8 @@ def main() -> None:
     run("train.compare", "--adapters", *adapters, "--data", data, "--rows", ROWS, "--out", report)
     results = json.loads((report / "results.json").read_text(encoding="utf-8"))
     results["samples"] = [sample for sample in results["samples"] if sample["seed"] == 0]
+    for sample in quoting(results["samples"], pd.read_parquet(data / "lines", columns=["text"])["text"].tolist()):
+        sample["text"] = f"[left out: it has {QUOTED} words in a row of a transcript]"
     slug = re.sub(r"[^a-z0-9]+", "-", results["device"].partition(" (")[0].lower()).strip("-")
     out = ROOT / "benchmarks" / "results" / f"experiment-{slug}.json"
     out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

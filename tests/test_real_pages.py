@@ -5,6 +5,7 @@ Reads FRIENDS_CORPUS_PAGES (default ../shared/corpus/pages) and, beside it, the 
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,14 @@ def test_lines_say_what_their_segments_say(parsed: Path) -> None:
         said = " ".join(part["text"] for part in parts if part["kind"] not in ("cue", "punctuation"))
         assert cue.strip(" -–>()[]") == line["cue"]
         assert " ".join(said.split()) == line["text_with_directions"]
+
+
+def test_committed_answers_of_models_quote_no_line(parsed: Path) -> None:
+    benchmarks = Path(__file__).parents[1] / "benchmarks"
+    quoting = runpy.run_path(str(benchmarks / "experiment.py"))["quoting"]
+    lines = [json.loads(line)["text"] for line in (parsed / "lines.jsonl").read_text(encoding="utf-8").splitlines()]
+    quoted = {"text": f"Well. {max(lines, key=len).upper()}"}
+    assert quoting([quoted, {"text": "A kettle whistles in my own kitchen, every other Thursday."}], lines) == [quoted]
+    for path in benchmarks.glob("results/experiment-*.json"):
+        samples = json.loads(path.read_text(encoding="utf-8"))["samples"]
+        assert quoting(samples, lines) == [], path
