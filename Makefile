@@ -51,7 +51,7 @@ lint: $(READY_DEV)
 	$(RUN) -m mypy
 
 clean:
-	rm -rf $(VENV) friends-lines adapters build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) friends-lines adapters report build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 record: $(READY_DEV)  # the measured parts of README and benchmarks/results, on this device

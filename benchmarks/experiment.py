@@ -11,6 +11,7 @@ There two arms are trained side by side, a thread each: that did 2 x 74 tokens/s
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -23,11 +24,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from builders.ngrams import read_words
+from builders.ngrams import WORD, read_words
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "corpus" / "pages"
-QUOTED = 8  # words; stock phrases are shorter
+QUOTED, WHOLE = 8, 5  # words of a line, or all of them where it has so many; stock phrases are shorter
 ROWS = 240  # answers in a batch: on a CPU the base is converted to float32 once for all of them; 2 GB more than 60 take
 ARMS = {  # the blog post's learn its text, minimally processed; config and column
     "lines": ("lines", "text_with_directions"),
@@ -51,24 +52,37 @@ def train(name: str, data: Path, tokens: int, work: Path, threads: int | None) -
     """One arm, unless it is there; an interrupted one goes on."""
     config, column = ARMS[name]
     output = work / "adapters" / name
-    if not (output / "run.json").exists():
-        print(f"training {name}, see {work / name}.log", flush=True)
-        wanted = ("--dataset", config, "--text-field", column, "--max-tokens", tokens, "--resume")
-        run("train.sft", "--data", data, *wanted, "--output", output, log=work / f"{name}.log", threads=threads)
+    if (output / "run.json").exists():
+        then = json.loads((output / "run.json").read_text(encoding="utf-8"))
+        digest = hashlib.sha256((data / "manifest.json").read_bytes()).hexdigest()
+        if (then["recipe"]["max_tokens"], then["dataset"]["manifest_sha256"]) != (tokens, digest):
+            raise SystemExit(f"{output} learnt other pages or another number of tokens; choose another --work")
+        return
+    print(f"training {name}, see {work / name}.log", flush=True)
+    wanted = ("--dataset", config, "--text-field", column, "--max-tokens", tokens, "--resume")
+    run("train.sft", "--data", data, *wanted, "--output", output, log=work / f"{name}.log", threads=threads)
 
 
 def quoting(samples: list[dict[str, Any]], lines: list[str]) -> list[dict[str, Any]]:
-    """The samples that have QUOTED words in a row of a line, whatever their case and punctuation.
+    """The samples that have QUOTED words in a row of a line, or all of a line of WHOLE words or more.
 
-    >>> quoting([{"text": "Well, one two THREE four five six seven eight!"}, {"text": "one two"}],
-    ...         ["One, two, three, four, five, six, seven, eight, nine."])
-    [{'text': 'Well, one two THREE four five six seven eight!'}]
+    Case and punctuation do not matter.
+
+    >>> said = [{"text": "I 1 2 3 4 5 6 7 8!"}, {"text": "1, 2"}, {"text": "A, b c D e f"}]
+    >>> quoting(said, ["1 2 3 4 5 6 7 8 9.", "A b c d e!"])
+    [{'text': 'I 1 2 3 4 5 6 7 8!'}, {'text': 'A, b c D e f'}]
     """
     words = read_words([*lines, *(sample["text"] for sample in samples)])
     grams = words.grams(QUOTED)
     of_lines = grams.of(np.arange(words.number) < len(lines))
     found = set(grams.texts[np.isin(grams.runs, of_lines)].tolist())
-    return [sample for number, sample in enumerate(samples, start=len(lines)) if number in found]
+    said = [f" {' '.join(WORD.findall(line.lower()))} " for line in lines]
+    whole = {line for line in said if line.count(" ") > WHOLE}
+    return [
+        sample
+        for number, sample in enumerate(samples, start=len(lines))
+        if number in found or any(line in f" {' '.join(WORD.findall(sample['text'].lower()))} " for line in whole)
+    ]
 
 
 def main() -> None:
@@ -91,8 +105,9 @@ def main() -> None:
     run("train.compare", "--adapters", *adapters, "--data", data, "--rows", ROWS, "--out", report)
     results = json.loads((report / "results.json").read_text(encoding="utf-8"))
     results["samples"] = [sample for sample in results["samples"] if sample["seed"] == 0]
-    for sample in quoting(results["samples"], pd.read_parquet(data / "lines", columns=["text"])["text"].tolist()):
-        sample["text"] = f"[left out: it has {QUOTED} words in a row of a transcript]"
+    lines = pd.read_parquet(data / "lines", columns=["text", "text_with_directions"])
+    for sample in quoting(results["samples"], [*lines["text"], *lines["text_with_directions"]]):
+        sample["text"] = "[left out: it has words of a transcript]"
     slug = re.sub(r"[^a-z0-9]+", "-", results["device"].partition(" (")[0].lower()).strip("-")
     out = ROOT / "benchmarks" / "results" / f"experiment-{slug}.json"
     out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -28,6 +28,5 @@ function filter() {
 
 form.hidden = false;
 form.addEventListener("input", filter);
-form.addEventListener("reset", () => setTimeout(filter));
 form.addEventListener("submit", (event) => event.preventDefault());
 filter();

@@ -127,6 +127,14 @@ def test_lines(line: str, parsed: tuple[str, str] | str) -> None:
         pytest.param("\n\nHey.\n\nRoss: Hi.", "Hey.", True, id="blank-lines"),
         pytest.param("Hey.\nChandler and Joey: Hi.", "Hey.", True, id="two-at-once"),
         pytest.param("Hey.\nRoss:", "Hey.", True, id="label-alone"),
+        pytest.param("Hey.\n**Ross:** Hi.", "Hey.", True, id="bold"),
+        pytest.param("Hey.\nRoss (to Joey): Hi.", "Hey.", True, id="direction-in-the-label"),
+        pytest.param("Hey.\nMonica, Ross: Hi.", "Hey.", True, id="comma"),
+        pytest.param("Hey.\n  Passenger #1: Hi.", "Hey.", True, id="numbered-and-indented"),
+        pytest.param("Joey Tribbiani: Hey.\nJOEY: You.", "Hey.\nYou.", False, id="whole-name"),
+        pytest.param(
+            "Sure.\nNote: it rains.\nStep one: rain.", "Sure.\nNote: it rains.\nStep one: rain.", False, id="labels"
+        ),
         pytest.param("Hey.\nÉlodie: Salut.", "Hey.", True, id="not-ascii"),
         pytest.param("One thing: jam.\nand this: more", "One thing: jam.\nand this: more", False, id="small-letter"),
         pytest.param("It is\n12:30\nhttp://x", "It is\n12:30\nhttp://x", False, id="colon-without-a-name"),
@@ -208,11 +216,13 @@ def test_rows_grow_together_and_each_ends_with_its_turn() -> None:
     )
     asked = [(name, [question("Who?")]) for name in voices.names]
     seen = list(answers(voices, asked, Persona("Joey"), GREEDY))
-    assert seen[-1] == ["Hey.\nRoss: I am no script.", "Hi.", "[1mYo"]
-    assert seen[3] == ["Hey.", "", "[1m"]  # the label of whom we talk with is not shown
+    assert seen[-1] == ["Hey.", "Hi.", "[1mYo"]
+    assert seen[5] == ["Hey.", "", "[1mYo"]  # the label of whom we talk with is not shown
     for before, after in pairwise(seen):
         assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
     assert voices.heard == ["<system>You are Joey from Friends. You are talking with a friend.<user>Who?"] * 3
+    *_, alone = answers(voices, asked[:1], Persona(""), GREEDY)
+    assert alone == ["Hey.\nRoss: I am no script."]  # it plays nobody, so that nobody's turn ends
 
 
 def test_nothing_is_computed_that_nobody_wants() -> None:

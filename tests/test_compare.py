@@ -165,14 +165,18 @@ def test_an_interval_is_that_of_the_normal_distribution_where_it_must_be() -> No
     assert interval(values) == found
 
 
-def test_it_covers_the_truth_about_as_often_as_it_says() -> None:
+@pytest.mark.parametrize(
+    ("draw", "truth"),
+    [
+        pytest.param(lambda chance: (chance.random(60) < 0.3).astype(float), 0.3, id="shares-of-60-prompts"),
+        pytest.param(lambda chance: chance.normal(3.0, 0.2, 7), 3.0, id="losses-of-7-episodes"),
+    ],
+)
+def test_it_covers_the_truth_about_as_often_as_it_says(draw: Any, truth: float) -> None:
     chance = np.random.default_rng(2)
-    hits = 0
-    for _ in range(200):
-        found = interval((chance.random(60) < 0.3).astype(float))
-        assert found is not None
-        hits += found["low"] <= 0.3 <= found["high"]
-    assert 0.88 < hits / 200 <= 1.0
+    found = [interval(draw(chance)) for _ in range(400)]
+    hits = sum(one is not None and one["low"] <= truth <= one["high"] for one in found)
+    assert 0.92 < hits / len(found) < 0.98
 
 
 @pytest.mark.parametrize(
@@ -239,12 +243,24 @@ def test_arms_are_taken_together_and_told_apart() -> None:
     assert {arm: of["mean"] for arm, of in found["by_arm"].items()} == pytest.approx({"lines": -0.1, "chunks": 0.5})
 
 
+@pytest.mark.parametrize("in_base", [pytest.param(0.0, id="never"), pytest.param(1 / 3, id="once-in-the-base")])
 @pytest.mark.parametrize(
     ("prompts", "verdict"), [pytest.param(12, "undecided", id="few"), pytest.param(120, "not supported", id="many")]
 )
-def test_what_never_happened_in_a_few_prompts_is_undecided(prompts: int, verdict: str) -> None:
+def test_what_never_happened_in_a_few_prompts_is_undecided(prompts: int, verdict: str, in_base: float) -> None:
     never = Measured({"base": np.zeros(prompts), "chunks": np.zeros(prompts)})
-    assert judge_part(Part("hey", ("chunks",), "higher", "base"), {"hey": never})["verdict"] == verdict
+    never.values["base"][0] = in_base
+    found = judge_part(Part("hey", ("chunks",), "higher", "base"), {"hey": never})
+    assert found["verdict"] == verdict
+    assert found["high"] == pytest.approx((3 - in_base) / prompts, abs=1e-5)
+
+
+def test_losses_of_few_episodes_may_decide() -> None:
+    """No rule of three there: that no episode shows the contrary is much, where every one shows a difference."""
+    losses = Measured({"base": np.full(7, 3.5), "chunks": np.array([3.0, 3.1, 3.2, 3.0, 3.1, 3.2, 3.1])})
+    found = judge_part(Part("reply_loss", ("chunks",), "lower", "base"), {"reply_loss": losses})
+    assert (found["verdict"], found["mean"]) == ("supported", pytest.approx(-0.4))
+    assert found["high"] < -0.3
 
 
 @pytest.mark.parametrize(
@@ -252,7 +268,8 @@ def test_what_never_happened_in_a_few_prompts_is_undecided(prompts: int, verdict
     [
         pytest.param(2.0, 2.0, "supported", "hey", id="both"),
         pytest.param(2.0, 0.0, "not supported", "script", id="one-fails"),
-        pytest.param(2.0, None, "supported", "hey", id="one-not-measured"),
+        pytest.param(2.0, None, "undecided", "script", id="one-not-measured"),
+        pytest.param(0.0, None, "not supported", "hey", id="one-not-measured-one-fails"),
         pytest.param(None, None, "left out", "hey", id="none-measured"),
     ],
 )

@@ -40,11 +40,16 @@ def test_a_stage_that_fails_ends_the_lesson(tmp_path: Path, monkeypatch: pytest.
     assert f"$ python -m builders.check {tmp_path}/friends-lines" in printed.out
 
 
-def test_a_fault_that_slips_through_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+@pytest.mark.parametrize(
+    "check", [pytest.param("print('a leak')", id="passes"), pytest.param("exit('out of memory')", id="other-failure")]
+)
+def test_a_fault_that_slips_through_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, check: str
+) -> None:
     monkeypatch.setenv("LESSON_FAULT", "leaked_split")
-    (tmp_path / "friends-lines").mkdir()
-    monkeypatch.setitem(FAULTS, "leaked_split", lesson.faults.Fault(("", "", ""), lambda *_: ("-c", ""), ""))
-    monkeypatch.setattr(subprocess, "run", lambda arguments, check: subprocess.CompletedProcess(arguments, 0))
+    fault = lesson.faults.Fault(("", "", ""), lambda *_: ("-c", check), "a leak", "")
+    monkeypatch.setitem(FAULTS, "leaked_split", fault)
+    monkeypatch.setattr(lesson, "run", lambda arguments: 0)
     assert lesson.main(["--out", str(tmp_path)]) == 1
     assert "no check caught it" in capsys.readouterr().err
 
@@ -57,18 +62,11 @@ def test_unknown_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        pytest.param("leaked_split", "splits", id="leaked_split"),
-        pytest.param("double_bos", "rows begin with <|im_start|> twice", id="double_bos"),
-        pytest.param("untrained_eos", "the end-of-text token <|im_end|> is learnt in 0 of", id="untrained_eos"),
-    ],
-)
-def test_faults_are_caught(tmp_path: Path, fault: str, said: str) -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_caught(tmp_path: Path, fault: str) -> None:
     done = command("-m", "train.lesson", "--out", str(tmp_path), cwd=tmp_path, LESSON_FAULT=fault)
     assert done.returncode == 0, done.stderr
-    assert said in done.stdout + done.stderr
+    assert FAULTS[fault].said in done.stdout
     assert f"caught: {FAULTS[fault].moral}" in done.stdout
     whole = [sys.executable, "-m", "builders.check", str(tmp_path / "friends-lines")]
     assert command(*whole[1:], cwd=tmp_path).returncode == 0  # the planting itself changed nothing else

@@ -72,7 +72,8 @@ def test_lines_say_what_their_segments_say(parsed: Path) -> None:
 def test_committed_answers_of_models_quote_no_line(parsed: Path) -> None:
     benchmarks = Path(__file__).parents[1] / "benchmarks"
     quoting = runpy.run_path(str(benchmarks / "experiment.py"))["quoting"]
-    lines = [json.loads(line)["text"] for line in (parsed / "lines.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = map(json.loads, (parsed / "lines.jsonl").read_text(encoding="utf-8").splitlines())
+    lines = [row[column] for row in rows for column in ("text", "text_with_directions")]
     quoted = {"text": f"Well. {max(lines, key=len).upper()}"}
     assert quoting([quoted, {"text": "A kettle whistles in my own kitchen, every other Thursday."}], lines) == [quoted]
     for path in benchmarks.glob("results/experiment-*.json"):

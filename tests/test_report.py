@@ -83,7 +83,7 @@ def make_results() -> dict[str, Any]:
         "base": "someone/tiny",
         "budget_tokens": 102400,
         "adapters": {arm: {"text_field": "text" if arm == "chunks" else "text_with_directions"} for arm in ARMS[1:]},
-        "settings": {"tokens": 60, "temperature": 0.7, "top_p": 0.95},
+        "settings": {"tokens": 60, "temperature": 0.7, "top_p": 0.95, "prompts": len(HOSTILE), "seeds": 2},
         "notes": ["the loss of <chunks> was not measured"],
         "metrics": METRICS,
         "variants": variants,

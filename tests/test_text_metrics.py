@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from train.comparison import text_metrics as count
+from train.turns import cue, may_become_cue, turns
 
 
 @pytest.mark.parametrize(
@@ -38,11 +39,30 @@ from train.comparison import text_metrics as count
         pytest.param("1. **Food**: grass\n- **Home:** Peru", [], id="bold-list"),
         pytest.param("Hey, Joey: what?", [], id="address"),
         pytest.param("https://example.org is a page", [], id="link"),
+        pytest.param("Passenger #1: Hey!\nStudent 2: Hi!", ["Passenger #1", "Student 2"], id="numbered"),
+        pytest.param("Step 1: boil.\nDay 2: rest.\nRule #1: smile.", [], id="numbered-labels"),
+        pytest.param("Flour: 2 cups\nSugar: 1 cup", [], id="quantities"),
+        pytest.param("To: the landlord\nDear Landlord: the tap drips.", [], id="letter"),
+        pytest.param("Monday: rest\nPros: none\nHaiku: leaves fall", [], id="plan"),
+        pytest.param("Q: Why?\nA: Because.", [], id="question-and-answer"),
+        pytest.param("A: Why?\nB: Because.\nPerson A: Oh.", ["A", "B", "Person A"], id="letters-as-people"),
     ],
 )
 def test_turns(text: str, names: list[str]) -> None:
-    assert count.turns(text) == names
+    assert turns(text) == names
     assert count.script(text) == float(bool(names))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Joey: Hey!", "**Chandler and Joey** (together): No!", "Passenger #1: Hm?", "Monica, Ross: Hi!", "Mrs. O’Hara:"],
+)
+def test_a_cue_may_become_one_at_every_letter(text: str) -> None:
+    found = cue(text)
+    assert found
+    whole = text.index(":") + 1
+    assert found[1] in (whole, whole + 2)
+    assert all(may_become_cue(text[:end]) for end in range(whole))
 
 
 SCENE = "Friend: Well.\nBen: Well what?\nRoss: Hey!\nROSS: Hm?\nMonica: Hey!\nUser: Stop."
@@ -55,12 +75,19 @@ SCENE = "Friend: Well.\nBen: Well what?\nRoss: Hey!\nROSS: Hm?\nMonica: Hey!\nUs
         pytest.param("friend", "BEN", 2, 3, 2, id="capitals-do-not-matter"),
         pytest.param(None, None, 4, 5, 1, id="nobody-known"),
         pytest.param("Ross", "Ben", 2, 2, 2, id="plays-ross"),
+        pytest.param("Ross Geller", "Ben Oakes", 2, 2, 2, id="whole-names"),
     ],
 )
 def test_other_people(plays: str | None, user: str | None, speakers: int, turns: int, for_the_user: int) -> None:
     assert count.other_speakers(SCENE, plays, user) == speakers
     assert count.other_turns(SCENE, plays, user) == turns
     assert count.user_turns(SCENE, user) == for_the_user
+
+
+@pytest.mark.parametrize("name", ["Assistant", "AI", "Chatbot", "Captain", "Finch"])
+def test_the_assistant_by_another_name_is_nobody_else(name: str) -> None:
+    assert count.other_turns(f"{name}: Aye.", "Captain Finch", None) == 0
+    assert count.script(f"{name}: Aye.") == 1
 
 
 @pytest.mark.parametrize(
@@ -82,6 +109,10 @@ def test_other_people(plays: str | None, user: str | None, speakers: int, turns:
         pytest.param("It was founded. (1994) It grew.", False, id="year"),
         pytest.param("See it here: [page](https://example.org)", False, id="link"),
         pytest.param("Dear Sir,\n[Your name]", False, id="placeholder"),
+        pytest.param("[Date]\n[Company Name]\n[Sender's Name]", False, id="placeholders"),
+        pytest.param("(b) Water it.", False, id="letter-of-a-list"),
+        pytest.param("*Ross*: hi", False, id="slanted-cue"),
+        pytest.param("They hum. *Alpacas* do not.", False, id="slanted-word"),
         pytest.param("2 * 3 * 4", False, id="product"),
         pytest.param("Fine. ()", False, id="empty"),
     ],
@@ -137,6 +168,7 @@ def test_overlap(asked: str, text: str, share: float | None) -> None:
 def test_a_hostile_answer_takes_no_time() -> None:
     """Patterns with nested choices grow without bounds on the wrong text; these are the ones that could."""
     for text in ("A" * 5000, "A " * 5000, "(a" * 5000, "*a" * 5000, "A and " * 3000, "*" * 5000, "A-" * 5000 + ":"):
-        count.turns(text)
+        turns(text)
+        may_become_cue(text)
         count.directions(text)
         count.overlap(text, text)

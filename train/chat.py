@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .base_model import BITS, find_base
+from .memory import is_out_of_memory
 from .merge import read_run
 from .quiet import quiet
 from .recipe import InputError, did_you_mean
@@ -26,6 +27,7 @@ from .talk.conversation import (
     SYSTEM,
     Message,
     Persona,
+    as_path,
     help_text,
     named_folder,
     parse,
@@ -122,6 +124,10 @@ def chat(args: argparse.Namespace) -> None:
                 break
         except InputError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            print("error: out of memory; /reset, or begin again with fewer --tokens", file=sys.stderr, flush=True)
 
 
 def persona_of(voices: Voices, voice: str, wanted: Persona) -> Persona:
@@ -170,7 +176,7 @@ class Talk:
             case "reset":
                 self.history = []
             case "save":
-                save(Path(rest).expanduser(), self.history)
+                save(as_path(rest), self.history)
                 print(f"wrote {rest}")
             case _:
                 self.ask(rest)

@@ -81,6 +81,10 @@ def compare(args: argparse.Namespace) -> None:
     runs = {name: read_run(folder)[0] for name, folder in adapters.items()}
     notes = check_runs(runs, args.any_budget)
     prompts = choose(load_prompts(args.prompts), args.limit)
+    if len(prompts) < FEWEST:
+        raise InputError(
+            f"{args.prompts} has {len(prompts)} prompts; write {FEWEST} or more, or no interval is possible"
+        )
     place = find_replies(args.data, args.replies)
     if args.out.exists() and not args.out.is_dir():
         raise InputError(f"--out {args.out} is not a folder; choose another")

@@ -19,14 +19,15 @@ DRY_RUN = ("-m", "train.sft", "--dry-run", "--data")
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong and why it hurts, how it gets in, and what to take home.
+    """What is wrong and why it hurts, how it gets in, what the check says of it, and what to take home.
 
     `plant(data, folder)` makes a spoilt copy of the dataset `data` in `folder`, and returns the arguments of `python`
-    that must refuse it.
+    that must refuse it, with `said` in their message.
     """
 
     why: tuple[str, str, str]
     plant: Callable[[Path, Path], tuple[str, ...]]
+    said: str
     moral: str
 
 
@@ -85,6 +86,7 @@ FAULTS = {
             "train.sft looks at the first two tokens of every row, before the first step.",
         ),
         double_bos,
+        "rows begin with <|im_start|> twice",
         "two start tokens; look at what is fed (--dry-run), not at the texts.",
     ),
     "untrained_eos": Fault(
@@ -94,6 +96,7 @@ FAULTS = {
             "train.sft counts the rows whose end is learnt, before the first step.",
         ),
         untrained_eos,
+        "the end-of-text token <|im_end|> is learnt in 0 of",
         "ends that are not learnt; a model stops only where it was taught to.",
     ),
     "leaked_split": Fault(
@@ -103,6 +106,7 @@ FAULTS = {
             "builders.check compares every row's episode with the split that the manifest gives it.",
         ),
         leaked_split,
+        "belongs to train by manifest.json",
         "a leak between the splits; hashes prove that files are the same, not that they are right.",
     ),
 }

@@ -146,8 +146,12 @@ def plant(name: str, out: Path) -> int:
     if run(("-m", "builders.build", "--out", str(data))):
         return FAILED
     tell(f"fault  {name}", fault.why)
-    if run(fault.plant(data, out / name)):
-        say(f"\ncaught: {fault.moral}")
+    arguments = fault.plant(data, out / name)
+    say(f"\n$ python {shlex.join(arguments)}")
+    done = subprocess.run([sys.executable, *arguments], check=False, capture_output=True, text=True)
+    say(done.stdout + done.stderr)
+    if done.returncode and fault.said in done.stdout + done.stderr:
+        say(f"caught: {fault.moral}")
         return 0
     print(f"error: the fault {name} was planted in {out / name} and no check caught it", file=sys.stderr)
     return FAILED

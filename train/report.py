@@ -145,14 +145,15 @@ def view(results: Mapping[str, Any]) -> dict[str, Any]:
             ("Base model", results["base"]),
             ("Adapters, by the column they learnt", by_column(results["adapters"])),
             ("Trained tokens each", f"{budget:,}" if budget else "not equal, see the note"),
-            ("Asked", f"{len(prompts):,} prompts × {len(seeds)} seeds"),
+            ("Asked", f"{settings['prompts']:,} prompts × {settings['seeds']} seeds"),
             ("Answers", f"at most {settings['tokens']} tokens, temperature {settings['temperature']}"),
             ("Device", results["device"]),
         ],
         "notes": results["notes"],
         "verdicts": verdicts,
         "tally": ", ".join(f"{counts[verdict]} {verdict}" for verdict in SIGNS if counts[verdict]),
-        "limits": limits(results["base"], len(prompts), len(verdicts)),
+        "all_samples": len(results["samples"]) == settings["prompts"] * settings["seeds"] * len(arms),
+        "limits": limits(results["base"], settings["prompts"], len(verdicts)),
         "legend": LEGEND,
         "variants": list(arms),
         "has_base": BASE in arms,
@@ -172,7 +173,8 @@ def limits(base: str, prompts: int, claims: int) -> list[str]:
         "Each format was trained once. The intervals are about prompts and sampling; another training can differ more.",
         f"The {prompts:,} prompts were written for this and are no sample of what people ask.",
         "The metrics are proxies, counted by patterns. Helpfulness is only how many words of the question come back; "
-        "nobody read the answers and judged them.",
+        "nobody read the answers and judged them. A longer answer has more room, for words of the question, for other "
+        "people and for stage directions.",
         f"Each of the {claims} verdicts stands for itself at 95 %; among several, one can be chance.",
     ]
 

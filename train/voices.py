@@ -83,7 +83,10 @@ class Voices:
         try:
             text: str = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         except TemplateError as error:
-            raise InputError(f"the chat template of {self.base.model} takes no such messages: {error}") from None
+            raise InputError(
+                f"the chat template of {self.base.model} takes no such messages ({error}); mostly it is a system "
+                'message: leave it out (--as "", or no `system` in --prompts)'
+            ) from None
         return text
 
     def encode(self, texts: Sequence[str]) -> Any:
@@ -114,7 +117,8 @@ class Voices:
         length = batch["input_ids"].shape[1]
         if length + sampling.tokens > self.window:
             raise InputError(
-                f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.window}"
+                f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.window}: "
+                "ask for fewer --tokens, or a shorter prompt"
             )
         with self.speaking([voice for voice, _ in asked]) as named:
             ids = self.model.generate(

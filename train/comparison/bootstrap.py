@@ -2,9 +2,13 @@
 
 A cluster is what was sampled together: all answers to one prompt, over its seeds, or all replies of one episode.
 Drawing clusters, not answers, keeps apart what is known apart: three seeds of one prompt are not three prompts.
+Percentiles of a few clusters reach too short (of 7, they miss the truth in 13 of 100 cases instead of 5), so they are
+stretched as Student's t is against the normal distribution, but not beyond the values themselves.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +19,20 @@ FEWEST = 5  # clusters; an interval from fewer would look far surer than it is
 SEED = 0
 
 Values = npt.NDArray[np.float64]
+
+
+def stretch(clusters: int) -> float:
+    """How much further than the percentiles an interval has to reach: the t distribution's 97.5 % point over 1.96.
+
+    And √(n / (n - 1)), as drawing from n values spreads less than they do.
+
+    >>> [round(stretch(clusters), 2) for clusters in (5, 7, 120)]
+    [1.56, 1.34, 1.01]
+    """
+    degrees = clusters - 1
+    z = 1.959964
+    t = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)  # Abramowitz, Stegun 26.7.5
+    return math.sqrt(clusters / degrees) * t / z
 
 
 def interval(values: Values, weights: Values | None = None) -> dict[str, float] | None:
@@ -34,6 +52,7 @@ def interval(values: Values, weights: Values | None = None) -> dict[str, float] 
     sizes = np.ones(len(values)) if weights is None else weights[known]
     drawn = np.random.default_rng(SEED).integers(len(values), size=(DRAWS, len(values)))
     means = (values * sizes)[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.percentile(means, ENDS)
     mean = (values * sizes).sum() / sizes.sum()
+    reach = (np.percentile(means, ENDS) - mean) * stretch(len(values))
+    low, high = np.clip(mean + reach, values.min(), values.max())
     return {"mean": round(float(mean), 6), "low": round(float(low), 6), "high": round(float(high), 6)}

@@ -24,7 +24,7 @@ from .journal import Journal
 from .progress import bar
 from .verdicts import Measured
 
-CONFIG, SPLIT = "chat", "validation"
+CONFIG, SPLITS = "chat", ("validation", "test")  # both are held out, and either alone has few episodes
 SEED = 0  # of the choice of rows
 
 
@@ -67,7 +67,14 @@ def find_replies(wanted: str | None, most: int) -> Path | str | None:
 
 def has_replies(place: Path | str) -> bool:
     """Whether a dataset folder has held-out rows of the config; a Hub id is taken to have them."""
-    return isinstance(place, str) or any((place / CONFIG).glob(f"{SPLIT}-*.parquet"))
+    return bool(splits_of(place))
+
+
+def splits_of(place: Path | str) -> list[str]:
+    """The held-out splits of a dataset folder that have rows of the config; of a Hub id, all."""
+    if isinstance(place, str):
+        return list(SPLITS)
+    return [split for split in SPLITS if any((place / CONFIG).glob(f"{split}-*.parquet"))]
 
 
 def load_replies(place: Path | str, most: int) -> list[Reply]:
@@ -75,7 +82,7 @@ def load_replies(place: Path | str, most: int) -> list[Reply]:
     import datasets
 
     try:
-        rows: Any = datasets.load_dataset(str(place), CONFIG, split=SPLIT)
+        rows: Any = datasets.load_dataset(str(place), CONFIG, split="+".join(splits_of(place)))
         rows = rows.select_columns(["id", "prompt", "completion"])
     except (ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -10,34 +10,20 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
-_WORD = r"[^\W\d_a-z][^\W\d_]*(?:['’-][^\W\d_]+)*\.?"  # "Joey", "MONICA", "O'Brien", "Mrs."
-_NAME = rf"{_WORD}(?: {_WORD}){{0,2}}"  # "Mrs. Geller"
-_BETWEEN = r"(?:, | and | & |/)"
-_ASIDE = r"\([^()\n]*\)|\[[^\[\]\n]*\]"  # "(to Ross)", "[on phone]"
-TURN = re.compile(  # "Joey: Hey!", "**Chandler and Joey** (together): No.", "ROSS (to Joey): What?"; a line of its own
-    rf"^[^\w\n]*(?P<names>{_NAME}(?:{_BETWEEN}{_NAME})*)\**(?: (?:{_ASIDE}))?:\**[ \t]+(?=\S)", re.M
-)
-ITEM = re.compile(  # "- Food: grass", "2. Food: grass": a list, no speech
-    r"^[ \t]*(?:[-•+]|\*(?!\*)|\d+[.)])[ \t]", re.M
-)
-NAMES = re.compile(_BETWEEN)
+from ..turns import ASIDE, NAME, is_same, turns
+
+_GAP = r"[^\[\]\n]*(?:Your|Name|Insert|Date|Address|Number|Company)\b"  # "[Company Name": to be filled in, no direction
 DIRECTION = re.compile(  # "(sighs)", "[Scene: a kitchen]", "*waves*" where a sentence could begin; "Ross (to Joey):"
     r"(?:^|[.!?…:,—\"”]\s)[ \t]*"
-    r"(?:\((?=[^\W\d_])[^()\n]+\)|\[(?!Your|Name|Insert)(?=[^\W\d_])[^\[\]\n]+\](?!\()|\*(?=[^\W\d_])[^*\n]+(?<=\S)\*(?!\*))"
-    rf"|^{_NAME} (?:{_ASIDE}):",
+    rf"(?:\((?=[^\W\d_]{{2}})[^()\n]+\)|\[(?!{_GAP})(?=[^\W\d_])[^\[\]\n]+\](?!\()"
+    r"|\*(?=[^\W\d_])[^*\n]+(?<=\S)\*(?!\*|:| [a-z]))"
+    rf"|^{NAME} (?:{ASIDE}):",
     re.M,
 )
 HEY = re.compile(r"\bhe+y+\b", re.I)  # "Hey", "heyyy"
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # "don't", "I", "1994"
 USER = ("user", "you", "human")  # what models call the one who asks
-# Labels that an assistant sets before a colon, and that nobody is called. Of several words, the last decides.
-LABELS = frozenset(
-    "a also answer answers but caption caveat chorus conclusion date description directions disclaimer ending episode "
-    "example examples fact hello hey hi hint idea important ingredients input instructions introduction joke lesson "
-    "location material materials method moral name note notes objective oh ok okay option output p.s place plot prep "
-    "problem ps q question questions reason recipe remember reply response result scene season setting solution "
-    "source step steps story subject summary time tip tips title topic translation verse warning well yes".split()
-)
+SELF = ("assistant", "ai", "bot", "chatbot", "me", "i")  # and themselves
 STOP_WORDS = frozenset(
     "a about above after again all also am an and any are as at be because been before being below between both but "
     "by can could describe did do does doing don't down each else ever every explain few five for four from get gets "
@@ -51,32 +37,8 @@ STOP_WORDS = frozenset(
 ENDINGS = ("ingly", "edly", "ings", "ing", "ies", "ied", "ly", "es", "ed", "er", "s", "e", "y")  # the longest first
 
 
-def turns(text: str) -> list[str]:
-    """The names before a colon that begin a line of dialogue, in order; a line that several speak counts for each.
-
-    Lines of a list ("- Food: grass") and labels ("Note: …") are not dialogue; a label that is not in LABELS is taken
-    for a name.
-
-    >>> turns("Joey: Hey!\\nRoss and Rachel: Hi!\\nNote: they are friends.")
-    ['Joey', 'Ross', 'Rachel']
-    """
-    lists = {item.start() for item in ITEM.finditer(text)}
-    found = [turn for turn in TURN.finditer(text) if text.rfind("\n", 0, turn.start("names")) + 1 not in lists]
-    spoken = [NAMES.split(turn["names"]) for turn in found]
-    return [name for names in spoken if not any(map(is_label, names)) for name in names]
-
-
-def is_label(name: str) -> bool:
-    """Whether it is no name but a word that is set before a colon.
-
-    >>> is_label("Fun fact"), is_label("P.S."), is_label("Joey")
-    (True, True, False)
-    """
-    return name.split()[-1].strip(".").lower() in LABELS
-
-
 def _of(name: str, names: Sequence[str | None]) -> bool:
-    return name.lower() in [other.lower() for other in names if other]
+    return any(is_same(name, other) for other in names)
 
 
 def others(text: str, plays: str | None, user: str | None) -> list[str]:
@@ -85,7 +47,7 @@ def others(text: str, plays: str | None, user: str | None) -> list[str]:
     >>> others("Friend: Hm.\\nRoss: Hey!\\nBen: Oh.\\nRoss: So?", plays="Friend", user="Ben")
     ['Ross', 'Ross']
     """
-    return [name for name in turns(text) if not _of(name, [plays, user, *USER])]
+    return [name for name in turns(text) if not _of(name, [plays, user, *USER, *SELF])]
 
 
 def script(text: str) -> float:
@@ -127,7 +89,8 @@ def user_turns(text: str, user: str | None) -> float:
 def directions(text: str) -> float:
     """Whether there is a stage direction: (…), […] or *…* where a sentence could begin, or behind a speaker's name.
 
-    Brackets in the middle of a sentence are taken for an aside of ordinary prose, and so are links.
+    Brackets in the middle of a sentence are taken for an aside of ordinary prose, links and gaps ("[Date]") for what
+    they are; a whole sentence in brackets counts, too, though ordinary prose has such.
 
     >>> directions("(sighs) Fine."), directions("Ross (to Joey): Fine."), directions("Alpacas (Vicugna pacos) hum.")
     (1.0, 1.0, 0.0)
@@ -199,7 +162,8 @@ def content(text: str) -> set[str]:
 def overlap(text: str, asked: str) -> float | None:
     """The share of the question's content words that come back in the answer: a weak sign that it is on the topic.
 
-    A good answer may use other words, and a bad one may repeat the question. None if the question has no content word.
+    A good answer may use other words, a bad one may repeat the question, and a longer one has more room. None if the
+    question has no content word.
 
     >>> overlap("Alpacas hum.", "Do alpacas spit?"), overlap("Hey!", "Do alpacas spit?"), overlap("I.", "Who are you?")
     (0.5, 0.0, None)

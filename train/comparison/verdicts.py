@@ -9,10 +9,11 @@ With `margin`, the least difference that would matter:
                     claimed kind, it is too small to matter
     undecided       neither: more prompts, or more training, would be needed
 
-Where all prompts show the same difference, drawing them again shows no spread, however few they are. The interval is
-then taken to reach 3/n further on both sides, the rule of three for what never happened in n cases.
+Where some prompts show no difference at all and none shows one in one direction, drawing them again cannot show one,
+however few they are. On that side the interval reaches at least to 3/n from the mean, the rule of three for what never
+happened in n cases.
 
-A claim is supported if all of its parts are, and not supported if one of them is not.
+A claim is supported if all of its parts are, not supported if one of them is not, and undecided if one was not tested.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ..voices import BASE
 from .bootstrap import Values, interval
 
 SUPPORTED, UNDECIDED, NOT_SUPPORTED, LEFT_OUT = "supported", "undecided", "not supported", "left out"
-DECIDING = (NOT_SUPPORTED, UNDECIDED, SUPPORTED)  # which part's verdict is the claim's
+DECIDING = (NOT_SUPPORTED, UNDECIDED, LEFT_OUT, SUPPORTED)  # which part's verdict is the claim's
 TUNED = ("lines", "named_lines", "chunks")  # the arms of the blog post
 NAMED = ("named_lines", "chunks")  # those that saw who speaks
 MARGINS = {  # in the metric's own unit
@@ -122,10 +123,9 @@ def judge_claim(claim: Claim, measured: Mapping[str, Measured]) -> dict[str, Any
     """{claim, stands_for, verdict}, then the numbers of the part that decided, then `parts` if there are several."""
     said = {"claim": claim.text, "stands_for": claim.stands_for}
     parts = [judge_part(part, measured) for part in claim.parts]
-    tested = [part for part in parts if part["verdict"] != LEFT_OUT]
-    if not tested:
-        return {**said, **parts[0]}
-    deciding = min(tested, key=lambda part: DECIDING.index(part["verdict"]))
+    deciding = min(parts, key=lambda part: DECIDING.index(part["verdict"]))
+    if deciding["verdict"] == LEFT_OUT and any(part["verdict"] == SUPPORTED for part in parts):
+        deciding = deciding | {"verdict": UNDECIDED}
     return {**said, **deciding} | ({"parts": parts} if len(parts) > 1 else {})
 
 
@@ -147,8 +147,12 @@ def judge_part(part: Part, measured: Mapping[str, Measured]) -> dict[str, Any]:
         return asked | {"verdict": LEFT_OUT, "note": f"too few values of {part.metric} for an interval"}
     margin = MARGINS[part.metric]
     by_arm = {arm: interval(difference, metric.weights) for arm, difference in differences.items()}
-    unseen = 3 / (~np.isnan(mean)).sum() if together["low"] == together["high"] else 0.0
-    verdict = decide(together["low"] - unseen, together["high"] + unseen, part.expected, margin)
+    unseen = 3 / (~np.isnan(mean)).sum() if (mean == 0).any() else 0.0
+    if not (mean > 0).any():
+        together["high"] = max(together["high"], round(float(together["mean"] + unseen), 6))
+    if not (mean < 0).any():
+        together["low"] = min(together["low"], round(float(together["mean"] - unseen), 6))
+    verdict = decide(together["low"], together["high"], part.expected, margin)
     return {"verdict": verdict} | asked | {"arms": arms, "margin": margin} | together | {"by_arm": by_arm}
 
 

@@ -1,12 +1,11 @@
 """A conversation as plain data: what the model is given, where the friend's turn ends, what the user asks for.
 
-Pure: no model, no terminal, no page. `train.chat` and `web.py` stand on it.
+Pure: no model, no terminal, no page. `train.chat` and the rest of this folder stand on it.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,12 @@ from pathlib import Path
 from cards.render import cell
 
 from ..recipe import InputError, did_you_mean
+from ..turns import are_same, cue, may_become_cue
 
 SYSTEM = "You are {character} from Friends. You are talking with {user}."  # as in the rows of the dataset's config chat
 FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")  # offered; any other name can be given
 FRIEND = "Joey"
 SCRIPTS = ("lines", "named_lines", "chunks")  # configs whose adapters write scripts, in which others speak too
-NAME = r"[^\W\d_a-z][\w.'’-]*(?: [\w.'’-]+){0,3}"  # "Ross", "Chandler and Joey"
-LABEL = re.compile(NAME + r":(?: |$)")  # "Ross: "
-MAYBE_LABEL = re.compile(NAME + r" ?:?")  # "Chandler a", of which one cannot say yet what it becomes
 CONTROL = {number: None for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}  # "\x1b": no colours
 COMMANDS = {
     "as": ("[NAME]", "whom it plays; without a name: nobody in particular"),
@@ -123,24 +120,18 @@ def own_turn(text: str, friend: str | None, ended: bool) -> tuple[str, bool]:
     >>> own_turn("Joey: Hey!\\nRo", "Joey", ended=False)
     ('Hey!', False)
     """
-    speaker = friend
+    speakers: list[str | None] = [friend]
     shown: list[str] = []
     *whole, last = text.lstrip().split("\n")
-    held = not ended and MAYBE_LABEL.fullmatch(last)
+    held = not ended and may_become_cue(last)
     for line in whole if held else [*whole, last]:
-        label = LABEL.match(line)
-        name = label[0].rstrip(": ") if label else None
-        if name and not any(shown):
-            speaker = friend if is_same(name, friend) else name
-        elif name and not is_same(name, speaker):
+        names, end = cue(line) or ([], 0)
+        if names and not any(shown):
+            speakers = list(names)
+        elif names and not are_same(names, speakers):
             return "\n".join(shown).strip(), True
-        shown.append(line[label.end() :] if label and is_same(name, friend) else line)
+        shown.append(line[end:].lstrip() if are_same(names, [friend]) else line)
     return "\n".join(shown).strip(), False
-
-
-def is_same(name: str | None, other: str | None) -> bool:
-    """Whether two names are one, however they are written: "JOEY", "Joey"."""
-    return name is not None and other is not None and name.casefold() == other.casefold()
 
 
 def parse(line: str) -> tuple[str, str]:
@@ -197,11 +188,26 @@ def named_folder(text: str) -> tuple[str, Path]:
     ('blog', PosixPath('old/chunks'))
     """
     name, equals, folder = text.partition("=")
-    path = Path((folder if equals else text).strip()).expanduser()
+    path = as_path((folder if equals else text).strip())
     name = name.strip() if equals else path.resolve().name
     if not name or not text.strip() or (equals and not folder.strip()):
         raise InputError(f"no adapter in {text!r}; give FOLDER or NAME=FOLDER, as in chat=adapters/chat")
     return name, path
+
+
+def as_path(text: str) -> Path:
+    """A path as it was typed, ~ and all. Raises InputError.
+
+    >>> as_path("~/chat.md").name
+    'chat.md'
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # no such user
+        raise InputError(f"{text!r} begins with somebody who has no home folder here; write the whole path") from None
+    if not text.isprintable():
+        raise InputError(f"{text!r} is no path; write it without control characters")
+    return path
 
 
 def save(path: Path, history: Sequence[Message]) -> None:

@@ -65,9 +65,9 @@ def answers(
 ) -> Generator[list[str], None, None]:
     """Asks each (voice, history) in one batch; after every token the text of each row, the last time whole.
 
-    A text only ever grows. It ends with the friend's turn: at the end-of-text token, and with adapters that write
-    scripts where another speaker begins. What does not fit the model's window is left out, oldest first. InputError if
-    a question alone does not fit.
+    A text only ever grows. It ends with the friend's turn: at the end-of-text token and, where somebody is played or an
+    adapter writes scripts, where another speaker begins. What does not fit the model's window is left out, oldest
+    first. InputError if a question alone does not fit.
     """
 
     def fits(messages: Sequence[Message]) -> bool:
@@ -109,7 +109,7 @@ class Row:
 
     def __init__(self, voices: Voices, voice: str, friend: str | None) -> None:
         run = voices.runs.get(voice)
-        self.script = run is not None and run["dataset"]["config"] in SCRIPTS
+        self.script = bool(friend) or (run is not None and run["dataset"]["config"] in SCRIPTS)
         self.tokenizer, self.friend = voices.tokenizer, friend
         self.ids: list[int] = []
         self.over = False
