@@ -20,6 +20,8 @@ RESULT = HERE / "results" / "quality.json"
 def measure(pages: Path) -> dict[str, float | int]:
     """The figures of the README's quality table, rounded as they are printed there."""
     tools = pages.parents[1] / "tools"
+    if not (tools / "gold_align.py").exists():
+        raise SystemExit(f"error: no scorers in {tools}; they and the reference lie beside the pages, not in this repo")
     with tempfile.TemporaryDirectory() as folder:
         lines, segments, report = (Path(folder, name) for name in ("lines.jsonl", "segments.jsonl", "report.json"))
         run(["-m", "friends_corpus.parse", pages, "--lines", lines, "--segments", segments])

@@ -1,1 +1,1 @@
-"""What the Hub shows: the dataset card and the adapter card."""
+"""Templates of cards and reports, and how files, folders and releases are written whole."""

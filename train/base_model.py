@@ -240,6 +240,17 @@ def choose_device(bits: int) -> Device:
     return Device("cpu", f"CPU, {torch.get_num_threads()} threads", dtype, None)
 
 
+def processor() -> str:
+    """What the CPU calls itself.
+
+    >>> processor() != ""
+    True
+    """
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "") or "CPU"
+
+
 def half_precision(major: int, minor: int) -> str:
     """The 16-bit format that a GPU of this compute capability computes in.
 

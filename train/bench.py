@@ -29,7 +29,7 @@ from typing import Any
 from cards.folder import write_whole
 from cards.render import render
 
-from .base_model import BITS, Base, Source, choose_device, find_base, load_base, locate
+from .base_model import BITS, Base, Source, choose_device, find_base, load_base, locate, processor
 from .dataset import check_folder, find_data, load_data
 from .output import software
 from .quiet import quiet
@@ -213,17 +213,6 @@ def peak_memory(kind: str, reset: bool) -> float:
         with suppress(OSError):  # where it is forbidden, both figures are of the whole process
             Path("/proc/self/clear_refs").write_text("5")  # the kernel's word for: forget the peak
     return round(kilobytes * 1024 / 1e9, 2)
-
-
-def processor() -> str:
-    """What the CPU calls itself.
-
-    >>> processor() != ""
-    True
-    """
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.is_file() else []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "") or "CPU"
 
 
 def line(row: Mapping[str, Any]) -> str:

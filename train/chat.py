@@ -16,9 +16,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from .adapter import read_run
 from .base_model import BITS, find_base
 from .memory import is_out_of_memory
-from .merge import read_run
 from .quiet import quiet
 from .recipe import InputError, did_you_mean
 from .stop import BAD_INPUT, FAILED, INTERRUPTED, Failed

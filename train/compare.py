@@ -21,8 +21,8 @@ from typing import Any
 
 from cards.folder import write_whole
 
-from .base_model import BITS, Device, sha256_of
-from .bench import processor
+from .adapter import read_run
+from .base_model import BITS, Device, processor, sha256_of
 from .comparison.arms import budget, check_runs, facts, read_adapters
 from .comparison.bootstrap import FEWEST, interval
 from .comparison.journal import Journal
@@ -32,7 +32,6 @@ from .comparison.replies import find_replies, fingerprint, load_replies, notes_o
 from .comparison.verdicts import Measured, judge
 from .dataset import DEFAULT
 from .memory import is_out_of_memory
-from .merge import read_run
 from .output import locked, software
 from .prompts import Prompt, choose, load_prompts
 from .quiet import quiet

@@ -26,6 +26,8 @@ class Data:
     version: str | None  # of its manifest
     revision: str | None  # Hub commit
     manifest_sha256: str | None
+    show: str | None  # whose lines they are, by the manifest
+    sample: bool  # whether all of them are the invented ones of the sample pages
     text_sha256: str  # of all texts that are read, in order
     conversation: bool  # whether the rows are messages
     train: Any
@@ -88,6 +90,7 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
         ) from None
     if "train" not in splits:
         raise InputError(f"{config!r} of the dataset {name} has no train split; build it anew")
+    told = json.loads(manifest) if manifest else {}
     columns = splits["train"].column_names
     if text_field not in columns:
         raise InputError(
@@ -102,9 +105,11 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
             digest.update(f"{split} {len(text)} {text}\n".encode())
     return Data(
         name=name,
-        version=json.loads(manifest).get("version") if manifest else None,
+        version=told.get("version"),
         revision=revision,
         manifest_sha256=hashlib.sha256(manifest).hexdigest() if manifest else None,
+        show=told.get("show", {}).get("title"),
+        sample=told.get("sample", False),
         text_sha256=digest.hexdigest(),
         conversation=is_conversation(splits["train"][0]),
         train=splits["train"],

@@ -26,6 +26,8 @@ def facts_of(
             "version": data.version,
             "revision": data.revision,
             "manifest_sha256": data.manifest_sha256,
+            "show": data.show,
+            "sample": data.sample,
             "text_sha256": data.text_sha256,
             "config": recipe.dataset,
             "text_field": recipe.text_field,

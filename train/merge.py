@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import files
 from pathlib import Path
@@ -25,7 +25,8 @@ from typing import Any
 
 from cards.render import render
 
-from .base_model import Base, Device, Source, choose_device, find_base, load_base, locate
+from .adapter import find_source, read_run
+from .base_model import Base, Device, Source, choose_device, find_base, load_base
 from .dataset import DEFAULT, check_folder, find_data, held_out, load_data
 from .output import TOKENIZER, locked, software, staged
 from .quiet import quiet
@@ -34,7 +35,6 @@ from .rows import asked, fed, messages_of
 from .stop import Failed, exit_code
 
 DTYPES = ("float16", "bfloat16")
-NEEDED = ("adapter_config.json", "adapter_model.safetensors", "run.json")
 RECORD = "merge.json"
 say = partial(print, flush=True)
 
@@ -156,22 +156,6 @@ def merge(args: argparse.Namespace) -> None:
         say(f"wrote     {gguf} ({gguf.stat().st_size / 1e6:,.0f} MB) and {gguf.with_name('Modelfile')}")
 
 
-def read_run(adapter: Path) -> tuple[dict[str, Any], Base]:
-    """run.json of an adapter folder, and the base it names. Raises InputError."""
-    for name in NEEDED:
-        if not (adapter / name).is_file():
-            raise InputError(f"{adapter} is no adapter of train.sft (no {name}); give the folder that it wrote")
-    try:
-        run = json.loads((adapter / "run.json").read_text(encoding="utf-8"))
-        base = Base(**{field.name: run["base"][field.name] for field in fields(Base)})
-        known = (run["base"]["source"], run["base"]["sha256"], run["dataset"]["config"], run["recipe"]["prompts"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{adapter / 'run.json'} is not what this train.sft writes ({error}); train again") from None
-    if not all(known[2:]):
-        raise InputError(f"{adapter / 'run.json'} names no dataset or no prompts; train again")
-    return run, base
-
-
 def check_replaceable(output: Path) -> None:
     """Raises InputError if `output` holds anything that an earlier merge did not write, for it will be replaced."""
     if not os.path.lexists(output):
@@ -228,24 +212,6 @@ def rows_to_compare(
         return [fed(tokenizer, row) for row in rows], f"held-out rows of {data.name}{version}"
     prompts = asked(tokenizer, run["recipe"]["prompts"], run["dataset"].get("conversation", False))
     return prompts, "the run's own prompts (--data for held-out rows)"
-
-
-def find_source(run: dict[str, Any], base: Base, folder: Path | None) -> Source:
-    """The weights that the adapter was trained on, and no others. Raises InputError."""
-    trained = run["base"]
-    if folder and trained["source"] != "folder":
-        raise InputError(f"the base {base.model!r} was no local folder; leave out --base, it is found again")
-    if trained["source"] == "folder" and folder is None:
-        raise InputError(f"the base {base.model!r} was a local folder; add --base FOLDER, where it is now")
-    if trained["source"] == "hub" and trained["revision"]:
-        return Source(None, "the Hugging Face Hub", None, revision=trained["revision"])
-    source = locate(base, folder)
-    if trained["sha256"] and source.sha256 != trained["sha256"]:
-        raise InputError(
-            f"other base weights than those trained on (sha256 {source.sha256}, run.json says {trained['sha256']}); "
-            "give the same --base, or train again"
-        )
-    return source
 
 
 def in_wheel(base: Base) -> Path | None:

@@ -16,8 +16,8 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
+from .adapter import find_source, read_run
 from .base_model import Base, Device, Source, choose_device, find_base, load_base, locate
-from .merge import find_source, read_run
 from .recipe import InputError, did_you_mean
 
 BASE = "base"
@@ -227,10 +227,10 @@ def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str
     read = {name: read_run(folder) for name, folder in adapters.items()}
     stored = {name: own.bits for name, (_, own) in read.items()}
     if bits is None and len(set(stored.values())) > 1:
-        raise InputError(f"trained in other bits: {listed(stored)}; add --bits 4, 8, 16 or 32 for all of them")
+        raise InputError(f"trained in other bits: {with_values(stored)}; add --bits 4, 8, 16 or 32 for all of them")
     bases = {name: own.model for name, (_, own) in read.items()}
     if len(set(bases.values())) > 1:
-        raise InputError(f"trained on other bases: {listed(bases)}; only adapters of one base can be compared")
+        raise InputError(f"trained on other bases: {with_values(bases)}; only adapters of one base can be compared")
     if not adapters:
         chosen, folder = find_base(base or DEFAULT_BASE, bits)
         source = locate(chosen, folder)
@@ -251,10 +251,10 @@ def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str
     return voices
 
 
-def listed(values: Mapping[str, object]) -> str:
+def with_values(values: Mapping[str, object]) -> str:
     """Names with their values.
 
-    >>> listed({"lines": 0.001, "chat": 0.0002})
+    >>> with_values({"lines": 0.001, "chat": 0.0002})
     'lines 0.001, chat 0.0002'
     """
     return ", ".join(f"{name} {value}" for name, value in values.items())

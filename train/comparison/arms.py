@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recipe import InputError, did_you_mean
-from ..voices import BASE, listed
+from ..voices import BASE, with_values
 from .verdicts import ARMS
 
 TOLERANCE = 0.01  # by which trained tokens may differ from their mean
@@ -47,14 +47,14 @@ def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str
     notes = []
     if not equal(learnt.values()):
         counts = {name: f"{tokens:,}" if tokens else "unknown" for name, tokens in learnt.items()}
-        unequal = f"the adapters did not learn equally many tokens: {listed(counts)}"
+        unequal = f"the adapters did not learn equally many tokens: {with_values(counts)}"
         if not any_budget:
             raise InputError(f"{unequal}; train with the same --max-tokens, or add --any-budget")
         notes.append(f"{unequal}. A difference may come from that")
     for key in ALIKE:
         values = {name: run["recipe"].get(key) for name, run in runs.items()}
         if len(set(values.values())) > 1:
-            notes.append(f"the adapters were trained alike but for {key}: {listed(values)}")
+            notes.append(f"the adapters were trained alike but for {key}: {with_values(values)}")
     if len({run["dataset"].get("manifest_sha256") for run in runs.values()}) > 1:
         notes.append("the adapters learnt different builds of the dataset")
     for name in runs:
