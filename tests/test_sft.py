@@ -269,6 +269,7 @@ def test_the_card(home: Path, trained: Any) -> None:
     run = json.loads((output / "run.json").read_text())
     assert f"| {run['losses']['validation_start']:.3f} | {run['losses']['validation_end']:.3f} |" in card
     assert run["dataset"]["manifest_sha256"] in card
+    assert "Trained on lines of the series *Harbour Lights*" in card
     assert "More Information Needed" not in card
     samples = (output / "samples.md").read_text(encoding="utf-8")
     for prompt in load_recipe("chunks", None, {}).prompts:
@@ -444,7 +445,9 @@ def test_smollm2_from_nothing_to_quick_start(tmp_path: Path) -> None:
     for secret in (CANARY, str(tmp_path), str(ROOT), sys.prefix):
         assert secret.encode() not in everything
 
-    [code] = CODE.findall((output / "README.md").read_text(encoding="utf-8"))
+    card = (output / "README.md").read_text(encoding="utf-8")
+    assert "dialogue was invented: no line is from a series" in card
+    [code] = CODE.findall(card)
     quick = command("-c", code, cwd=output, HF_HUB_OFFLINE="1")
     assert quick.returncode == 0, quick.stderr
     prompt = "Joey: Hey, Ross, is that a sourdough starter?\nRoss:"

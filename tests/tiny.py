@@ -73,7 +73,7 @@ def write_dataset(folder: Path, splits: dict[str, int], version: str = "1.2.3") 
             )
             pq.write_table(table, folder / config / f"{split}-00000-of-00001.parquet")
     (folder / "README.md").write_text(card + "---\n\n# Invented\n", encoding="utf-8")
-    manifest = {"dataset": "friends-lines", "version": version, "files": {}}
+    manifest = {"dataset": "friends-lines", "version": version, "files": {}, "show": {"title": "Harbour Lights"}}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 
