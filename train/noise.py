@@ -23,7 +23,9 @@ def processors(texts: Sequence[str], sampling: Sampling) -> LogitsProcessorList:
     """What is done to the logits of a batch of prompts before the largest is taken; nothing if greedy."""
     if not sampling.temperature:
         return LogitsProcessorList()
-    steps = [TemperatureLogitsWarper(sampling.temperature), TopPLogitsWarper(sampling.top_p)]
+    steps = [TemperatureLogitsWarper(sampling.temperature)]
+    if sampling.top_p < 1:  # it sorts the vocabulary for every row
+        steps.append(TopPLogitsWarper(sampling.top_p))
     return LogitsProcessorList([*steps, SharedNoise(texts, sampling.seed)])
 
 
