@@ -151,5 +151,9 @@ def rewrite(
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     manifest["files"][name] = facts
-    manifest["configs"][config]["splits"][split] |= facts | {"rows": len(changed), "arrow_bytes": changed.nbytes}
+    described = manifest["configs"][config]
+    described["splits"][split] |= facts | {"rows": len(changed), "arrow_bytes": changed.nbytes}
+    hashes = "\n".join(f"{name} {file['sha256']}" for name, file in described["splits"].items())
+    digest = hashlib.sha256(hashes.encode()).digest()  # as builders.manifest makes a version of them
+    described["version"] = ".".join(str(int.from_bytes(digest[start : start + 2])) for start in (0, 2, 4))
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
