@@ -17,6 +17,7 @@ import pytest
 from tiny import OPENINGS, REPLIES, write_dataset, write_model
 
 from train import gguf_file, merge
+from train.adapter import NEEDED
 from train.base_model import find_base
 from train.recipe import InputError
 
@@ -124,9 +125,9 @@ def test_mistakes(adapter: Path, capsys: Any, arguments: str, message: str) -> N
     here = adapter.parent
     for name in ("half", "odd", "full"):
         (here / name).mkdir()
-    for name in merge.NEEDED[:2]:
+    for name in NEEDED[:2]:
         shutil.copyfile(adapter / name, here / "half" / name)
-    for name in merge.NEEDED:
+    for name in NEEDED:
         shutil.copyfile(adapter / name, here / "odd" / name)
     (here / "odd" / "run.json").write_text('{"base": {"model": "x"}}', encoding="utf-8")
     (here / "full" / "thesis.txt").write_text("mine", encoding="utf-8")
