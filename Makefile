@@ -2,7 +2,8 @@
 # make lesson  the same with all four formats and their comparison, explained (LESSON_FAULT=double_bos plants a fault)
 # make test    every test;  make test-fast: those that need neither torch nor seconds
 # make soak    the full matrices of faults, of which make test runs a part (some minutes more)
-# make lint    ruff and mypy --strict;  make clean: remove all that make and the commands made here
+# make lint    ruff, mypy --strict, and that tests ask for what is there
+# make clean   remove all that make and the commands made here
 .PHONY: demo lesson test test-fast soak lint clean record
 .DEFAULT_GOAL := test
 
@@ -49,6 +50,7 @@ lint: $(READY_DEV)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(RUN) -m mypy --config-file tests/mypy.ini tests benchmarks
 
 clean:
 	rm -rf $(VENV) *-lines *-lines-* lines.jsonl segments.jsonl adapters report build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -142,11 +142,11 @@ def test_the_card_on_the_hub(hub: StandIn, out: Path) -> None:
     run(hub, out, "card", "--dataset-repo", "lines")
     card = hub.files("model", "ana/card")["README.md"].decode()
     assert 'adapter = "ana/card"\n' in card
-    assert ModelCard(card).data.datasets == ["ana/lines"]
+    assert ModelCard(card).data["datasets"] == ["ana/lines"]
     assert "of the dataset `ana/lines`, version 1.2.3" in card
     run(hub, out, "ana/card-2")
     card = hub.files("model", "ana/card-2")["README.md"].decode()
-    assert ModelCard(card).data.datasets == ["friends-lines"]
+    assert ModelCard(card).data["datasets"] == ["friends-lines"]
     assert card == CARD.replace(
         'adapter = "."  # this folder; from elsewhere its path, or its name on the Hub', 'adapter = "ana/card-2"'
     )
@@ -331,10 +331,8 @@ def test_sft_pushes_when_done(home: Path, hub: StandIn, pushed: Any) -> None:
         assert published[name] == (output / name).read_bytes(), name
     assert titles(hub, "ana/friends-tiny") == [f"Release {tag}"]
     card = ModelCard(published["README.md"].decode())
-    assert (card.data.library_name, card.data.base_model, card.data["base_model_relation"]) == (
-        *("peft", "ana/tiny-llama", "adapter"),
-    )
-    assert card.data.datasets == ["ana/friends-lines"]
+    said = [card.data[key] for key in ("library_name", "base_model", "base_model_relation", "datasets")]
+    assert said == ["peft", "ana/tiny-llama", "adapter", ["ana/friends-lines"]]
     assert "More Information Needed" not in card.content
     everything = b"".join([*published.values(), pushed.stdout.encode(), pushed.stderr.encode()])
     left = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
