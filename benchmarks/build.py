@@ -30,7 +30,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-REAL = ROOT.parent / "shared" / "corpus" / "pages"
+REAL = Path(os.environ.get("FRIENDS_CORPUS_PAGES", ROOT.parent / "shared" / "corpus" / "pages"))
 SAMPLE = ROOT / "friends_corpus" / "sample"
 TARGETS = {"build_over_soup": 2.5, "jobs_2_over_1": 0.7, "unchanged_over_cold": 0.35}
 WORD = re.compile(r"(<[^>]*>)|(?<![\w&#'.@])(?!and\b|the\b)[a-z]{3,}(?![\w;@])")  # a tag, or "kettle"

@@ -1,6 +1,6 @@
 """The blog post's experiment at full length: five adapters with equal budgets on real pages, then their comparison.
 
-    python benchmarks/experiment.py [--pages ../shared/corpus/pages] [--tokens 102000] [--work data/experiment]
+    python benchmarks/experiment.py [--pages DIR] [--tokens 102000] [--work data/experiment] [--out FILE]
 
 Builds the dataset, trains every arm, compares, and writes results/experiment-<device>.json: the results.json of
 train.compare with the answers of its first seed, but for those that quote a transcript. The whole report is in --work.
@@ -12,22 +12,23 @@ There two arms are trained side by side, a thread each: that did 2 x 74 tokens/s
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from builders.ngrams import WORD, read_words
+from builders.ngrams import WORD
 
 ROOT = Path(__file__).parents[1]
-REAL = ROOT.parent / "shared" / "corpus" / "pages"
+REAL = Path(os.environ.get("FRIENDS_CORPUS_PAGES", ROOT.parent / "shared" / "corpus" / "pages"))
 QUOTED, WHOLE = 8, 5  # words of a line, or all of them where it has so many; stock phrases are shorter
 ASKED = ("--limit", 100, "--tokens", 40, "--rows", 150)  # 1,800 answers, half a second each on two cores
 ARMS = {  # the blog post's learn its text, minimally processed; config and column
@@ -43,7 +44,8 @@ def run(*arguments: object, log: Path | None = None, threads: int | None = None)
     """A command of this project; what it prints is appended to `log`, or shown."""
     environment = os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
     command = [sys.executable, "-m", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log and log.open("ab"), stderr=subprocess.STDOUT)
+    with log.open("ab") if log else nullcontext() as out:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
     if done.returncode:
         raise SystemExit(f"exit code {done.returncode} from python -m {' '.join(command[2:])}; {log or 'see above'}")
 
@@ -72,17 +74,16 @@ def quoting(samples: list[dict[str, Any]], lines: list[str]) -> list[dict[str, A
     >>> quoting(said, ["1 2 3 4 5 6 7 8 9.", "A b c d e!"])
     [{'text': 'I 1 2 3 4 5 6 7 8!'}, {'text': 'A, b c D e f'}]
     """
-    words = read_words([*lines, *(sample["text"] for sample in samples)])
-    grams = words.grams(QUOTED)
-    of_lines = grams.of(np.arange(words.number) < len(lines))
-    found = set(grams.texts[np.isin(grams.runs, of_lines)].tolist())
-    said = [f" {' '.join(WORD.findall(line.lower()))} " for line in lines]
-    whole = {line for line in said if line.count(" ") > WHOLE}
-    return [
-        sample
-        for number, sample in enumerate(samples, start=len(lines))
-        if number in found or any(line in f" {' '.join(WORD.findall(sample['text'].lower()))} " for line in whole)
-    ]
+    said = [WORD.findall(line.lower()) for line in lines]
+    known = {run for words in said if len(words) >= WHOLE for run in runs(words, min(len(words), QUOTED))}
+    answers = [WORD.findall(sample["text"].lower()) for sample in samples]
+    quote = [any(runs(words, length) & known for length in range(WHOLE, QUOTED + 1)) for words in answers]
+    return list(itertools.compress(samples, quote))
+
+
+def runs(words: list[str], length: int) -> set[tuple[str, ...]]:
+    """All that stand in a row, `length` of them."""
+    return {tuple(words[start : start + length]) for start in range(len(words) - length + 1)}
 
 
 def main() -> None:
@@ -92,6 +93,9 @@ def main() -> None:
     parser.add_argument("--pages", type=Path, default=REAL, metavar="DIR")
     parser.add_argument("--tokens", type=int, default=102_000, metavar="N", help="learnt by each arm (102000)")
     parser.add_argument("--work", type=Path, default=ROOT / "data" / "experiment", metavar="DIR")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="the results (benchmarks/results/experiment-DEVICE.json)"
+    )
     options = parser.parse_args()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
@@ -104,12 +108,13 @@ def main() -> None:
     adapters = [f"{name}={work / 'adapters' / name}" for name in ARMS]
     run("train.compare", "--adapters", *adapters, "--data", data, *ASKED, "--out", report)
     results = json.loads((report / "results.json").read_text(encoding="utf-8"))
+    results["pages"] = len(json.loads((data / "manifest.json").read_text(encoding="utf-8"))["pages"])
     results["samples"] = [sample for sample in results["samples"] if sample["seed"] == 0]
     lines = pd.read_parquet(data / "lines", columns=["text", "text_with_directions"])
     for sample in quoting(results["samples"], [*lines["text"], *lines["text_with_directions"]]):
         sample["text"] = "[left out: it has words of a transcript]"
     slug = re.sub(r"[^a-z0-9]+", "-", results["device"].partition(" (")[0].lower()).strip("-")
-    out = ROOT / "benchmarks" / "results" / f"experiment-{slug}.json"
+    out = options.out or ROOT / "benchmarks" / "results" / f"experiment-{slug}.json"
     out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"wrote {out}")
 

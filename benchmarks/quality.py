@@ -7,13 +7,14 @@ Needs the two scorers that lie beside the pages (`../tools/gold_align.py`, `../t
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-DEFAULT_PAGES = HERE.parents[1] / "shared" / "corpus" / "pages"
+DEFAULT_PAGES = Path(os.environ.get("FRIENDS_CORPUS_PAGES", HERE.parents[1] / "shared" / "corpus" / "pages"))
 RESULT = HERE / "results" / "quality.json"
 
 

@@ -22,9 +22,7 @@ sys.path.insert(0, str(ROOT))  # else `train` would be benchmarks/train.py
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
 CONSOLE = re.compile(r"(```console\n\$ (python -m \S+)([^\n]*)\n).*?(```)", re.S)
-QUALITY = re.compile(r"(<!-- quality -->\n).*?(<!-- /quality -->)", re.S)
-EXPERIMENT = re.compile(r"(<!-- experiment -->\n).*?(<!-- /experiment -->)", re.S)
-THROUGHPUT = re.compile(r"(<!-- throughput -->\n).*?(<!-- /throughput -->)", re.S)
+TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.S)
 WAYS = {
     "ours": "`train.sft`",
     "bare": "forward and backward of the PEFT model alone",
@@ -46,9 +44,7 @@ ROWS = {
 def fresh(text: str) -> str:
     """The README with every console block and table as of today."""
     text = CONSOLE.sub(lambda block: block[1] + output_of(block[2], block[3]) + block[4], text)
-    text = EXPERIMENT.sub(lambda table: table[1] + experiment_tables() + table[2], text)
-    text = THROUGHPUT.sub(lambda table: table[1] + throughput_table() + table[2], text)
-    return QUALITY.sub(lambda table: table[1] + quality_table() + table[2], text)
+    return TABLE.sub(lambda table: table[1] + TABLES[table[2]]() + table[3], text)
 
 
 def output_of(command: str, arguments: str) -> str:
@@ -91,7 +87,7 @@ def experiment_tables() -> str:
     text = ""
     for path in sorted(RESULTS.glob("experiment-*.json")):
         page = view(json.loads(path.read_text(encoding="utf-8")))
-        text += f"{'; '.join(f'{name.lower()}: {fact}' for name, fact in page['facts'])}.\n\n"
+        text += "".join(f"- {name}: {fact}\n" for name, fact in page["facts"]) + "\n"
         text += "| claim | verdict | why |\n|---|---|---|\n"
         for verdict in page["verdicts"]:
             why = "<br>".join(part["title"] for part in verdict["parts"])
@@ -101,6 +97,9 @@ def experiment_tables() -> str:
         for metric in page["metrics"]:
             text += f"| {' | '.join([metric['label'], *metric['cells']])} |\n"
     return text
+
+
+TABLES = {"quality": quality_table, "throughput": throughput_table, "experiment": experiment_tables}
 
 
 def main() -> int:

@@ -19,7 +19,6 @@ from .splits import SPLITS
 COUNTED = ("chunks", "chat")  # by season and split, beside the lines
 DROPPED = "dropped:"
 PERCENTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
-TOP_SPEAKERS = 12
 
 
 def compute_stats(

@@ -184,7 +184,7 @@ def test_the_wheel_is_converted_exactly_once(tmp_path: Path, monkeypatch: pytest
     assert capsys.readouterr().out == ""
     assert [path.name for path in source.folder.parent.iterdir()] == [source.sha256]
 
-    gguf, _ = base_model._in_wheel(base.wheel, base.gguf)
+    gguf, _ = base_model.in_wheel(base.wheel, base.gguf)
     tensors = {tensor.name: tensor for tensor in GGUFReader(gguf).tensors}
     with safe_open(source.folder / "model.safetensors", "pt") as saved:
         for ours, theirs in [

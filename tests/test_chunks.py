@@ -9,7 +9,7 @@ from invented import direction, episode
 
 from builders.chunks import Turn, chunk_rows, pack, turns_of
 from builders.lines import line_rows
-from builders.named_lines import named_line_rows
+from builders.named_lines import named_line_row
 from friends_corpus.model import Line
 
 
@@ -49,7 +49,7 @@ def test_no_line_is_lost_repeated_or_moved(scenes: list[list[tuple[str, str]]], 
     chunks = chunk_rows(made, limit)
     lines = line_rows(made)
     assert [id for chunk in chunks for id in chunk["line_ids"]] == [line["id"] for line in lines]
-    named = {row["id"]: row["text"] for row in named_line_rows(made)}
+    named = {row["id"]: row["text"] for row in map(named_line_row, lines)}
     for chunk in chunks:
         assert chunk["text"] == "\n".join(named[id] for id in chunk["line_ids"])
         assert {id.split("_")[1] for id in chunk["line_ids"]} == {f"c{chunk['scene']:02d}"}
@@ -121,7 +121,8 @@ def test_a_scene_without_speech_has_no_chunk_and_keeps_its_number() -> None:
 
 def test_lines_and_named_lines_are_the_same_rows() -> None:
     made = episode([("Joey", "Hi.", "(waving) Hi."), ("Ross", "", "(nods)"), ("Joey and Ross", "Oh.")])
-    lines, named = line_rows(made), named_line_rows(made)
+    lines = line_rows(made)
+    named = [named_line_row(row) for row in lines]
     assert [row["position"] for row in lines] == [0, 2]
     assert [row["text"] for row in named] == ["Joey: Hi.", "Joey and Ross: Oh."]
     assert [row["text_with_directions"] for row in named] == ["Joey: (waving) Hi.", "Joey and Ross: Oh."]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from invented import write_pages
+from real import PAGES, needs_pages
 
 from builders import build, explain
 from builders.reasons import describe_speakers, find_label
@@ -21,7 +22,6 @@ from friends_corpus.sources import SAMPLE, find_pages
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
 
-REAL = Path(__file__).parents[2] / "shared" / "corpus" / "pages"
 DIALECTS = sorted((Path(__file__).parent / "pages").glob("*.html"))
 FALLBACK = "the parser's rules for labels"
 
@@ -230,7 +230,7 @@ def test_every_label_has_a_reason(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REAL.is_dir(), reason="the archive's pages are not here")
+@needs_pages
 def test_every_label_of_the_real_pages_has_a_reason() -> None:
-    for path in find_pages(REAL):
+    for path in find_pages(PAGES):
         assert FALLBACK not in {label.reason for label in labels(path.name, path.read_bytes())}, path.name

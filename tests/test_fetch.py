@@ -20,6 +20,7 @@ import faulty_site as faulty
 import pytest
 from faulty_site import Fault, Site, faulty_site
 from invented import page as invented_page
+from real import PAGES
 
 from friends_corpus import archive as archives
 from friends_corpus import fetch as command
@@ -727,8 +728,7 @@ def test_index(html: str, expected: Mapping[str, str]) -> None:
         assert expected[path] in (page.name or page.error)
 
 
-REAL_PAGES = Path(os.environ.get("FRIENDS_CORPUS_PAGES", Path(__file__).parents[2] / "shared/corpus/pages"))
-REAL_INDEX = REAL_PAGES.parent / "index.html"
+REAL_INDEX = PAGES.parent / "index.html"
 
 
 @pytest.mark.skipif(not REAL_INDEX.exists(), reason="the archive's index is not here")

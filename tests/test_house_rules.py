@@ -68,4 +68,5 @@ def test_no_regex_inside_an_if() -> None:
 def test_nothing_but_invented_pages_in_the_package() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
     pages = [name for name in tracked if name.endswith((".html", ".htm"))]
+    assert pages
     assert all(name.startswith(("friends_corpus/sample/11", "tests/pages/", "tests/harbour_lights/")) for name in pages)

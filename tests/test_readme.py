@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from real import PAGES, needs_pages, skip_unless
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,8 +39,11 @@ def test_every_module_named_in_the_picture_exists() -> None:
 
 
 @pytest.mark.slow
+@needs_pages
 def test_quality_figures_are_todays() -> None:
     quality = benchmark("quality")
-    if not (quality.DEFAULT_PAGES.is_dir() and (quality.DEFAULT_PAGES.parents[1] / "tools").is_dir()):
-        pytest.skip(f"no real pages and scorers at {quality.DEFAULT_PAGES}")
-    assert quality.measure(quality.DEFAULT_PAGES) == json.loads(quality.RESULT.read_text())
+    figures = json.loads(quality.RESULT.read_text())
+    skip_unless(figures["pages"])
+    if not (PAGES.parents[1] / "tools").is_dir():
+        pytest.skip(f"no scorers beside {PAGES}")
+    assert quality.measure(PAGES) == figures

@@ -4,25 +4,19 @@ Reads FRIENDS_CORPUS_PAGES (default ../shared/corpus/pages) and, beside it, the 
 """
 
 import json
-import os
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from real import PAGES, needs_pages, skip_unless
 
 from friends_corpus.parse import main
 
-PAGES = Path(os.environ.get("FRIENDS_CORPUS_PAGES", Path(__file__).parents[2] / "shared/corpus/pages"))
 TOOLS = PAGES.parents[1] / "tools"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not PAGES.is_dir(), reason=f"no real pages at {PAGES}: set FRIENDS_CORPUS_PAGES to a folder of them"
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_pages]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +70,8 @@ def test_committed_answers_of_models_quote_no_line(parsed: Path) -> None:
     lines = [row[column] for row in rows for column in ("text", "text_with_directions")]
     quoted = {"text": f"Well. {max(lines, key=len).upper()}"}
     assert quoting([quoted, {"text": "A kettle whistles in my own kitchen, every other Thursday."}], lines) == [quoted]
-    for path in benchmarks.glob("results/experiment-*.json"):
-        samples = json.loads(path.read_text(encoding="utf-8"))["samples"]
-        assert quoting(samples, lines) == [], path
+    for path in (paths := list(benchmarks.glob("results/experiment-*.json"))):
+        results = json.loads(path.read_text(encoding="utf-8"))
+        skip_unless(results["pages"])  # what nobody learnt here, nobody quotes
+        assert quoting(results["samples"], lines) == [], path
+    assert paths

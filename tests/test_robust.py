@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from real import PAGES, needs_pages
 from soup import soup
 
 from friends_corpus.blocks import decode, read_blocks
@@ -21,7 +22,6 @@ from friends_corpus.sources import SAMPLE
 ROOT = Path(__file__).parents[1]
 SAMPLES = sorted(SAMPLE.glob("*.html"))
 DIALECTS = sorted((ROOT / "tests" / "pages").glob("*.html"))
-REAL = Path(os.environ.get("FRIENDS_CORPUS_PAGES", ROOT.parent / "shared/corpus/pages"))
 GOOD = "<p>[Scene: A park.]</p>\n<p><b>Joey:</b> Hi.</p>\n<p><b>Ross:</b> Bye.</p>\n"
 SAID = [("Joey", "Hi."), ("Ross", "Bye.")]
 
@@ -188,10 +188,10 @@ def test_own_rendering_reads_the_same(page: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"no real pages at {REAL}: set FRIENDS_CORPUS_PAGES to a folder of them")
+@needs_pages
 def test_own_rendering_of_real_pages_reads_the_same() -> None:
     kept = total = 0
-    for page in sorted(REAL.glob("*.html")):
+    for page in sorted(PAGES.glob("*.html")):
         once = said(page.read_bytes(), page.name)
         again = set(said(render(episode_of(page.read_bytes(), page.name)), page.name))
         kept += sum(line in again for line in once)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from .base_model import Base, Source, locate
+from .base_model import Base, Source, find_base, locate
 from .recipe import InputError
 
 NEEDED = ("adapter_config.json", "adapter_model.safetensors", "run.json")
@@ -29,9 +29,12 @@ def read_run(adapter: Path) -> tuple[dict[str, Any], Base]:
     return run, base
 
 
-def find_source(run: dict[str, Any], base: Base, folder: Path | None) -> Source:
-    """The weights that the adapter was trained on, and no others. Raises InputError."""
+def find_source(run: dict[str, Any], base: Base, given: str | None) -> Source:
+    """The weights that the adapter was trained on, and no others; `given` is --base. Raises InputError."""
     trained = run["base"]
+    folder = find_base(given, None)[1] if given else None
+    if given and folder is None:
+        raise InputError(f"--base {given}: no folder; leave it out unless the base was one")
     if folder and trained["source"] != "folder":
         raise InputError(f"the base {base.model!r} was no local folder; leave out --base, it is found again")
     if trained["source"] == "folder" and folder is None:

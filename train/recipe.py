@@ -99,12 +99,7 @@ def load_recipe(dataset: str | None, path: Path | None, overrides: Mapping[str, 
         )
     else:
         recipe = read_settings(recipes[dataset], Recipe)
-    return check_recipe(override(recipe, overrides), path.name if path else f"{dataset}.yaml")
-
-
-def override(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """A copy with those fields set; the values come from argparse, so they have the right type."""
-    return replace(settings, **dict(values))
+    return check_recipe(replace(recipe, **dict(overrides)), path.name if path else f"{dataset}.yaml")
 
 
 def read_settings(path: Path | Traversable, kind: type[Settings]) -> Settings:

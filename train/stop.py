@@ -70,9 +70,8 @@ def exit_code(work: Callable[[], int | None], interrupted: str, out: Path | None
         print(f"error: {error}", file=sys.stderr)
         return error.code
     except OSError as error:
-        if out is None:
-            raise
-        print(f"error: {error.filename or out}: {error.strerror or error}; choose another --out", file=sys.stderr)
+        place = error.filename or out or "cannot write"
+        print(f"error: {place}: {error.strerror or error}; choose another folder to write to", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print(f"error: interrupted; {interrupted}", file=sys.stderr)

@@ -237,8 +237,7 @@ def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str
     else:
         run, chosen = next(iter(read.values()))
         chosen = chosen if bits is None else replace(chosen, bits=bits)
-        folder = find_base(base, None)[1] if base else None
-        source = find_source(run, chosen, folder)
+        source = find_source(run, chosen, base)
     device = choose_device(chosen.bits)
     model, tokenizer = load_base(chosen, source, device)
 

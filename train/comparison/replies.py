@@ -53,10 +53,10 @@ def scene(line: str) -> str:
 
 def find_replies(wanted: str | None, most: int) -> Path | str | None:
     """The dataset with the replies; None if none are wanted, or it has none. Raises InputError."""
-    if not most or (wanted is None and not has_replies(Path(DEFAULT))):
+    if not most or (wanted is None and not splits_of(Path(DEFAULT))):
         return None
     place = find_data(wanted)
-    if has_replies(place):
+    if splits_of(place):
         return place
     if not any(Path(place).glob("*/*.parquet")):
         raise InputError(
@@ -65,13 +65,8 @@ def find_replies(wanted: str | None, most: int) -> Path | str | None:
     return None
 
 
-def has_replies(place: Path | str) -> bool:
-    """Whether a dataset folder has held-out rows of the config; a Hub id is taken to have them."""
-    return bool(splits_of(place))
-
-
 def splits_of(place: Path | str) -> list[str]:
-    """The held-out splits of a dataset folder that have rows of the config; of a Hub id, all."""
+    """The held-out splits of a dataset folder that have rows of the config; a Hub id is taken to have all."""
     if isinstance(place, str):
         return list(SPLITS)
     return [split for split in SPLITS if any((place / CONFIG).glob(f"{split}-*.parquet"))]
