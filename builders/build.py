@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from friends_corpus.command import Failed, InputError, exit_code
+
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
@@ -21,42 +23,34 @@ if TYPE_CHECKING:
     from .pages import FailedPage, ReadPage
 
 VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-
-
-class BuildError(Exception):
-    """The pages cannot become a dataset; one message per problem."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 built, 1 could not write, 2 bad usage or input, 130 interrupted."""
     options = parser().parse_args(arguments)
+    return exit_code(lambda: run(options), f"{options.out or 'the dataset folder'} is as it was", options.out)
+
+
+def run(options: argparse.Namespace) -> None:
+    """One build as it was asked for. Raises InputError, Failed, OSError."""
     if options.engine == "datatrove" and options.no_cache:
-        return complain("--engine datatrove hands the pages over in the cache; leave out --no-cache")
+        raise InputError("--engine datatrove hands the pages over in the cache; leave out --no-cache")
     if options.engine != "datatrove" and options.tasks:
-        return complain("--tasks is for --engine datatrove; --jobs is the number of processes")
+        raise InputError("--tasks is for --engine datatrove; --jobs is the number of processes")
 
     from concurrent.futures.process import BrokenProcessPool
 
-    from friends_corpus.show import FRIENDS, ShowError, read_show
-    from friends_corpus.sources import SourceError, find_pages
+    from friends_corpus.show import FRIENDS, read_show
+    from friends_corpus.sources import find_pages
 
-    from .chat import UnknownCharacterError, main_character
-    from .engine import EngineError
-    from .folder import FolderError
+    from .chat import main_character
 
-    out = options.out
+    show = read_show(options.show or FRIENDS)
     try:
-        show = read_show(options.show or FRIENDS)
-        out = out or Path(show.dataset)
         build(
             show=show,
             pages=find_pages(options.pages or show.sample),
-            out=out,
+            out=options.out or Path(show.dataset),
             jobs=options.jobs,
             parameters={
                 "chunk_chars": options.chunk_chars,
@@ -67,18 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             keep_going=options.keep_going,
             tasks=(options.tasks or options.jobs) if options.engine == "datatrove" else None,
         )
-    except BuildError as error:
-        return complain(*error.problems)
-    except (SourceError, ShowError, UnknownCharacterError, FolderError, EngineError) as error:
-        return complain(str(error))
     except BrokenProcessPool:
-        return complain("a worker process died, perhaps out of memory; try --jobs 1", code=FAILED)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return complain(f"{place}{error.strerror or error}; {out} is as it was", code=FAILED)
-    except KeyboardInterrupt:
-        return complain(f"interrupted; {out} is as it was", code=INTERRUPTED)
-    return 0
+        raise Failed("a worker process died, perhaps out of memory; try --jobs 1") from None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -121,13 +105,6 @@ def version(text: str) -> str:
     if not VERSION.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1.0.0")
     return text
-
-
-def complain(*problems: str, code: int = BAD_INPUT) -> int:
-    """One line per problem on stderr."""
-    for problem in problems:
-        print(f"error: {' '.join(problem.split())}", file=sys.stderr)
-    return code
 
 
 def build(
@@ -184,10 +161,10 @@ def build(
 
 def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | None, show: Show) -> None:
     """All pages into the cache; without the lock of a build, which the engine's processes would keep."""
-    from .engine import EngineError, run_tasks
+    from .engine import run_tasks
 
     if kept is None:
-        raise EngineError("--engine datatrove hands the pages over in the cache, which cannot be written")
+        raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
     run_tasks(pages, tasks, jobs, kept, show.folder)
 
 
@@ -247,9 +224,9 @@ def write(
     shipped, left_out, failed = sort_out(results)
     if failed and not keep_going:
         remedy = "--keep-going leaves them out" if shipped else "none is a transcript"
-        raise BuildError(*(page.error for page in failed), f"{len(failed)} of {len(results)} pages failed; {remedy}")
+        raise InputError(*(page.error for page in failed), f"{len(failed)} of {len(results)} pages failed; {remedy}")
     if not shipped:
-        raise BuildError(*(page.error for page in failed), "no page to build a dataset from")
+        raise InputError(*(page.error for page in failed), "no page to build a dataset from")
 
     from cards.folder import staged
 
@@ -269,7 +246,7 @@ def write(
     characters = characters_of(parameters["character"], show.cast)
     rows = make_rows(shipped, show.title, characters, parameters["chunk_chars"], duplicates.clusters())
     if not rows["lines"]:
-        raise BuildError("no page has a spoken line")
+        raise InputError("no page has a spoken line")
     repeats = duplicates.episodes()
     splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
     stats = compute_stats(shipped, rows, splits, show, characters)

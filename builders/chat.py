@@ -10,6 +10,8 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 
+from friends_corpus.command import InputError
+
 from .lines import Row, display
 from .named_lines import named
 
@@ -25,10 +27,6 @@ NO_ROW = {  # why a line gives no row
 }
 
 Message = dict[str, str]
-
-
-class UnknownCharacterError(ValueError):
-    """A name that is no main character's; the message says which are."""
 
 
 def chat_rows(lines: Sequence[Row], title: str, characters: Collection[str]) -> list[Row]:
@@ -140,7 +138,7 @@ def system_message(character: str, others: Sequence[str], title: str) -> str:
 
 
 def main_character(name: str, cast: Mapping[str, str]) -> str:
-    """The character of the cast (display name → full name) that is meant, or ALL. Raises UnknownCharacterError.
+    """The character of the cast (display name → full name) that is meant, or ALL. Raises InputError.
 
     >>> [main_character(name, {"Joey": "Joey Tribbiani"}) for name in ("joey", "JOEY  Tribbiani", "all")]
     ['Joey', 'Joey', 'all']
@@ -153,7 +151,7 @@ def main_character(name: str, cast: Mapping[str, str]) -> str:
     near = difflib.get_close_matches(wanted, meant, n=1)
     known = ", ".join([*cast, ALL]) if cast else f"{ALL}; its show.yaml lists no cast"
     hint = f"did you mean {meant[near[0]]!r}?" if near else f"known are {known}"
-    raise UnknownCharacterError(f"--character {name!r} is no main character of the show ({hint})")
+    raise InputError(f"--character {name!r} is no main character of the show ({hint})")
 
 
 def characters_of(character: str, cast: Collection[str]) -> list[str]:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from friends_corpus.command import exit_code
+
 if TYPE_CHECKING:
     from .suspicions import Suspicion
     from .violation import Violation
 
-BAD_INPUT, VIOLATED = 2, 1
+VIOLATED = 1
 LOOKED_AT = ("id", "speaker", "speakers", "cue", "text", "text_with_directions")  # by find_suspicions
 ALIKE = 20  # violations of one kind in one file that are printed each
 
@@ -34,15 +36,17 @@ class Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 sound, 1 violated, 2 bad usage or no dataset folder."""
     options = parser().parse_args(arguments)
+    return exit_code(lambda: check(options.folder), "nothing was changed")
 
-    from .manifest import read_manifest
 
-    if read_manifest(options.folder) is None:
-        print(f"error: {options.folder}: no dataset folder (no manifest.json of ours)", file=sys.stderr)
-        return BAD_INPUT
-    report = check_folder(options.folder)
+def check(folder: Path) -> int:
+    """Prints what was found; returns the exit code. Raises InputError."""
+    from .manifest import need_manifest
+
+    need_manifest(folder)
+    report = check_folder(folder)
     rows = ", ".join(f"{number:,} {config}" for config, number in report.rows.items())
-    print(f"{options.folder}: {rows or 'no rows could be read'}")
+    print(f"{folder}: {rows or 'no rows could be read'}")
     for text in [*describe_suspicions(report.suspicions), *describe_violations(report.violations)]:
         print(text)
     print(f"{counted(len(report.violations), 'violation')}, {counted(len(report.suspicions), 'warning')}")

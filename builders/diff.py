@@ -12,27 +12,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from friends_corpus.command import InputError, exit_code
+
 if TYPE_CHECKING:
     from .changes import ConfigChanges
 
-BAD_INPUT, TOO_LITTLE = 2, 1
+TOO_LITTLE = 1
 EXAMPLES = 5
 Version = tuple[int, int, int]
 STEPS = ("none", "patch", "minor", "major")
 
 
-class DiffError(Exception):
-    """The folders cannot be compared; the message names the one at fault."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 version right, 1 raised too little, 2 bad usage or folder."""
     options = parser().parse_args(arguments)
-    try:
-        old, new, changes = compare(options.old, options.new)
-    except DiffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+    return exit_code(lambda: diff(options), "nothing was changed", options.json)
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Prints the changes and the verdict; returns the exit code. Raises InputError, OSError."""
+    old, new, changes = compare(options.old, options.new)
     step = max((change.step() for change in changes.values()), key=STEPS.index, default="none")
     enough = new >= raised(old, step)
     for name, change in changes.items():
@@ -49,11 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "enough": enough,
             "configs": {name: change.to_json() for name, change in changes.items()},
         }
-        try:
-            options.json.write_text(to_json(report), encoding="utf-8")
-        except OSError as error:
-            print(f"error: {options.json}: {error.strerror}", file=sys.stderr)
-            return BAD_INPUT
+        options.json.write_text(to_json(report), encoding="utf-8")
     return 0 if enough else TOO_LITTLE
 
 
@@ -70,15 +65,12 @@ def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigCha
     """Both versions and the changes of each config, in the order of the new folder's."""
     from .changes import compare_config, read_config
     from .integrity import check_shape
-    from .manifest import read_manifest
+    from .manifest import need_manifest
 
-    manifests = [read_manifest(folder) for folder in (old, new)]
-    for folder, manifest in zip((old, new), manifests, strict=True):
-        if manifest is None:
-            raise DiffError(f"{folder}: no dataset folder (no manifest.json of ours)")
+    before, after = need_manifest(old), need_manifest(new)
+    for folder, manifest in ((old, before), (new, after)):
         for violation in check_shape(manifest):
-            raise DiffError(f"{folder}: {violation}")
-    before, after = (manifest or {} for manifest in manifests)
+            raise InputError(f"{folder}: {violation}")
     changes = {}
     for config in [*after["configs"], *(name for name in before["configs"] if name not in after["configs"])]:
         try:
@@ -87,7 +79,7 @@ def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigCha
                 for folder, manifest in ((old, before), (new, after))
             ]
         except (OSError, ValueError) as error:
-            raise DiffError(f"{error}; python -m builders.check says more") from None
+            raise InputError(f"{error}; python -m builders.check says more") from None
         changes[config] = compare_config(*sides)
     return parsed(before["version"]), parsed(after["version"]), changes
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from friends_corpus.command import InputError
 from friends_corpus.parse import PARSER_VERSION
 from friends_corpus.show import FRIENDS, read_show
 
@@ -25,14 +26,10 @@ from .pages import end_with, read_page
 MISSING = "--engine datatrove needs the package datatrove; install it with: pip install '.[scale]'"
 
 
-class EngineError(Exception):
-    """The engine cannot run; the message names the remedy."""
-
-
 def run_tasks(pages: Sequence[Path], tasks: int, jobs: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
     """Reads the pages into the cache in `tasks` tasks, `jobs` at once; returns the folder with the tasks' logs."""
     if find_spec("datatrove") is None:
-        raise EngineError(MISSING)
+        raise InputError(MISSING)
     from datatrove.executor import LocalPipelineExecutor  # type: ignore[import-untyped,unused-ignore]
     from datatrove.utils.logging import logger  # type: ignore[import-untyped,unused-ignore]
 

@@ -15,23 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from friends_corpus.command import Failed, InputError, exit_code
+
 if TYPE_CHECKING:
     from friends_corpus.model import Block, Episode, Line, Segment, Utterance
     from friends_corpus.show import Show
 
     from .lines import Row
 
-DIFFERS, BAD_INPUT = 1, 2
 ROW_ID = re.compile(r"(s\d\de\d\d)_c\d\d+_([uk])\d\d+")  # "s01e01_c03_u0012", "s01e01_c03_k02"
 WIDTH = 100  # characters of printed text on a line
-
-
-class ExplainError(Exception):
-    """The row cannot be explained; the message says why, `code` is the exit code."""
-
-    def __init__(self, message: str, code: int = BAD_INPUT) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +41,12 @@ class Source:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
     options = parser().parse_args(arguments)
-    from friends_corpus.show import ShowError
 
-    try:
+    def work() -> None:
         for line in explain(options.folder, options.row, options.pages, options.context, options.show):
             print(line)
-    except ExplainError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.code
-    except ShowError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    return 0
+
+    return exit_code(work, "nothing was changed")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,26 +74,24 @@ def natural(text: str) -> int:
 
 
 def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_folder: Path | None) -> Iterator[str]:
-    """The report, line by line. Raises ExplainError and ShowError."""
+    """The report, line by line. Raises InputError, Failed."""
     from friends_corpus.show import FRIENDS, read_show
 
-    from .manifest import read_manifest
+    from .manifest import need_manifest
 
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise ExplainError(f"{folder}: no dataset folder (no manifest.json of ours)")
+    manifest = need_manifest(folder)
     match = ROW_ID.fullmatch(row_id)
     if not match:
-        raise ExplainError(f"{row_id!r} is no id of a row; ids are like s01e01_c03_u0012 or, of chunks, s01e01_c03_k02")
+        raise InputError(f"{row_id!r} is no id of a row; ids are like s01e01_c03_u0012 or, of chunks, s01e01_c03_k02")
     episode = match[1]
     split = next((split for split, ids in manifest["splits"].items() if episode in ids), None)
     if split is None:
-        raise ExplainError(f"{row_id}: the dataset has no episode {episode}")
+        raise InputError(f"{row_id}: the dataset has no episode {episode}")
     row = find_row(folder, manifest, "chunks" if match[2] == "k" else "lines", split, row_id)
     entry = next(page for page in manifest["pages"] if page.get("episode") == episode)
     show = read_show(show_folder or FRIENDS)
     if manifest["show"]["title"] != show.title:
-        raise ExplainError(f"{folder} is of the show {manifest['show']['title']!r}; name its folder with --show")
+        raise InputError(f"{folder} is of the show {manifest['show']['title']!r}; name its folder with --show")
     source = read_source((pages or show.sample) / entry["page"], entry, show)
     lines = [int(id.rpartition("_u")[2]) for id in row.get("line_ids", [row_id])]
     check_same(row, [source.turns.get(position) for position in lines])
@@ -123,7 +108,7 @@ def find_row(folder: Path, manifest: Mapping[str, Any], config: str, split: str,
     """The row with an id."""
     found = read_rows(folder / manifest["configs"][config]["splits"][split]["path"], None, ("id", "==", row_id))
     if not found:
-        raise ExplainError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
+        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
     return found[0]
 
 
@@ -134,7 +119,7 @@ def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, 
     try:
         rows: list[Row] = pq.read_table(path, columns=columns, filters=[condition]).to_pylist()
     except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
-        raise ExplainError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
     return rows
 
 
@@ -150,15 +135,15 @@ def read_source(path: Path, entry: Mapping[str, Any], show: Show) -> Source:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ExplainError(f"{path}: {error.strerror}; --pages must name the folder of the pages") from None
+        raise InputError(f"{path}: {error.strerror}; --pages must name the folder of the pages") from None
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != entry["sha256"]:
         wanted = f"the dataset was built from a page with sha256 {entry['sha256']}"
-        raise ExplainError(f"{path} has sha256 {sha256}; {wanted}", DIFFERS)
+        raise Failed(f"{path} has sha256 {sha256}; {wanted}")
     try:
         segments, printed = parse_page(entry["page"], data, show)
     except ParseError as error:
-        raise ExplainError(f"{path}: this version of the parser cannot read it: {error}", DIFFERS) from None
+        raise Failed(f"{path}: this version of the parser cannot read it: {error}") from None
     episode = normalise(printed, show)
     turns = zip(printed.utterances(), episode.utterances(), strict=True)
     return Source(show, read_blocks(data), segments, {line.position: (turn, line) for turn, line in turns}, episode)
@@ -168,7 +153,7 @@ def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None
     """Refuses a row that this version of the parser would not make of the page."""
     texts = [turn["text"] for turn in row["turns"]] if "turns" in row else [row["text"]]
     if [turn[1].text if turn else None for turn in turns] != texts:
-        raise ExplainError(f"{row['id']} was made by another version of the parser; build the dataset again", DIFFERS)
+        raise Failed(f"{row['id']} was made by another version of the parser; build the dataset again")
 
 
 def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -16,17 +16,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from friends_corpus.command import InputError, exit_code
+
 if TYPE_CHECKING:
     from .lines import Row
 
-FAILED, BAD_INPUT = 1, 2
 FORMATS = ("jsonl", "csv", "convokit")
 CONFIGS = ("lines", "named_lines", "chunks", "chat")
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # "=SUM(A1)", "-- what?", "'=": what OWASP lists; and escaped ones
-
-
-class ExportError(Exception):
-    """Nothing was exported; the message says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,17 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.format == "convokit" and options.config not in (None, "lines"):
         command.error("--format convokit is made of lines; leave out --config")
     out = options.out or Path(f"{options.folder.resolve().name}-{options.format}")
-    try:
-        written = export(options.folder, out, options.format, options.config)
-    except ExportError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except OSError as error:
-        print(f"error: {error.filename or out}: {error.strerror or error}; nothing was exported", file=sys.stderr)
-        return FAILED
-    for name, rows in written.items():
-        print(f"{out / name}  {rows:,} {'row' if rows == 1 else 'rows'}" if rows else out / name)
-    return 0
+
+    def work() -> None:
+        for name, rows in export(options.folder, out, options.format, options.config).items():
+            print(f"{out / name}  {rows:,} {'row' if rows == 1 else 'rows'}" if rows else out / name)
+
+    return exit_code(work, "nothing was exported", out)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,23 +55,21 @@ def parser() -> argparse.ArgumentParser:
 
 
 def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str, int]:
-    """Writes the new folder `out`; returns its files with their number of rows. Raises ExportError, OSError.
+    """Writes the new folder `out`; returns its files with their number of rows. Raises InputError, OSError.
 
     `config`: only this one.
     """
     from cards.folder import staged
 
-    from .manifest import read_manifest
+    from .manifest import need_manifest
 
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise ExportError(f"{folder}: no dataset folder (no manifest.json of ours)")
+    manifest = need_manifest(folder)
     configs = [config] if config else list(manifest["configs"])
     if config and config not in manifest["configs"]:
-        raise ExportError(f"{folder} has no config {config}; it has {', '.join(manifest['configs'])}")
+        raise InputError(f"{folder} has no config {config}; it has {', '.join(manifest['configs'])}")
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ExportError(f"{out} is there already; remove it or choose another --out")
+        raise InputError(f"{out} is there already; remove it or choose another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
     written: Counter[str] = Counter()
     with staged(out) as staging, ExitStack() as stack:
@@ -127,7 +117,7 @@ def read_rows(path: Path) -> Iterator[Row]:
             for batch in file.iter_batches(batch_size=2000):
                 yield from batch.to_pylist()
     except ValueError as error:  # pyarrow's own errors are ValueErrors
-        raise ExportError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
 
 
 def csv_cell(value: Any) -> str:

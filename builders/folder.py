@@ -7,28 +7,25 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cards import folder
+from friends_corpus.command import InputError
 
 from .manifest import MANIFEST, files_of
 
 SYSTEM_FILES = frozenset((".DS_Store", "Thumbs.db"))  # what desktop systems drop into any folder they show
 
 
-class FolderError(Exception):
-    """The output folder cannot be written; the message names it and the remedy."""
-
-
 @contextmanager
 def locked(out: Path) -> Iterator[int]:
-    """The lock of `out` and its descriptor. Raises FolderError."""
+    """The lock of `out` and its descriptor. Raises InputError."""
     if not out.name:
-        raise FolderError(f"{out} cannot be a dataset folder; choose another --out")
+        raise InputError(f"{out} cannot be a dataset folder; choose another --out")
     with ExitStack() as stack:
         try:
             descriptor = stack.enter_context(folder.locked(out))
         except BlockingIOError:
-            raise FolderError(f"another build is writing {out}; wait for it or choose another --out") from None
+            raise InputError(f"another build is writing {out}; wait for it or choose another --out") from None
         except OSError as error:
-            raise FolderError(f"cannot write beside {out}: {error.strerror}; choose another --out") from None
+            raise InputError(f"cannot write beside {out}: {error.strerror}; choose another --out") from None
         yield descriptor
 
 
@@ -37,10 +34,10 @@ def check_replaceable(out: Path) -> None:
     if not out.exists():
         return
     if not out.is_dir():
-        raise FolderError(f"{out} is not a folder; choose another --out")
+        raise InputError(f"{out} is not a folder; choose another --out")
     ours = files_of(out)
     if not ours and any(out.iterdir()):
-        raise FolderError(f"{out} is not a dataset folder (no {MANIFEST} of ours); choose another --out or remove it")
+        raise InputError(f"{out} is not a dataset folder (no {MANIFEST} of ours); choose another --out or remove it")
     present = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_symlink() or not path.is_dir()}
     if foreign := sorted(path for path in present - ours if Path(path).name not in SYSTEM_FILES):
-        raise FolderError(f"{out} also holds {foreign[0]!r}, not written by a build; move it or choose another --out")
+        raise InputError(f"{out} also holds {foreign[0]!r}, not written by a build; move it or choose another --out")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.command import InputError
 from friends_corpus.show import Show
 
 MANIFEST = "manifest.json"
@@ -88,6 +89,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     if isinstance(manifest, dict) and manifest.get("builder") == BUILDER and isinstance(manifest.get("files"), dict):
         return manifest
     return None
+
+
+def need_manifest(folder: Path) -> dict[str, Any]:
+    """The folder's manifest. Raises InputError where it is not one of ours."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise InputError(f"{folder}: no dataset folder (no {MANIFEST} of ours); builders.build makes one")
+    return manifest
 
 
 def files_of(folder: Path) -> set[str]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from cards.outgoing import ReleaseError
 from cards.release import add_options, repo_id
+from friends_corpus.command import FAILED, complain, exit_code
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from cards.hub import Patience, Repo
     from cards.outgoing import Outgoing
 
-FAILED, INTERRUPTED = 1, 130
 ROOM = 4  # reading back needs about this many times the size of the release: downloads and their Arrow copies
 LOADING, LOADINGS = 600, 4  # seconds for all configs, and how often that is tried
 OWN_CACHES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_DATASETS_CACHE", "HF_XET_CACHE", "HF_MODULES_CACHE")
@@ -46,20 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from cards.hub import Patience
     from cards.release import connect
 
-    try:
-        manifest, problems = check(options.folder)
-        if problems:
-            print("\n".join(problems))
-            raise ReleaseError(f"{options.folder} is not what its manifest says, or not sound; build it anew")
-        publish(options, manifest, connect(), Patience())
-    except ReleaseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        print(f"the folder is as it was; to try again: python -m builders.publish {shlex.join(given)}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("error: interrupted; what was published by then is whole, run the command again", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    def work() -> int:
+        try:
+            manifest, problems = check(options.folder)
+            if problems:
+                print("\n".join(problems))
+                raise ReleaseError(f"{options.folder} is not what its manifest says, or not sound; build it anew")
+            publish(options, manifest, connect(), Patience())
+        except ReleaseError as error:
+            complain(error)
+            again = f"python -m builders.publish {shlex.join(given)}"
+            print(f"the folder is as it was; to try again: {again}", file=sys.stderr)
+            return FAILED
+        return 0
+
+    return exit_code(work, "what was published by then is whole, run the command again")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,13 +75,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """The manifest, and what is wrong with the folder, one line each. Raises ReleaseError where there is none."""
+    """The manifest, and what is wrong with the folder, one line each. Raises InputError where there is none."""
     from .check import check_folder, describe_violations
-    from .manifest import read_manifest
+    from .manifest import need_manifest
 
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise ReleaseError(f"{folder}: no dataset folder (no manifest.json of ours); build one")
+    manifest = need_manifest(folder)
     return manifest, describe_violations(check_folder(folder).violations)
 
 

@@ -24,6 +24,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from .command import Failed
+
 if TYPE_CHECKING:
     from .download import Reply
     from .index import Get
@@ -33,10 +35,6 @@ INDEX = "index"  # the file of the index page; no .html, or it would count as a 
 NOT_KEPT = frozenset(("set-cookie", "set-cookie2"))  # headers that may hold a secret
 
 Record = dict[str, Any]
-
-
-class ArchiveError(Exception):
-    """The folder cannot be used; the message names it and the remedy."""
 
 
 class Archive:
@@ -58,20 +56,20 @@ class Archive:
     @classmethod
     @contextmanager
     def opened(cls, folder: Path) -> Iterator[Self]:
-        """The archive of a folder, made if need be. Raises ArchiveError, OSError."""
+        """The archive of a folder, made if need be. Raises Failed, OSError."""
         records = folder / RECORDS
         ours = records.exists()
         if folder.is_dir() and not ours:
             foreign = [path.name for path in folder.iterdir() if path.suffix.lower() in (".html", ".htm")]
             if foreign:
-                raise ArchiveError(f"{folder} holds {min(foreign)} but no {RECORDS} of ours; choose another --out")
+                raise Failed(f"{folder} holds {min(foreign)} but no {RECORDS} of ours; choose another --out")
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(records, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o644)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
             except BlockingIOError:
-                raise ArchiveError(f"another fetch is writing {folder}; wait for it or choose another --out") from None
+                raise Failed(f"another fetch is writing {folder}; wait for it or choose another --out") from None
             for left in folder.glob(".*.part") if ours else ():
                 left.unlink()
             yield cls(folder, descriptor)

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from .command import FAILED, Failed, exit_code
+
 if TYPE_CHECKING:
     from .archive import Archive
     from .download import Limits
@@ -23,12 +25,8 @@ if TYPE_CHECKING:
     from .polite import Clock
     from .show import Show
 
-FAILED, BAD_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+TERMINATED = 143  # exit code: 128 + SIGTERM
 DELAY = 1.0
-
-
-class FetchError(Exception):
-    """Nothing, or nothing more, can be fetched; the message says why and what to do."""
 
 
 class Terminated(BaseException):
@@ -42,31 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     import stamina.instrumentation
 
-    from .archive import ArchiveError
     from .polite import SiteError
-    from .show import FRIENDS, ShowError, read_show
+    from .show import FRIENDS, read_show
 
     stamina.instrumentation.set_on_retry_hooks([])  # retries are not news, failures are: they come as a table
     kept = f"what was fetched is kept in {options.out}; run the same command again to go on"
-    try:
-        with terminable():
-            show = read_show(options.show or FRIENDS)
-            failed = fetch(
-                options.source or show.archive, options.out, options.delay, options.allow_host, show, options.warc
-            )
-    except ShowError as error:
-        return complain(str(error), BAD_USAGE)
-    except (FetchError, ArchiveError) as error:
-        return complain(str(error), FAILED)
-    except SiteError as error:
-        return complain(f"{error}; {kept}", FAILED)
-    except OSError as error:
-        return complain(f"{error.filename or options.out}: {error.strerror or error}; {kept}", FAILED)
-    except KeyboardInterrupt:
-        return complain(f"interrupted; {kept}", INTERRUPTED)
-    except Terminated:
-        return complain(f"terminated; {kept}", TERMINATED)
-    return FAILED if failed else 0
+
+    def work() -> int:
+        try:
+            with terminable():
+                show = read_show(options.show or FRIENDS)
+                source = options.source or show.archive
+                failed = fetch(source, options.out, options.delay, options.allow_host, show, options.warc)
+        except SiteError as error:
+            raise Failed(f"{error}; {kept}") from None
+        except Terminated:
+            raise Failed(f"terminated; {kept}", TERMINATED) from None
+        return FAILED if failed else 0
+
+    return exit_code(work, kept, options.out)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -103,12 +95,6 @@ def seconds(text: str) -> float:
     return value
 
 
-def complain(problem: str, code: int) -> int:
-    """One line on stderr."""
-    print(f"error: {' '.join(problem.split())}", file=sys.stderr)
-    return code
-
-
 @contextmanager
 def terminable() -> Iterator[None]:
     """SIGTERM ends the block as Ctrl-C does: files are closed, half-written ones removed."""
@@ -142,7 +128,7 @@ def fetch(
 ) -> int:
     """Brings all pages that the index of `source` lists to the folder `out`; returns how many failed.
 
-    Raises FetchError, ArchiveError, SiteError, OSError.
+    Raises Failed, SiteError, OSError.
     """
     from .archive import Archive
     from .download import Limits
@@ -185,18 +171,18 @@ def connect(
     if source == "fangj":
         source = friends().archive
     if not source:
-        raise FetchError(f"the show {show.title} names no archive; say where its pages are with --source")
+        raise Failed(f"the show {show.title} names no archive; say where its pages are with --source")
     if "://" not in source:
         if warc_file:
-            raise FetchError("--warc records what a site sends; leave it out with a folder as --source")
+            raise Failed("--warc records what a site sends; leave it out with a folder as --source")
         folder = Path(source).resolve()
         if not (folder / "index.html").is_file():
-            raise FetchError(f"{source}: no index.html in this folder; --source takes a folder with one, or an address")
+            raise Failed(f"{source}: no index.html in this folder; --source takes a folder with one, or an address")
         return (folder / "index.html").as_uri(), local(folder, limits)
     try:
         index_url = canonical(source, "")
     except PageError as error:
-        raise FetchError(f"--source {source}: {error}") from None
+        raise Failed(f"--source {source}: {error}") from None
     about = metadata("friends-corpus")
     agent = f"{ROBOT}/{about['Version']} (+{about['Summary']})"
     get = Site(stack.enter_context(Downloader(agent, allowed, limits)), delay, limits, clock or Clock(), warn).get
@@ -205,13 +191,13 @@ def connect(
     try:
         return index_url, stack.enter_context(recorded(get, warc_file, agent))
     except ImportError:
-        raise FetchError("--warc needs warcio: pip install 'friends-corpus[warc]'") from None
+        raise Failed("--warc needs warcio: pip install 'friends-corpus[warc]'") from None
     except FileExistsError:
-        raise FetchError(f"{warc_file} is there already; --warc writes a new file") from None
+        raise Failed(f"{warc_file} is there already; --warc writes a new file") from None
 
 
 def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]:
-    """What the index lists; fetched, unless the run that goes on has it. Raises FetchError without one page."""
+    """What the index lists; fetched, unless the run that goes on has it. Raises Failed without one page."""
     from .archive import INDEX
     from .download import PageError
     from .index import read_index
@@ -221,11 +207,11 @@ def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]
             bring(archive, get, INDEX, url)
         except PageError as error:
             archive.fail(INDEX, url, str(error), error.status)
-            raise FetchError(f"{url}: {error}; without the index no page can be fetched") from None
+            raise Failed(f"{url}: {error}; without the index no page can be fetched") from None
     html = (archive.folder / INDEX).read_bytes()
     wanted = list(read_index(html, archive.stored[INDEX]["final_url"], show))
     if not any(page.name for page in wanted):
-        raise FetchError(f"{url}: no link to a transcript page on it; --source takes the page that lists the episodes")
+        raise Failed(f"{url}: no link to a transcript page on it; --source takes the page that lists the episodes")
     return wanted
 
 
@@ -259,7 +245,7 @@ def fetch_pages(
             in_a_row = in_a_row + 1 if error.site else 0
             if in_a_row == limits.site_errors:
                 report(archive.folder, failures, counts)
-                raise FetchError(
+                raise Failed(
                     f"the site failed to serve {in_a_row} pages in a row, {page.url} last: {error}; what was fetched is"
                     f" kept in {archive.folder}; run the same command again later"
                 ) from None

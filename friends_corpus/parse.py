@@ -17,13 +17,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from .blocks import read_blocks
+from .command import BAD_INPUT, complain, exit_code
 from .cues import read_habits
 from .kinds import DIRECTION_KINDS
 from .model import Episode, Line, ParseError, Scene, Segment, StageDirection, Utterance
 from .normalise import normalise
 from .segments import TURN_KINDS, cut
-from .show import FRIENDS, Show, ShowError, friends, read_show
-from .sources import SAMPLE, SourceError, find_pages, identify
+from .show import FRIENDS, Show, friends, read_show
+from .sources import SAMPLE, find_pages, identify
 from .speakers import title_case
 from .wording import wording
 
@@ -195,43 +196,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--show", type=Path, default=FRIENDS, metavar="DIR", help="folder with show.yaml and speakers.csv (Friends)"
     )
     options = parser.parse_args(argv)
+    return exit_code(lambda: parse_pages(options), "what was written is of the pages before")
+
+
+def parse_pages(options: argparse.Namespace) -> int:
+    """Writes what was asked for; returns the exit code. Raises InputError, OSError."""
     counts = {"pages": 0, "segments": 0, "lines": 0}
     failed = 0
-    try:
-        show = read_show(options.show)
-        paths = [path for where in options.pages for path in find_pages(where)]
-        with ExitStack() as stack:
-            segments_out, lines_out = (
-                stack.enter_context(out.open("w", encoding="utf-8")) if out else None
-                for out in (options.segments, options.lines)
-            )
-            for path in paths:
-                try:
-                    segments, printed = parse_page(path.name, path.read_bytes(), show)
-                except ParseError as error:
-                    print(f"error: {path}: {error}", file=sys.stderr)
-                    failed += 1
-                    continue
-                episode = normalise(printed, show)
-                lines = [line for line in episode.utterances() if line.text]
-                counts = {
-                    "pages": counts["pages"] + 1,
-                    "segments": counts["segments"] + len(segments),
-                    "lines": counts["lines"] + len(lines),
-                }
-                if segments_out:
-                    for segment in segments:
-                        row = {"page": path.name, "order": segment.order, "kind": segment.kind, "text": segment.text}
-                        segments_out.write(json.dumps(row, ensure_ascii=False) + "\n")
-                if lines_out:
-                    for line in lines:
-                        lines_out.write(json.dumps(line_row(episode, line), ensure_ascii=False) + "\n")
-    except (SourceError, ShowError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    show = read_show(options.show)
+    paths = [path for where in options.pages for path in find_pages(where)]
+    with ExitStack() as stack:
+        segments_out, lines_out = (
+            stack.enter_context(out.open("w", encoding="utf-8")) if out else None
+            for out in (options.segments, options.lines)
+        )
+        for path in paths:
+            try:
+                segments, printed = parse_page(path.name, path.read_bytes(), show)
+            except ParseError as error:
+                complain(f"{path}: {error}")
+                failed += 1
+                continue
+            episode = normalise(printed, show)
+            lines = [line for line in episode.utterances() if line.text]
+            counts = {
+                "pages": counts["pages"] + 1,
+                "segments": counts["segments"] + len(segments),
+                "lines": counts["lines"] + len(lines),
+            }
+            if segments_out:
+                for segment in segments:
+                    row = {"page": path.name, "order": segment.order, "kind": segment.kind, "text": segment.text}
+                    segments_out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            if lines_out:
+                for line in lines:
+                    lines_out.write(json.dumps(line_row(episode, line), ensure_ascii=False) + "\n")
     counts |= {"pages failed": failed} if failed else {}
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
-    return 2 if failed else 0
+    return BAD_INPUT if failed else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from .command import InputError, did_you_mean
 from .speakers import People, Person
 
 FRIENDS = Path(__file__).parent
@@ -22,10 +22,6 @@ COLUMNS = ["cue", "speaker", "full_name", "episodes"]
 PAGE_KEYS = {"season": int, "episodes": list, "variant": str}
 NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")  # "Harbour Lights" → "harbour-lights"
 URL = re.compile(r"https?://[^\s<>|()\[\]`]+")
-
-
-class ShowError(ValueError):
-    """A show folder that cannot be used; the message names the file, the place in it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ def friends() -> Show:
 
 @cache
 def read_show(folder: Path) -> Show:
-    """The show of a folder. Raises ShowError."""
+    """The show of a folder. Raises InputError."""
     import yaml
 
     facts, table = folder / "show.yaml", folder / "speakers.csv"
@@ -104,18 +100,18 @@ def read_show(folder: Path) -> Show:
         settings = yaml.safe_load(printed.decode("utf-8"))
         people = list(_read_people(table, rows.decode("utf-8-sig")))
     except FileNotFoundError:
-        raise ShowError(f"{facts}: no such file; a show folder holds show.yaml and speakers.csv") from None
+        raise InputError(f"{facts}: no such file; a show folder holds show.yaml and speakers.csv") from None
     except OSError as error:
-        raise ShowError(f"{error.filename}: {error.strerror}") from None
+        raise InputError(f"{error.filename}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ShowError(f"{folder}: show.yaml and speakers.csv must be UTF-8 text: {error}") from None
+        raise InputError(f"{folder}: show.yaml and speakers.csv must be UTF-8 text: {error}") from None
     except yaml.YAMLError as error:
-        raise ShowError(f"{facts}: no YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{facts}: no YAML: {' '.join(str(error).split())}") from None
     fields = _checked(facts, settings, {**TYPES}, required=("title",))
     title = fields["title"].strip()
     archive = fields["archive"]
     if not title or (archive and not (URL.fullmatch(archive) and archive.endswith("/"))):
-        raise ShowError(f"{facts}: title must not be empty, archive must be a web address that ends with /")
+        raise InputError(f"{facts}: title must not be empty, archive must be a web address that ends with /")
     cast = {str(name): str(full or "") for name, full in fields["cast"].items()}
     known = [Person(name, full, (), label) for name, full in cast.items() for label in (name, full) if label]
     return Show(
@@ -144,16 +140,15 @@ TYPES: Mapping[str, type] = {
 def _checked(file: Path, settings: object, types: Mapping[str, type], required: tuple[str, ...]) -> dict[str, Any]:
     """The settings with every key there and of its type."""
     if not isinstance(settings, dict):
-        raise ShowError(f"{file}: must hold keys and values: {', '.join(types)}")
+        raise InputError(f"{file}: must hold keys and values: {', '.join(types)}")
     for name, value in settings.items():
         if name not in types:
-            near = difflib.get_close_matches(str(name), types, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(types)}"
-            raise ShowError(f"{file}: unknown key {name!r} ({hint})")
+            hint = did_you_mean(str(name), types) or f" (known are {', '.join(types)})"
+            raise InputError(f"{file}: unknown key {name!r}{hint}")
         if not isinstance(value, types[name]):
-            raise ShowError(f"{file}: {name} must be of type {types[name].__name__}, not {value!r}")
+            raise InputError(f"{file}: {name} must be of type {types[name].__name__}, not {value!r}")
     if missing := [name for name in required if name not in settings]:
-        raise ShowError(f"{file}: no {missing[0]}; add it")
+        raise InputError(f"{file}: no {missing[0]}; add it")
     return {name: settings.get(name, kind()) for name, kind in types.items()}
 
 
@@ -161,18 +156,18 @@ def _source(file: Path, name: str, page: object) -> Source:
     try:
         fields = _checked(file, page, PAGE_KEYS, required=("season", "episodes"))
         numbers = [int(number) for number in fields["episodes"]]
-    except (ShowError, TypeError, ValueError) as error:
-        raise ShowError(f"{file}: pages: {name}: {str(error).removeprefix(f'{file}: ')}") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{file}: pages: {name}: {str(error).removeprefix(f'{file}: ')}") from None
     return Source(fields["season"], tuple(numbers), fields["variant"])
 
 
 def _read_people(file: Path, text: str) -> list[Person]:
     reader = csv.DictReader(text.splitlines())
     if reader.fieldnames != COLUMNS:
-        raise ShowError(f"{file}: the first line must be {','.join(COLUMNS)}")
+        raise InputError(f"{file}: the first line must be {','.join(COLUMNS)}")
     people = []
     for row in reader:
         if None in row or None in row.values() or not row["cue"] or not row["speaker"]:
-            raise ShowError(f"{file}, line {reader.line_num}: needs {len(COLUMNS)} columns, cue and speaker filled")
+            raise InputError(f"{file}, line {reader.line_num}: needs {len(COLUMNS)} columns, cue and speaker filled")
         people.append(Person(row["speaker"], row["full_name"], tuple(row["episodes"].split()), row["cue"]))
     return people

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from .command import InputError
 from .model import ParseError
 from .show import FRIENDS, Show, Source
 
@@ -13,10 +14,6 @@ SAMPLE = FRIENDS / "sample"
 PAGE_NAME = re.compile(r"(\d\d)(\d\d)(?:-(?:\1)?(\d\d))?")  # 0101, 0212-0213, 0212-13
 LOOSE_NAME = re.compile(r"(?i)\bs(?:eason)?[ _.-]?(\d{1,2})[ _.-]?e(?:pisode)?[ _.-]?(\d{1,2})\b")  # s01e02, S1 E2
 TITLE_NUMBER = re.compile(r"^\s*(\d{1,2})(\d\d)(?:\s*[-–/&]\s*(?:\1)?(\d\d))?\s*[-–:.]\s")  # "908 - The One With …"
-
-
-class SourceError(ValueError):
-    """A folder or file that cannot serve as input; the message names it and the remedy."""
 
 
 def identify(name: str, heading: str, show: Show) -> Source:
@@ -50,13 +47,13 @@ def identify(name: str, heading: str, show: Show) -> Source:
 def find_pages(where: Path) -> list[Path]:
     """The *.html and *.htm files of a folder, sorted by name; a file stands for itself.
 
-    Raises SourceError for a missing path, an empty folder and a folder without pages.
+    Raises InputError for a missing path, an empty folder and a folder without pages.
     """
     if where.is_file():
         return [where]
     if not where.exists():
-        raise SourceError(f"{where}: no such file or folder; give a folder of transcript pages (*.html)")
+        raise InputError(f"{where}: no such file or folder; give a folder of transcript pages (*.html)")
     pages = sorted(path for path in where.iterdir() if path.suffix.lower() in (".html", ".htm") and path.is_file())
     if not pages:
-        raise SourceError(f"{where}: no *.html pages in this folder; friends_corpus.fetch gets them, {SAMPLE} has some")
+        raise InputError(f"{where}: no *.html pages in this folder; friends_corpus.fetch gets them, {SAMPLE} has some")
     return pages

@@ -6,16 +6,16 @@ import json
 import os
 import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tiny import write_model
 
+from friends_corpus.command import InputError
 from train import base_model
 from train.base_model import Device, Source, find_base, load_base, locate, sha256_of
-from train.recipe import InputError, load_recipe, packaged
+from train.recipe import load_recipe, packaged
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
@@ -73,9 +73,8 @@ def test_two_cards_and_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(sys, "argv", ["x", "--dataset", "chunks"])
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    with pytest.raises(InputError, match=r"CUDA_VISIBLE_DEVICES=0 python -m train\.sft --dataset chunks"):
+    with pytest.raises(InputError, match=r"2 GPUs are visible .* put CUDA_VISIBLE_DEVICES=0 before the command"):
         base_model.choose_device(8)
 
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from tiny import write_model, write_voice
 
 from builders.chat import system_message
+from friends_corpus.command import InputError
 from train import chat
-from train.recipe import InputError
 from train.talk import conversation
 from train.talk.conversation import Persona, fitted, own_turn, parse, question, reply
 from train.talk.streaming import answers
@@ -353,16 +353,23 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, 
 @pytest.mark.parametrize(
     ("raised", "code", "says"),
     [
-        pytest.param(KeyboardInterrupt(), 130, "\nerror: interrupted\n", id="ctrl-c"),
-        pytest.param(RuntimeError("CUDA\nout of memory"), 1, "error: CUDA out of memory\n", id="memory"),
-        pytest.param(MemoryError(), 1, "error: no memory left\n", id="memory-of-the-machine"),
+        pytest.param(KeyboardInterrupt(), 130, "error: interrupted; /save keeps a conversation\n", id="ctrl-c"),
+        pytest.param(
+            RuntimeError("CUDA\nout of memory"),
+            1,
+            "error: out of memory: CUDA out of memory; fewer --bits need less\n",
+            id="memory",
+        ),
+        pytest.param(
+            MemoryError(), 1, "error: out of memory; /save keeps a conversation\n", id="memory-of-the-machine"
+        ),
     ],
 )
 def test_how_it_ends(monkeypatch: pytest.MonkeyPatch, capsys: Any, raised: BaseException, code: int, says: str) -> None:
     def fail(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(chat, "chat", fail)
+    monkeypatch.setattr(chat, "load_voices", fail)
     assert chat.main([]) == code
     assert capsys.readouterr().err == says
 

@@ -374,7 +374,10 @@ def test_no_dataset(content: str | None, tmp_path: Path, capsys: pytest.CaptureF
     if content is not None:
         (tmp_path / "manifest.json").write_text(content)
     assert check.main([str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f"error: {tmp_path}: no dataset folder (no manifest.json of ours)\n"
+    assert (
+        capsys.readouterr().err
+        == f"error: {tmp_path}: no dataset folder (no manifest.json of ours); builders.build makes one\n"
+    )
 
 
 @pytest.mark.slow
@@ -386,4 +389,7 @@ def test_as_typed(built: Path) -> None:
     assert run.stdout.endswith("0 violations, 0 warnings\n")
     missing = subprocess.run(command, capture_output=True, text=True, cwd=built.parent)
     assert missing.returncode == 2
-    assert missing.stderr == "error: friends-lines: no dataset folder (no manifest.json of ours)\n"
+    assert (
+        missing.stderr
+        == "error: friends-lines: no dataset folder (no manifest.json of ours); builders.build makes one\n"
+    )

@@ -13,6 +13,7 @@ import pytest
 from test_voices import CONFIGS, write_home
 from tiny import write_dataset
 
+from friends_corpus.command import InputError
 from train import compare
 from train.comparison.arms import check_runs
 from train.comparison.bootstrap import interval
@@ -31,7 +32,6 @@ from train.comparison.verdicts import (
     judge_part,
 )
 from train.prompts import KINDS, Prompt, choose, load_prompts
-from train.recipe import InputError
 from train.voices import BASE, Answer, Voices
 
 pytestmark = pytest.mark.usefixtures("own_environment")

@@ -18,10 +18,11 @@ import pytest
 import yaml
 from tiny import write_dataset, write_model
 
+from friends_corpus.command import InputError
 from train import ranks
 from train.base_model import Base
 from train.checkpoints import fault, newest_good
-from train.recipe import InputError, packaged
+from train.recipe import packaged
 from train.step import Step, lighter, share_out
 
 ROOT = Path(__file__).parent.parent

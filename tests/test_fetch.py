@@ -24,6 +24,7 @@ from real import PAGES
 
 from friends_corpus import archive as archives
 from friends_corpus import fetch as command
+from friends_corpus.command import Failed
 from friends_corpus.download import CheckedBackend, Limits, PageError, is_public
 from friends_corpus.index import read_index
 from friends_corpus.polite import Clock, SiteError
@@ -227,7 +228,7 @@ def test_the_run_stops_when_the_site_serves_nothing_any_more(tmp_path: Path) -> 
     with faulty_site({**site_pages(names), "/": index}) as site:
         for name in names[3:]:
             site.fault(f"/season/{name}.html", faulty.status(503))
-        with pytest.raises(command.FetchError, match=r"failed to serve 5 pages in a row.*kept in"):
+        with pytest.raises(Failed, match=r"failed to serve 5 pages in a row.*kept in"):
             fetch(site, tmp_path, retries=1)
         assert (len(stored(tmp_path)), site.asked("/season/0109.html")) == (3, 0)
 
@@ -743,14 +744,14 @@ def test_every_page_of_the_archive_gets_a_name_of_its_own() -> None:
 
 
 def test_a_page_that_is_no_index_is_an_error(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(command.FetchError, match="no link to a transcript page"):
+    with pytest.raises(Failed, match="no link to a transcript page"):
         fetch(f"{site.url}season/0101.html", tmp_path)
 
 
 @pytest.mark.parametrize("fault", [faulty.status(404), faulty.reset, faulty.redirect("http://127.0.0.2/")])
 def test_without_an_index_there_is_nothing_to_fetch(site: Site, tmp_path: Path, fault: Fault) -> None:
     site.fault("/", fault)
-    with pytest.raises(command.FetchError, match="without the index no page can be fetched"):
+    with pytest.raises(Failed, match="without the index no page can be fetched"):
         fetch(site, tmp_path)
 
 

@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "builders": {"friends_corpus", "cards"},
     "train": {"cards"},
 }
+EVERYBODYS = "friends_corpus.command"  # how a command ends
 ONLY_IN = {"datasets": {"builders", "train"}, "torch": {"train"}, "transformers": {"train"}, "bs4": {"friends_corpus"}}
 COMMANDS = [
     f"{package}.{path.stem}"
@@ -30,7 +31,8 @@ def imports(path: Path, package: str) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(package if node.level else (node.module or "").split(".")[0])
+            absolute = node.module or ""
+            names.add(package if node.level else absolute if absolute == EVERYBODYS else absolute.split(".")[0])
     return names
 
 

@@ -12,10 +12,11 @@ import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, n
 import pytest
 from tiny import make_trainer, write_dataset, write_model
 
+from friends_corpus.command import Failed
 from train import memory, sft
 from train.base_model import Base, Device, find_base, load_base, locate
 from train.checkpoints import newest_good
-from train.memory import OutOfMemory, explained, is_out_of_memory
+from train.memory import explained, is_out_of_memory
 from train.preflight import LIBRARIES, estimate
 from train.recipe import load_recipe
 from train.step import share_out
@@ -70,7 +71,7 @@ def test_what_means_out_of_memory(error: Exception, meant: bool) -> None:
 )
 def test_the_line(monkeypatch: pytest.MonkeyPatch, free: int | None, message: str) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda device: free)
-    with pytest.raises(OutOfMemory) as caught, explained(BASE, share_out(BASE, 1), CPU, lambda: "at step 3 of 12"):
+    with pytest.raises(Failed) as caught, explained(BASE, share_out(BASE, 1), CPU, lambda: "at step 3 of 12"):
         raise MemoryError
     assert str(caught.value).startswith(message)
 

@@ -16,10 +16,10 @@ import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, n
 import pytest
 from tiny import OPENINGS, REPLIES, write_dataset, write_model
 
+from friends_corpus.command import InputError
 from train import gguf_file, merge
 from train.adapter import NEEDED
 from train.base_model import find_base, in_wheel
-from train.recipe import InputError
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parent.parent

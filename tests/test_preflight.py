@@ -10,11 +10,12 @@ import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, n
 import pytest
 from tiny import write_dataset, write_model
 
+from friends_corpus.command import InputError
 from train import preflight, sft
 from train.base_model import Device, find_base, locate
 from train.dry_run import documents, mark
 from train.preflight import Needs, check_bits, check_room, estimate
-from train.recipe import InputError, load_recipe
+from train.recipe import load_recipe
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 CPU = Device("cpu", "CPU", "float32", None)

@@ -126,10 +126,15 @@ def test_reading_back_is_patient_and_exact(
         publish.publish(options, manifest, api, patience)
 
 
+def test_no_dataset_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish.main([str(tmp_path), "ana/x"]) == 2
+    [error] = capsys.readouterr().err.splitlines()
+    assert error == f"error: {tmp_path}: no dataset folder (no manifest.json of ours); builders.build makes one"
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        pytest.param(lambda out: (out / "manifest.json").unlink(), "no dataset folder (no manifest", id="no-manifest"),
         pytest.param(lambda out: (out / "stats.json").write_text("{}"), "not what its manifest says", id="changed"),
         pytest.param(lambda out: (out / "note.txt").write_text("x"), "not what its manifest says", id="another-file"),
         pytest.param(lambda out: (out / "quality.md").unlink(), "not what its manifest says", id="missing"),

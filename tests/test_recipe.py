@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from train.recipe import InputError, Recipe, as_json, load_recipe, packaged
+from friends_corpus.command import InputError
+from train.recipe import Recipe, as_json, load_recipe, packaged
 
 CHUNKS = packaged("recipes")["chunks"].read_text(encoding="utf-8")
 

@@ -19,10 +19,10 @@ import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, n
 import pytest
 from tiny import write_dataset, write_model
 
+from friends_corpus.command import InputError
 from train import sft
 from train.checkpoints import SEAL, checkpoints, fault, newest_good, seal
 from train.output import locked
-from train.recipe import InputError
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parent.parent

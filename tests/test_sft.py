@@ -16,10 +16,11 @@ import pytest
 import yaml
 from tiny import make_trainer, write_dataset, write_model
 
+from friends_corpus.command import InputError
 from train import sft
 from train.dataset import find_data
 from train.output import OURS, check_replaceable, staged
-from train.recipe import InputError, load_recipe
+from train.recipe import load_recipe
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parent.parent

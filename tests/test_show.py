@@ -11,7 +11,8 @@ import pytest
 
 from builders import build, check, explain
 from friends_corpus import parse
-from friends_corpus.show import FRIENDS, ShowError, friends, read_show
+from friends_corpus.command import InputError
+from friends_corpus.show import FRIENDS, friends, read_show
 
 HARBOUR = Path(__file__).parent / "harbour_lights"
 
@@ -149,7 +150,7 @@ def test_bad_show_folders(
         (tmp_path / "show.yaml").write_bytes(yaml if isinstance(yaml, bytes) else yaml.encode())
     if csv is not None:
         (tmp_path / "speakers.csv").write_text(csv)
-    with pytest.raises(ShowError):
+    with pytest.raises(InputError):
         read_show(tmp_path)
     for command in (build, parse):
         arguments = ["--show", str(tmp_path)]

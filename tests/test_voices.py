@@ -11,7 +11,7 @@ import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, n
 import pytest
 from tiny import write_model, write_voice
 
-from train.recipe import InputError
+from friends_corpus.command import InputError
 from train.voices import BASE, Answer, Sampling, Voices, load_voices
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.command import InputError
+
 from .base_model import Base, Source, find_base, locate
-from .recipe import InputError
 
 NEEDED = ("adapter_config.json", "adapter_model.safetensors", "run.json")
 

@@ -19,7 +19,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from .recipe import InputError, did_you_mean, packaged, read_settings
+from friends_corpus.command import InputError, did_you_mean, in_short
+
+from .recipe import packaged, read_settings
 
 BITS = (4, 8, 16, 32)
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -138,7 +140,7 @@ def _at_hub(model: str) -> str | None:
     try:
         return HfApi().model_info(model).sha
     except Exception as error:  # the client's own errors, and those of the HTTP library that it happens to use
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(
             f"no base model {model!r} on the Hub; check the name, your access and the connection "
             f"(HF_HUB_OFFLINE=1 if it is in the cache), or choose --base smollm2-135m ({reason})"
@@ -288,7 +290,7 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
             use_safetensors=True,
         )
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(
             f"cannot load the base model {base.model!r} from {source.described}; check the name and the connection, "
             f"or choose --base smollm2-135m ({reason})"

@@ -28,13 +28,13 @@ from typing import Any
 
 from cards.folder import write_whole
 from cards.render import render
+from friends_corpus.command import Failed, InputError, exit_code, in_short
 
 from .base_model import BITS, Base, Source, choose_device, find_base, load_base, locate, processor
 from .dataset import check_folder, find_data, load_data
 from .output import software
 from .quiet import quiet
-from .recipe import InputError, Recipe, load_recipe, packaged
-from .stop import FAILED, exit_code
+from .recipe import Recipe, load_recipe, packaged
 
 STEPS = 12
 SAME_LOSS = 0.1  # nats: more than the difference between seeds after a few steps
@@ -100,8 +100,7 @@ def bench(args: argparse.Namespace) -> int:
         args.out.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         say(f"wrote     {args.out}")
     if not measured["device"]:
-        print("error: nothing could be measured; the reasons stand above", file=sys.stderr)
-        return FAILED
+        raise Failed("nothing could be measured; the reasons stand above")
     if args.card:
         card = args.card / "README.md"
         write_whole(card, with_block(card.read_text(encoding="utf-8"), measured))
@@ -183,7 +182,7 @@ def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> di
             memory_load = peak_memory(device.kind, reset=True)
             trainer.train()
     except (ImportError, RuntimeError, ValueError, MemoryError) as error:
-        return {"failed": " ".join(str(error).split())[:200] or type(error).__name__}
+        return {"failed": in_short(error) or type(error).__name__}
     logged = [entry for entry in trainer.state.log_history if "loss" in entry]
     timed = logged[-1]["num_tokens"] - logged[0]["num_tokens"]
     return {

@@ -16,12 +16,12 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from friends_corpus.command import Failed, InputError, did_you_mean, exit_code, in_short
+
 from .adapter import read_run
 from .base_model import BITS, find_base
 from .memory import is_out_of_memory
 from .quiet import quiet
-from .recipe import InputError, did_you_mean
-from .stop import BAD_INPUT, FAILED, INTERRUPTED, Failed
 from .talk.conversation import (
     FRIEND,
     SYSTEM,
@@ -48,18 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         with suppress(AttributeError):  # pytest's have none
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        chat(args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except (Failed, RuntimeError, MemoryError) as error:
-        print(f"error: {' '.join(str(error).split())[:300] or 'no memory left'}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("\nerror: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    return exit_code(lambda: chat(args), "/save keeps a conversation")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,7 +95,12 @@ def chat(args: argparse.Namespace) -> None:
         base, place = find_base(args.base or DEFAULT_BASE, args.bits)
         online = place is None and base.wheel is None
     quiet(offline=not online)
-    voices = load_voices(adapters, args.bits, args.base)
+    try:
+        voices = load_voices(adapters, args.bits, args.base)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise Failed(f"out of memory: {in_short(error)}; fewer --bits need less") from None
     wanted = Persona(args.character, args.me, args.system)
     if args.web:
         from .talk.web import serve

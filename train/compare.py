@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cards.folder import write_whole
+from friends_corpus.command import Failed, InputError, exit_code
 
 from .adapter import read_run
 from .base_model import BITS, Device, processor, sha256_of
@@ -35,9 +36,7 @@ from .memory import is_out_of_memory
 from .output import locked, software
 from .prompts import Prompt, choose, load_prompts
 from .quiet import quiet
-from .recipe import InputError
 from .report import write_report
-from .stop import Failed, exit_code
 from .voices import Answer, Sampling, Voices, load_voices
 
 say = partial(print, flush=True)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.command import InputError, did_you_mean, in_short
+
 from .base_model import HUB_ID
-from .recipe import InputError, did_you_mean
 from .rows import as_said, columns_of, fed, is_conversation
 
 DEFAULT = "friends-lines"
@@ -84,7 +85,7 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
     try:
         splits = datasets.load_dataset(str(place), config, revision=revision)
     except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(
             f"cannot load {config!r} of the dataset {name}; build it anew or check --data ({reason})"
         ) from None
@@ -132,7 +133,7 @@ def _on_hub(repo: str) -> tuple[str | None, bytes | None]:
     except EntryNotFoundError:
         return revision, None
     except Exception as error:  # the client's own errors, and those of the HTTP library that it happens to use
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(f"no dataset {repo!r} here or on the Hub; check the name and your access ({reason})") from None
     return revision, Path(path).read_bytes()
 

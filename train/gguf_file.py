@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .recipe import InputError
+from friends_corpus.command import InputError
 
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM")
 # How text is cut before the merges: steps of tokenizer.json → llama.cpp's name for them

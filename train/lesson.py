@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from friends_corpus.command import FAILED, InputError, did_you_mean, exit_code
+
 from . import faults
-from .recipe import InputError, did_you_mean
-from .stop import FAILED, exit_code
 
 SAMPLE = Path(__file__).parents[1] / "friends_corpus" / "sample"
 FORMATS = ("lines", "named_lines", "chunks", "chat")

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from friends_corpus.command import Failed
+
 from .base_model import Base, Device
 from .preflight import GB, free_memory
 from .step import Step, lighter
 
 # how the allocators say it: PyTorch's on a CPU, CUDA and its libraries
 SAID = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-
-
-class OutOfMemory(Exception):
-    """A device has too little memory for what was asked; the message is the line to print."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -30,7 +28,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def explained(base: Base, step: Step, device: Device, when: Callable[[], str]) -> Iterator[None]:
-    """Turns an error of the allocator into OutOfMemory; `when` says where in the run, "at step 3 of 12"."""
+    """Turns an error of the allocator into Failed; `when` says where in the run, "at step 3 of 12"."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
@@ -38,4 +36,4 @@ def explained(base: Base, step: Step, device: Device, when: Callable[[], str]) -
             raise
         free = free_memory(device)
         left = f", with {free / GB:.1f} GB of {device.kind} memory free" if free is not None else ""
-        raise OutOfMemory(f"out of memory {when()}{left}; {lighter(step, base)}") from None
+        raise Failed(f"out of memory {when()}{left}; {lighter(step, base)}", own=True) from None

@@ -23,15 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from cards.render import render
+from friends_corpus.command import Failed, InputError, exit_code, in_short
 
 from .adapter import find_source, read_run
 from .base_model import Device, Source, choose_device, in_wheel, load_base
 from .dataset import DEFAULT, check_folder, find_data, held_out, load_data
 from .output import TOKENIZER, locked, software, staged
 from .quiet import quiet
-from .recipe import InputError
 from .rows import asked, fed, messages_of
-from .stop import Failed, exit_code
 
 DTYPES = ("float16", "bfloat16")
 RECORD = "merge.json"
@@ -145,7 +144,7 @@ def merge(args: argparse.Namespace) -> None:
                 target.with_name("Modelfile").write_text(text, encoding="utf-8")
             write_record(staging, adapter, run, args.dtype, weights, changed, described, gguf.name if gguf else None)
     except (OSError, RuntimeError, MemoryError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise Failed(f"{output} could not be written: {reason}; make room or choose another --output") from None
     say(f"wrote     {output} ({sum(path.stat().st_size for path in output.iterdir()) / 1e6:,.0f} MB)")
     if gguf:

@@ -15,10 +15,10 @@ from typing import Any
 
 from cards import folder
 from cards.render import render
+from friends_corpus.command import InputError
 
 from .checkpoints import checkpoints, differences, is_bad, is_checkpoint, newest_good, remove, run_of, step_of
 from .plot import draw_losses
-from .recipe import InputError
 from .rows import messages_of
 
 LIBRARIES = (

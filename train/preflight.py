@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.command import InputError, in_short
+
 from .base_model import Base, Device, Source
 from .ranks import count
-from .recipe import InputError, Recipe
+from .recipe import Recipe
 
 GB = 1e9
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -65,7 +67,7 @@ def check_bits(bits: int, device: Device) -> None:
         if x.grad is None or not bool(torch.isfinite(x.grad).all()):
             raise RuntimeError("the gradient is no number")
     except (RuntimeError, ImportError, AttributeError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = in_short(error)
         raise InputError(
             f"{bits} bits do not work on this {device.kind} ({reason}); try --bits 16 or --bits 32"
         ) from None
@@ -92,7 +94,7 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
     try:
         config = AutoConfig.from_pretrained(place, revision=source.revision)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(f"cannot read the configuration of the base model {base.model!r}: {reason}") from None
     with torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(config)

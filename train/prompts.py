@@ -10,7 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from .recipe import InputError, convert, did_you_mean
+from friends_corpus.command import InputError, did_you_mean, in_short
+
+from .recipe import convert
 
 KINDS = ("persona", "identity", "question", "small_talk", "instruction")
 ON_TOPIC = ("question", "instruction")  # those whose answer should come back to their words
@@ -44,7 +46,7 @@ def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     try:
         loaded = yaml.safe_load(place.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = in_short(error)
         raise InputError(
             f"cannot read the prompts in {place}: {reason}; write a list as in train/prompts.yaml"
         ) from None

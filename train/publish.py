@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from cards.outgoing import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
 from cards.release import add_options, connect, open_repo, release, repo_id, show
+from friends_corpus.command import FAILED, complain, exit_code
 
 from .base_model import HUB_ID
 from .output import OURS, TOKENIZER
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from cards.hub import Patience, Repo
 
-FAILED, INTERRUPTED = 1, 130
 NEEDED = ("adapter_model.safetensors", "adapter_config.json", "run.json", "README.md", "tokenizer_config.json")
 MARKER = "adapter_config.json"
 VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
@@ -57,18 +57,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from cards.hub import Patience
 
-    try:
-        publish(options, connect(), Patience())
-    except ReleaseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if options.outs:
-            whole = f"complete in {', '.join(map(str, options.outs))}"
-            print(f"all is {whole}; to try again: python -m train.publish {shlex.join(given)}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("error: interrupted; what was published by then is whole, run the command again", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    def work() -> int:
+        try:
+            publish(options, connect(), Patience())
+        except ReleaseError as error:
+            complain(error)
+            if options.outs:
+                whole = f"complete in {', '.join(map(str, options.outs))}"
+                print(f"all is {whole}; to try again: python -m train.publish {shlex.join(given)}", file=sys.stderr)
+            return FAILED
+        return 0
+
+    return exit_code(work, "what was published by then is whole, run the command again")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -20,8 +20,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
+from friends_corpus.command import InputError
+
 from .base_model import Base
-from .recipe import InputError
 from .step import divisors
 
 Made = TypeVar("Made")

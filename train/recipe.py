@@ -6,9 +6,8 @@ line overrides the common ones. Nothing heavy is imported here.
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,12 +16,10 @@ from typing import Any, TypeVar
 
 import yaml
 
+from friends_corpus.command import InputError, did_you_mean
+
 PACKINGS = ("bfd_split", "bfd", "none")
 SCHEDULES = ("constant_with_warmup", "cosine", "linear")
-
-
-class InputError(ValueError):
-    """A mistake in what the user asked for: one line that names the thing and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +61,6 @@ def packaged(folder: str) -> dict[str, Traversable]:
     """
     found = (files(__package__) / folder).iterdir()
     return {path.name.removesuffix(".yaml"): path for path in found if path.name.endswith(".yaml")}
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint in brackets, or nothing.
-
-    >>> did_you_mean("lora_rnak", ["lora_rank", "seed"])
-    " (did you mean 'lora_rank'?)"
-    >>> did_you_mean("zzz", ["lora_rank", "seed"])
-    ''
-    """
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def load_recipe(dataset: str | None, path: Path | None, overrides: Mapping[str, Any]) -> Recipe:

@@ -21,10 +21,9 @@ from typing import Any
 
 from cards.folder import write_whole
 from cards.render import render
+from friends_corpus.command import InputError, exit_code
 
 from .comparison.intervals import amount, plot, worded, worded_difference
-from .recipe import InputError
-from .stop import exit_code
 from .voices import BASE
 
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?", "left out": "–"}

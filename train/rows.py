@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .recipe import InputError
+from friends_corpus.command import InputError
 
 COMPLETION = "completion"  # the column to learn where a row is a prompt and its completion
 IGNORED = -100  # the label of a token that is fed and not learnt

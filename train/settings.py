@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.command import InputError, did_you_mean
+
 from .base_model import Base, Device
-from .recipe import InputError, Recipe, did_you_mean
+from .recipe import Recipe
 
 
 def sft_config(

@@ -19,11 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from friends_corpus.command import BAD_INPUT, FAILED, INTERRUPTED, Failed, InputError, in_short
+
 from . import ranks
 from .base_model import BITS, choose_device, find_base, load_base, locate
 from .dataset import check_folder, find_data, held_out, load_data
 from .facts import facts_of, results_of
-from .memory import OutOfMemory, explained
+from .memory import explained
 from .output import (
     LIVE,
     check_replaceable,
@@ -36,14 +38,13 @@ from .output import (
 )
 from .preflight import check_bits, check_files, check_room, estimate
 from .quiet import quiet
-from .recipe import InputError, load_recipe, packaged
+from .recipe import load_recipe, packaged
 from .rows import check_fed
 from .settings import describe_adapter, lora_config, sft_config
 from .step import share_out
-from .stop import Failed, Stop, Terminated
+from .stop import RESUMABLE, Stop, Terminated
 
 OVERRIDABLE = ("base", "max_steps", "max_tokens", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
-RESUMABLE = 75  # the exit code of a run that SIGTERM ended: EX_TEMPFAIL, try again
 say = partial(print, flush=True)
 
 
@@ -150,24 +151,21 @@ def main(argv: list[str] | None = None) -> int:
             return publish(str(output), args.push_to, environment=environment)
     except InputError as error:
         ranks.complain(str(error))
-        return 2
+        return BAD_INPUT
     except Failed as error:
         ranks.complain(str(error), error.own)
         return error.code
-    except OutOfMemory as error:
-        ranks.complain(str(error), own=True)
-        return 1
     except Terminated:
         ranks.complain("ended by SIGTERM; what was saved is still there, --resume goes on from it")
         return RESUMABLE
     except KeyboardInterrupt:
         ranks.complain("interrupted; what was saved is still there, --resume goes on from it")
-        return 130
+        return INTERRUPTED
     except RuntimeError as error:
         if ranks.count() == 1 or not ranks.is_peer_gone(error):
             raise
         ranks.complain("another rank ended and says why; what was saved is still there, --resume goes on from it", True)
-        return 1
+        return FAILED
     return 0
 
 
@@ -306,7 +304,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     try:
         ranks.from_first(write)
     except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise Failed(
             f"{output} could not be written: {reason}; make room and add --resume: it is all trained"
         ) from None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from friends_corpus.command import InputError
+
 from .base_model import BITS, Base
-from .recipe import InputError
 
 
 @dataclass(frozen=True)

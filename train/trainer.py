@@ -36,6 +36,8 @@ from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 from safetensors import SafetensorError
 from trl.trainer.sft_trainer import SFTTrainer
 
+from friends_corpus.command import in_short
+
 from .checkpoints import seal
 from .ranks import most
 from .recipe import Recipe
@@ -139,7 +141,7 @@ def whole_or_gone(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(folder, ignore_errors=True)  # half of it would only take space
-        raise NotSaved(f"{folder} could not be written: {' '.join(str(error).split())[:200]}") from error
+        raise NotSaved(f"{folder} could not be written: {in_short(error)}") from error
 
 
 @contextmanager

@@ -16,9 +16,10 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
+from friends_corpus.command import InputError, did_you_mean, in_short
+
 from .adapter import find_source, read_run
 from .base_model import Base, Device, Source, choose_device, find_base, load_base, locate
-from .recipe import InputError, did_you_mean
 
 BASE = "base"
 DEFAULT_BASE = "smollm2-135m"
@@ -213,7 +214,7 @@ class Voices:
                     self.model.delete_adapter(inner)
             elif isinstance(self.model, PeftModel):
                 self.model = self.model.unload()
-            reason = " ".join(str(error).split())[:200]
+            reason = in_short(error)
             raise InputError(f"the adapter {folder} cannot be loaded: {reason}; train it again") from None
         as_trained(self.model)
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..recipe import InputError, did_you_mean
+from friends_corpus.command import InputError, did_you_mean
+
 from ..voices import BASE, with_values
 from .verdicts import ARMS
 

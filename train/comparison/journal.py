@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.command import InputError
+
 from ..checkpoints import differences
-from ..recipe import InputError
 
 Key = tuple[Any, ...]  # texts and numbers
 

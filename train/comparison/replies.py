@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from friends_corpus.command import InputError, in_short
+
 from ..base_model import sha256_of
 from ..dataset import DEFAULT, find_data
-from ..recipe import InputError
 from ..voices import Voices
 from .bootstrap import FEWEST
 from .journal import Journal
@@ -80,7 +81,7 @@ def load_replies(place: Path | str, most: int) -> list[Reply]:
         rows: Any = datasets.load_dataset(str(place), CONFIG, split="+".join(splits_of(place)))
         rows = rows.select_columns(["id", "prompt", "completion"])
     except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(
             f"cannot load the config {CONFIG!r} of {place}; build it anew or leave out --data ({reason})"
         ) from None

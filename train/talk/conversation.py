@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cards.render import cell
+from friends_corpus.command import InputError, did_you_mean
 
-from ..recipe import InputError, did_you_mean
 from ..turns import are_same, cue, may_become_cue
 
 SYSTEM = "You are {character} from Friends. You are talking with {user}."  # as in the rows of the dataset's config chat

@@ -11,7 +11,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from ..recipe import InputError
+from friends_corpus.command import InputError, in_short
+
 from ..voices import BASE, Sampling, Voices
 from .columns import card, columns, told
 from .conversation import FRIEND, FRIENDS, Message, Persona, answered, named_folder, question, reply
@@ -68,7 +69,7 @@ class Page:
                     yield "", columns(now, growing=True), said | now
             yield "", columns(now), said | now
         except (InputError, RuntimeError) as error:
-            gr.Warning(" ".join(str(error).split())[:300])
+            gr.Warning(in_short(error))
             yield text, columns(before), said | before
 
     def load(self, typed: str) -> tuple[Any, str, str]:

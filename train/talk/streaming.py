@@ -11,7 +11,8 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from ..recipe import InputError
+from friends_corpus.command import InputError
+
 from ..voices import Sampling, Voices
 from .conversation import SCRIPTS, Message, Persona, clean, fitted, for_model, own_turn
 

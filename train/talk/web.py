@@ -12,8 +12,8 @@ from contextlib import closing
 from threading import Event
 from typing import Any
 
-from ..recipe import InputError
-from ..stop import Failed
+from friends_corpus.command import Failed, InputError
+
 from ..voices import Sampling, Voices
 from .columns import CSS
 from .conversation import Persona

@@ -1,0 +1,83 @@
+"""How every command ends: with exit code 0, or after one line on stderr: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes
+PIPE_CLOSED = 128 + signal.SIGPIPE
+
+
+class InputError(ValueError):
+    """What was asked or given cannot be worked with; each argument is a line to print. Exit code 2."""
+
+
+class Failed(Exception):
+    """A command ended before its end; the message is the line to print, `code` the exit code.
+
+    `own`: of several ranks of a training only this one may know.
+    """
+
+    def __init__(self, message: str, code: int = FAILED, own: bool = False) -> None:
+        super().__init__(message)
+        self.code, self.own = code, own
+
+
+def exit_code(work: Callable[[], int | None], kept: str, out: Path | None = None) -> int:
+    """Does a command's work and returns its exit code; all but 0 after one line on stderr.
+
+    `kept` says what is left where it is interrupted or a disk fails, `out` is where it writes, for errors that name
+    no file. A reader that has enough (`| head`) ends it quietly.
+
+    >>> exit_code(lambda: None, "nothing was written")
+    0
+    """
+    try:
+        code = work() or 0
+        sys.stdout.flush()  # or the closed pipe is found too late, by Python itself
+        return code
+    except InputError as error:
+        return complain(*error.args)
+    except Failed as error:
+        return complain(str(error), code=error.code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+        return PIPE_CLOSED
+    except OSError as error:
+        place = error.filename or out
+        return complain(f"{f'{place}: ' if place else ''}{error.strerror or error}; {kept}", code=FAILED)
+    except MemoryError:
+        return complain(f"out of memory; {kept}", code=FAILED)
+    except KeyboardInterrupt:
+        return complain(f"interrupted; {kept}", code=INTERRUPTED)
+
+
+def complain(*problems: object, code: int = BAD_INPUT) -> int:
+    """One line each on stderr; gives the exit code back."""
+    for problem in problems:
+        print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)
+    return code
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint at the closest known name, or nothing.
+
+    >>> did_you_mean("lora_rnak", ["lora_rank", "seed"])
+    " (did you mean 'lora_rank'?)"
+    """
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def in_short(error: BaseException, most: int = 200) -> str:
+    """The message of somebody else's error on one line.
+
+    >>> in_short(ValueError("no\\n  number"))
+    'no number'
+    """
+    return " ".join(str(error).split())[:most]
