@@ -202,15 +202,29 @@ def test_an_answer_can_be_stopped_and_a_question_that_is_none_is_refused(voices:
     slowly = voices.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))  # 80 s for all tokens
     browser.get_by_placeholder("Say something").press("Enter")
     browser.locator(".columns p.friend").wait_for()
+    browser.get_by_placeholder("Say something").fill("Again?")  # while it answers
     browser.get_by_role("button", name="Stop").click()
     [stopped] = whole(browser)
     slowly.remove()
     assert len(stopped) < 500  # of 400 tokens
     browser.get_by_label("number input for Tokens, at most").fill("5")
     assert whole(browser) == [stopped]
-    browser.get_by_placeholder("Say something").fill("Again?")
     browser.get_by_role("button", name="Ask", exact=True).click()
     browser.locator(".columns[aria-busy=false] p.you:text('Again?') + p.friend").wait_for()
+
+
+def test_starting_again_ends_the_answer(voices: Voices, browser: Any) -> None:
+    browser.get_by_placeholder("Say something").fill(QUESTION)
+    slowly = voices.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))
+    browser.get_by_placeholder("Say something").press("Enter")
+    browser.locator(".columns p.friend").wait_for()
+    browser.get_by_role("button", name="Start again").click()
+    browser.locator(".columns[aria-busy=false] .nobody").wait_for()
+    slowly.remove()
+    assert whole(browser) == []
+    browser.reload()
+    assert whole(browser) == []
+    assert len(ask(browser, "Hey.", answers=1)) == 1
 
 
 @pytest.mark.parametrize("port", [pytest.param(-1, id="none"), pytest.param(99999, id="too-large")])

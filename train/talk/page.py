@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from friends_corpus.command import InputError, in_short
 
@@ -21,6 +22,7 @@ from .streaming import answers, check_sampling
 ONE, ALL = "Talk to one", "Ask all at once"
 NOBODY = "nobody in particular"
 VOICE = 1  # its place among what is chosen
+STOP, FORGET = "stop", "forget"  # how an answer can be made to end
 Histories = dict[str, list[Message]]  # voice → what was said to it and by it
 
 
@@ -29,6 +31,7 @@ class Page:
 
     def __init__(self, voices: Voices, wanted: Persona, sampling: Sampling) -> None:
         self.voices, self.wanted, self.sampling = voices, wanted, sampling
+        self.ending: dict[str, str] = {}  # session that is being answered → nothing, STOP or FORGET
 
     def visible(self, mode: str, voice: str) -> list[str]:
         """The voices that are shown, and asked."""
@@ -49,28 +52,54 @@ class Page:
             return told(f"{folder} has no README.md.")
 
     def hear(
-        self, text: str, mode: str, voice: str, plays: str, heat: float, tokens: int, seed: int, said: Histories
-    ) -> Iterator[tuple[str, str, Histories]]:
-        """Asks whom is visible; yields the question box, the columns and what was said, as the answers grow."""
+        self,
+        text: str,
+        mode: str,
+        voice: str,
+        plays: str,
+        heat: float,
+        tokens: int,
+        seed: int,
+        said: Histories,
+        session: str,
+    ) -> Iterator[tuple[Any, str, Histories]]:
+        """Asks whom is visible; yields the question box, the columns and what was said, as the answers grow.
+
+        Ends early where `end` says so: Gradio's own way to cancel leaves the button dead if no word has come yet.
+        """
         import gradio as gr
 
         friend = "" if plays in (NOBODY, None) else plays.strip()
         before = {name: answered(said.get(name, [])) for name in self.visible(mode, voice)}
         asked = {name: [*history, question(text.strip())] for name, history in before.items()}
         persona = replace(self.wanted, character=friend)
+        self.ending[session] = ""
         try:
             if not text.strip():
                 raise InputError("nothing was asked; say something first")
             sampling = check_sampling(replace(self.sampling, temperature=heat, tokens=int(tokens), seed=int(seed or 0)))
             with closing(answers(self.voices, list(asked.items()), persona, sampling)) as growing:
+                box: Any = ""  # emptied once: what is typed while the answer grows is the next question
                 for texts in growing:
                     replies = [reply(answer, name, friend) for name, answer in zip(asked, texts, strict=True)]
                     now = {name: [*asked[name], last] for name, last in zip(asked, replies, strict=True)}
-                    yield "", columns(now, growing=True), said | now
-            yield "", columns(now), said | now
+                    yield box, columns(now, growing=True), said | now
+                    box = gr.skip()
+                    if self.ending[session]:
+                        break
+            if self.ending[session] == FORGET:
+                now = {name: [] for name in asked}
+            yield box, columns(now), said | now
         except (InputError, RuntimeError) as error:
             gr.Warning(in_short(error))
             yield text, columns(before), said | before
+        finally:
+            self.ending.pop(session, None)
+
+    def end(self, session: str, how: str = STOP) -> None:
+        """Ends the answer that is growing, if one is."""
+        if session in self.ending:
+            self.ending[session] = how
 
     def load(self, typed: str) -> tuple[Any, str, str]:
         """One more voice, from its folder: the list of voices, the box it was typed into, and what happened."""
@@ -83,8 +112,9 @@ class Page:
             return gr.skip(), typed, told(str(error), wrong=True)
         return gr.update(choices=list(self.voices.names), value=name), "", told(f"{name} is loaded and answers now.")
 
-    def forget(self, mode: str, voice: str, said: Histories) -> tuple[str, Histories]:
+    def forget(self, mode: str, voice: str, said: Histories, session: str) -> tuple[str, Histories]:
         """The columns empty again, and what was said to the others."""
+        self.end(session, FORGET)
         gone = self.visible(mode, voice)
         kept = {name: history for name, history in said.items() if name not in gone}
         return self.show(mode, voice, kept), kept
@@ -121,6 +151,7 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
     first = it.first_choice()
     with gr.Blocks(title="Talk to a Friend", analytics_enabled=False) as page:
         said = gr.BrowserState({}, storage_key="friends-corpus-said", secret="friends-corpus")
+        session = gr.State(lambda: uuid4().hex)
         kept = gr.BrowserState([], storage_key="friends-corpus-chosen", secret="friends-corpus")
         with gr.Column(visible=False) as body:  # until it is as it was left: who chooses earlier would be overruled
             gr.HTML(it.head())
@@ -154,10 +185,9 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
         gr.on([part.change for part in chosen], lambda *values: list(values), chosen, kept, **private)
         gr.on([mode.change, voice.change], it.show, seen, shown, **private)
         voice.change(it.card, voice, about, **private)
-        asking = gr.on([ask.click, text.submit], it.hear, [text, *chosen, said], [text, shown, said], **private)
-        # two steps each: after a cancel an answer's last words may still come, and would stand over what is shown
-        stop.click(None, cancels=[asking], **private).then(it.show, seen, shown, **private)
-        reset.click(None, cancels=[asking], **private).then(it.forget, seen, [shown, said], **private)
+        gr.on([ask.click, text.submit], it.hear, [text, *chosen, said, session], [text, shown, said], **private)
+        stop.click(it.end, session, None, **private)
+        reset.click(it.forget, [*seen, session], [shown, said], **private)
         if loading:
             gr.on([add.click, typed.submit], it.load, typed, [voice, typed, outcome], **private)
     return page
