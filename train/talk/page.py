@@ -6,6 +6,7 @@ Imports nothing heavy until a page is made.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,7 +23,6 @@ from .streaming import answers, check_sampling
 ONE, ALL = "Talk to one", "Ask all at once"
 NOBODY = "nobody in particular"
 VOICE = 1  # its place among what is chosen
-STOP, FORGET = "stop", "forget"  # how an answer can be made to end
 Histories = dict[str, list[Message]]  # voice → what was said to it and by it
 
 
@@ -31,7 +31,8 @@ class Page:
 
     def __init__(self, voices: Voices, wanted: Persona, sampling: Sampling) -> None:
         self.voices, self.wanted, self.sampling = voices, wanted, sampling
-        self.ending: dict[str, str] = {}  # session that is being answered → nothing, STOP or FORGET
+        self.answering: set[str] = set()  # sessions that are being answered now
+        self.ended: set[str] = set()  # those whose answer is to end
 
     def visible(self, mode: str, voice: str) -> list[str]:
         """The voices that are shown, and asked."""
@@ -73,7 +74,7 @@ class Page:
         before = {name: answered(said.get(name, [])) for name in self.visible(mode, voice)}
         asked = {name: [*history, question(text.strip())] for name, history in before.items()}
         persona = replace(self.wanted, character=friend)
-        self.ending[session] = ""
+        self.answering.add(session)
         try:
             if not text.strip():
                 raise InputError("nothing was asked; say something first")
@@ -85,21 +86,21 @@ class Page:
                     now = {name: [*asked[name], last] for name, last in zip(asked, replies, strict=True)}
                     yield box, columns(now, growing=True), said | now
                     box = gr.skip()
-                    if self.ending[session]:
+                    if session in self.ended:
                         break
-            if self.ending[session] == FORGET:
-                now = {name: [] for name in asked}
             yield box, columns(now), said | now
         except (InputError, RuntimeError) as error:
             gr.Warning(in_short(error))
             yield text, columns(before), said | before
         finally:
-            self.ending.pop(session, None)
+            self.answering.discard(session)
 
-    def end(self, session: str, how: str = STOP) -> None:
-        """Ends the answer that is growing, if one is."""
-        if session in self.ending:
-            self.ending[session] = how
+    def end(self, session: str) -> None:
+        """Ends the answer that is growing, if one is, and waits for its last words."""
+        self.ended.add(session)
+        while session in self.answering:
+            time.sleep(0.05)
+        self.ended.discard(session)
 
     def load(self, typed: str) -> tuple[Any, str, str]:
         """One more voice, from its folder: the list of voices, the box it was typed into, and what happened."""
@@ -114,7 +115,7 @@ class Page:
 
     def forget(self, mode: str, voice: str, said: Histories, session: str) -> tuple[str, Histories]:
         """The columns empty again, and what was said to the others."""
-        self.end(session, FORGET)
+        self.end(session)
         gone = self.visible(mode, voice)
         kept = {name: history for name, history in said.items() if name not in gone}
         return self.show(mode, voice, kept), kept
