@@ -86,6 +86,25 @@ def runs(words: list[str], length: int) -> set[tuple[str, ...]]:
     return {tuple(words[start : start + length]) for start in range(len(words) - length + 1)}
 
 
+def compare(work: Path) -> None:
+    """All arms; answers that are there are counted and not asked again."""
+    adapters = [f"{name}={work / 'adapters' / name}" for name in ARMS]
+    data = work / "friends-lines"
+    run("train.compare", "--adapters", *adapters, "--data", data, *ASKED, "--out", work / "report")
+
+
+def to_commit(work: Path) -> dict[str, Any]:
+    """The results, with the answers of the first seed alone, and without any that quotes a line of a transcript."""
+    data = work / "friends-lines"
+    results: dict[str, Any] = json.loads((work / "report" / "results.json").read_text(encoding="utf-8"))
+    results["pages"] = len(json.loads((data / "manifest.json").read_text(encoding="utf-8"))["pages"])
+    results["samples"] = [sample for sample in results["samples"] if sample["seed"] == 0]
+    lines = pd.read_parquet(data / "lines", columns=["text", "text_with_directions"])
+    for sample in quoting(results["samples"], [*lines["text"], *lines["text_with_directions"]]):
+        sample["text"] = "[left out: it has words of a transcript]"
+    return results
+
+
 def main() -> None:
     import torch
 
@@ -99,20 +118,14 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    data, report = work / "friends-lines", work / "report"
+    data = work / "friends-lines"
     run("builders.build", "--pages", options.pages.resolve(), "--out", data)
     gpu = torch.cuda.is_available()
     threads = None if gpu else max(1, (os.cpu_count() or 1) // 2)
     with ThreadPoolExecutor(1 if gpu else 2) as pool:
         list(pool.map(lambda name: train(name, data, options.tokens, work, threads), reversed(ARMS)))  # longest first
-    adapters = [f"{name}={work / 'adapters' / name}" for name in ARMS]
-    run("train.compare", "--adapters", *adapters, "--data", data, *ASKED, "--out", report)
-    results = json.loads((report / "results.json").read_text(encoding="utf-8"))
-    results["pages"] = len(json.loads((data / "manifest.json").read_text(encoding="utf-8"))["pages"])
-    results["samples"] = [sample for sample in results["samples"] if sample["seed"] == 0]
-    lines = pd.read_parquet(data / "lines", columns=["text", "text_with_directions"])
-    for sample in quoting(results["samples"], [*lines["text"], *lines["text_with_directions"]]):
-        sample["text"] = "[left out: it has words of a transcript]"
+    compare(work)
+    results = to_commit(work)
     slug = re.sub(r"[^a-z0-9]+", "-", results["device"].partition(" (")[0].lower()).strip("-")
     out = options.out or ROOT / "benchmarks" / "results" / f"experiment-{slug}.json"
     out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

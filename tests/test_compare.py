@@ -119,6 +119,12 @@ def test_budgets(tokens: tuple[int | None, int | None], ok: bool) -> None:
         assert "did not learn equally many tokens" in check_runs(runs, any_budget=True)[0]
 
 
+def test_unequal_steps_are_noted() -> None:
+    runs = {name: run_of(name, 100_000) | {"steps": steps} for name, steps in (("lines", 200), ("chat", 1200))}
+    [note] = check_runs(runs, any_budget=False)
+    assert "took unequal numbers of steps: lines 200, chat 1200" in note
+
+
 def test_names_of_arms() -> None:
     with pytest.raises(InputError, match="the adapter called lines learnt the dataset 'chunks'"):
         check_runs({"lines": run_of("chunks", 1)}, any_budget=False)
@@ -205,7 +211,7 @@ def test_means(values: list[float], weights: list[float] | None, mean: float | N
         pytest.param(-0.2, -0.1, "not supported", "supported", "not supported", id="below"),
         pytest.param(-0.2, 0.2, "undecided", "undecided", "undecided", id="wide"),
         pytest.param(-0.01, 0.01, "not supported", "not supported", "supported", id="none-to-speak-of"),
-        pytest.param(0.01, 0.02, "supported", "not supported", "supported", id="small-and-sure"),
+        pytest.param(0.01, 0.02, "not supported", "not supported", "supported", id="sure-and-too-small"),
         pytest.param(0.0, 0.2, "undecided", "not supported", "supported", id="from-zero"),
         pytest.param(-0.2, 0.01, "not supported", "undecided", "undecided", id="hardly-above"),
     ],
@@ -288,7 +294,7 @@ def test_claims_whose_arms_are_missing_are_left_out() -> None:
     assert len(found) == len(CLAIMS)
     left_out = [claim for claim, verdict in found.items() if verdict["verdict"] == "left out"]
     assert left_out == [CLAIMS[number].text for number in (0, 1, 2, 5, 6)]
-    assert found[CLAIMS[1].text]["note"] == "it needs named_lines or chunks among the adapters"
+    assert found[CLAIMS[1].text]["note"] == "it needs named_lines among the adapters"
     assert found[CLAIMS[0].text]["note"] == "reply_loss was not measured"
 
 
@@ -421,7 +427,7 @@ def test_the_results(home: Path) -> None:
     assert re.search(r"\(CPU, \d+ threads\)$", results["device"])
     assert list(results["variants"]) == names
     for metrics in results["variants"].values():
-        assert set(metrics) == {*METRICS, "reply_loss"} - {"overlap"}  # too few questions among 14 prompts
+        assert set(metrics) == {*METRICS, "reply_loss"} - {"overlap", "early_overlap"}  # too few questions among 14 prompts
         assert all(of["low"] <= of["mean"] <= of["high"] for of in metrics.values())
     assert list(results["metrics"]) == [*METRICS, "reply_loss"]
     assert {verdict["claim"] for verdict in results["verdicts"]} == {claim.text for claim in CLAIMS}

@@ -157,7 +157,8 @@ def test_the_page_says_what_was_found(page: BeautifulSoup) -> None:
     assert "points [−25.0, −15.0]; it is not higher by as much as would matter (5 points)." in cards[1]
     assert "+1.0 points [−4.0, +6.0]; it may be nothing, or enough to matter (5 points)." in cards[2]
     assert (
-        "script <i>format</i>: chunks against base, +20.0 points [+15.0, +25.0]; all of it is above zero." in cards[2]
+        "Supported. script <i>format</i>: chunks against base, +20.0 points [+15.0, +25.0]; all of it is above zero."
+        in cards[2]
     )
     assert cards[3] == "– left out conversation is better Tested: s4. loss of real replies: left out, it needs | chat."
     assert [len(card.select("svg")) for card in page.select(".verdict")] == [1, 1, 2, 0]

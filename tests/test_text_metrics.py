@@ -27,6 +27,10 @@ from train.turns import cue, may_become_cue, turns
         ),
         pytest.param("Chandler and Joey: No!", ["Chandler", "Joey"], id="together"),
         pytest.param("Monica, Ross & Rachel: No!", ["Monica", "Ross", "Rachel"], id="three-together"),
+        pytest.param("Chandler, Joey, and Ross: No!", ["Chandler", "Joey", "Ross"], id="three-with-a-comma"),
+        pytest.param("JOEY : Hey!\nRoss (laughing) : What?", ["JOEY", "Ross"], id="space-before-the-colon"),
+        pytest.param("A Lost Raptor: A Hero in Need of a Buck", [], id="headline"),
+        pytest.param("Joey: Oh My God!", ["Joey"], id="speech-in-capitals"),
         pytest.param("Zoë: Hé!\nÉmile: Ça va?", ["Zoë", "Émile"], id="non-ascii"),
         pytest.param("joey: hey", [], id="small-letters"),
         pytest.param("Joey: ", [], id="nothing-said"),
@@ -55,7 +59,14 @@ def test_turns(text: str, names: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Joey: Hey!", "**Chandler and Joey** (together): No!", "Passenger #1: Hm?", "Monica, Ross: Hi!", "Mrs. O’Hara:"],
+    [
+        "Joey: Hey!",
+        "**Chandler and Joey** (together): No!",
+        "Passenger #1: Hm?",
+        "Monica, Ross: Hi!",
+        "Mrs. O’Hara:",
+        "Ross (laughing) : Hm?",
+    ],
 )
 def test_a_cue_may_become_one_at_every_letter(text: str) -> None:
     found = cue(text)
@@ -84,6 +95,10 @@ def test_other_people(plays: str | None, user: str | None, speakers: int, turns:
     assert count.user_turns(SCENE, user) == for_the_user
 
 
+def test_two_names_of_one_person() -> None:
+    assert count.other_speakers("Ross Geller: Hey!\nRoss: Hm?\nJoey: Hey!", None, None) == 2
+
+
 @pytest.mark.parametrize("name", ["Assistant", "AI", "Chatbot", "Captain", "Finch"])
 def test_the_assistant_by_another_name_is_nobody_else(name: str) -> None:
     assert count.other_turns(f"{name}: Aye.", "Captain Finch", None) == 0
@@ -101,6 +116,10 @@ def test_the_assistant_by_another_name_is_nobody_else(name: str) -> None:
         pytest.param("*waves* Hi!", True, id="stars"),
         pytest.param("Hi! *waves and smiles*", True, id="stars-after-a-sentence"),
         pytest.param("“Hi!” (waves)", True, id="after-a-quote"),
+        pytest.param("(A while later, the door is open)", True, id="begins-with-an-article"),
+        pytest.param("Fine. (She reaches for a handbag on", True, id="cut-off"),
+        pytest.param("((laughs) Fine.", True, id="bracket-twice"),
+        pytest.param("Hi...(laughs)", True, id="no-space"),
         pytest.param("", False, id="nothing"),
         pytest.param("Alpacas (Vicugna pacos) hum.", False, id="aside-in-a-sentence"),
         pytest.param("They are **very** soft.", False, id="bold"),
@@ -109,6 +128,7 @@ def test_the_assistant_by_another_name_is_nobody_else(name: str) -> None:
         pytest.param("It was founded. (1994) It grew.", False, id="year"),
         pytest.param("See it here: [page](https://example.org)", False, id="link"),
         pytest.param("Dear Sir,\n[Your name]", False, id="placeholder"),
+        pytest.param("[your name]", False, id="placeholder-in-small-letters"),
         pytest.param("[Date]\n[Company Name]\n[Sender's Name]", False, id="placeholders"),
         pytest.param("(b) Water it.", False, id="letter-of-a-list"),
         pytest.param("*Ross*: hi", False, id="slanted-cue"),

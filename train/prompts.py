@@ -45,7 +45,7 @@ def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     place: Path | Traversable = path or files(__package__) / "prompts.yaml"
     try:
         loaded = yaml.safe_load(place.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: bytes, and dates that are none
         reason = in_short(error)
         raise InputError(
             f"cannot read the prompts in {place}: {reason}; write a list as in train/prompts.yaml"
@@ -84,7 +84,7 @@ def make_prompt(entry: object, where: str) -> Prompt:
 
 
 def choose(prompts: tuple[Prompt, ...], limit: int | None) -> tuple[Prompt, ...]:
-    """At most `limit` of them: the author's first, then others at equal steps through the list, so of every kind.
+    """At most `limit` of them: the author's first, then others at equal steps through the list, so of many kinds.
 
     >>> some = [Prompt(str(number), "question", "?", author=number == 3) for number in range(9)]
     >>> [prompt.id for prompt in choose(tuple(some), 3)]

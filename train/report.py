@@ -152,7 +152,7 @@ def view(results: Mapping[str, Any]) -> dict[str, Any]:
         "verdicts": verdicts,
         "tally": ", ".join(f"{counts[verdict]} {verdict}" for verdict in SIGNS if counts[verdict]),
         "all_samples": len(results["samples"]) == settings["prompts"] * settings["seeds"] * len(arms),
-        "limits": limits(results["base"], settings["prompts"], len(verdicts)),
+        "limits": limits(results, len(verdicts)),
         "legend": LEGEND,
         "variants": list(arms),
         "has_base": BASE in arms,
@@ -165,10 +165,14 @@ def view(results: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def limits(base: str, prompts: int, claims: int) -> list[str]:
+def limits(results: Mapping[str, Any], claims: int) -> list[str]:
     """What the numbers do not reach, in sentences."""
+    prompts, replies = results["settings"]["prompts"], results["settings"].get("replies")
+    chat = [name for name, of in results["adapters"].items() if of.get("config") == "chat"]
+    asked_alike = "The real replies are asked for in the form of the config chat, which only {} has learnt."
     return [
-        f"One base model was tried, {base}; a larger one may change in other ways.",
+        f"One base model was tried, {results['base']}; a larger one may change in other ways.",
+        *([asked_alike.format(listed(chat))] if chat and replies else []),
         "Each format was trained once. The intervals are about prompts and sampling; another training can differ more.",
         f"The {prompts:,} prompts were written for this and are no sample of what people ask.",
         "The metrics are proxies, counted by patterns. Helpfulness is only how many words of the question come back; "
@@ -192,6 +196,8 @@ def metric_view(name: str, about: Mapping[str, str], arms: Mapping[str, Mapping[
 def verdict_view(verdict: Mapping[str, Any], metrics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """A claim, its verdict, and what the numbers behind it say."""
     parts = [part_view(part, metrics[part["metric"]]) for part in verdict.get("parts", [verdict])]
+    for shown, part in zip(parts, verdict.get("parts", []), strict=False):
+        shown["title"] = f"{part['verdict'].capitalize()}. {shown['title']}"
     said = {key: verdict[key] for key in ("claim", "stands_for", "verdict")}
     return said | {"sign": SIGNS[verdict["verdict"]], "parts": parts}
 

@@ -10,15 +10,18 @@ from collections.abc import Sequence
 
 _WORD = r"[^\W\d_a-z][^\W\d_]*(?:['’-][^\W\d_]+)*\.?"  # "Joey", "MONICA", "O'Brien", "Mrs."
 NAME = rf"{_WORD}(?: {_WORD}){{0,2}}(?: (?:No\. ?|#)?\d{{1,2}})?"  # "Mrs. Geller", "Passenger #1"
-_BETWEEN = r"(?:, | and | & |/)"
+_BETWEEN = r"(?:,? and | & |, |/)"
 ASIDE = r"\([^()\n]*\)|\[[^\[\]\n]*\]"  # "(to Ross)", "[on phone]"
 CUE = re.compile(  # "Joey: ", "**Chandler and Joey** (together):", "ROSS (to Joey): " where a line begins
-    rf"[^\w\n]*(?P<names>{NAME}(?:{_BETWEEN}{NAME})*)\**(?: (?:{ASIDE}))?:\**(?=\s|\Z)"
+    rf"[^\w\n]*(?P<names>{NAME}(?:{_BETWEEN}{NAME})*)\**(?: (?:{ASIDE}))? ?:\**(?=\s|\Z)"
 )
 SPEECH = re.compile(r"[ \t]+[^\s\d]")  # behind a cue, " Hey"; "Flour: 2 cups" is none, and no name stands alone
+HEADLINE = re.compile(  # behind a cue, " A Hero in Need of a Home": three words or more, the longer ones in capitals
+    r"[ \t]+(?:[^\W\d_a-z][\w’'-]*|\w{1,3})(?:,? (?:[^\W\d_a-z][\w’'-]*|\w{1,3})){2,}\Z"
+)
 _PART = r"(?:[^\W\d_a-z][\w.'’-]*|#|#?\d+|an?d?|&)"  # "Ross", "#1", "an" of "and"
 UNFINISHED = re.compile(  # "Chandler an", "**Ro", "Ross (to": what may become a cue, and one cannot say yet
-    rf"\W*(?:{_PART}(?:[ ,/]+{_PART})*[ ,/]*\** ?(?:[(\[][^()\[\]\n]*[)\]]?)?:?\**)?"
+    rf"\W*(?:{_PART}(?:[ ,/]+{_PART})*[ ,/]*\** ?(?:[(\[][^()\[\]\n]*[)\]]?)? ?:?\**)?"
 )
 ITEM = re.compile(r"[ \t]*(?:[-•+]|\*(?!\*)|\d+[.)])[ \t]")  # "- Food: grass", "2. Food: grass": a list, no speech
 NAMES = re.compile(_BETWEEN)
@@ -41,16 +44,25 @@ LETTERS = ("a", "q")  # of "Q: … A: …", a question and its answer; where a B
 def turns(text: str) -> list[str]:
     """The names before a colon that begin a line of dialogue, in order; a line that several speak counts for each.
 
-    Lines of a list ("- Food: grass"), labels ("Note: …") and quantities ("Flour: 2 cups") are not dialogue.
+    Lines of a list ("- Food: grass"), labels ("Note: …"), quantities ("Flour: 2 cups") and headlines ("Lost Parrot: A
+    Hero Comes Home") are not dialogue.
 
     >>> turns("Joey: Hey!\\nRoss and Rachel: Hi!\\nNote: they are friends.")
     ['Joey', 'Ross', 'Rachel']
     """
-    names = [
-        name for line in text.split("\n") if (found := cue(line)) and SPEECH.match(line, found[1]) for name in found[0]
-    ]
+    found = [(cue(line), line) for line in text.split("\n")]
+    names = [name for one, line in found if one and is_said(line[one[1] :]) for name in one[0]]
     somebody = any(name.lower() == "b" for name in names)
     return [name for name in names if somebody or name.lower() not in LETTERS]
+
+
+def is_said(text: str) -> bool:
+    """Whether it may be speech, what stands behind a cue.
+
+    >>> is_said(" Hey!"), is_said(" 2 cups"), is_said(" A Hero in Need of a Home"), is_said(" Oh My God!")
+    (True, False, False, True)
+    """
+    return bool(SPEECH.match(text)) and not HEADLINE.match(text)
 
 
 def cue(line: str) -> tuple[list[str], int] | None:

@@ -12,6 +12,7 @@ from ..voices import BASE, with_values
 from .verdicts import ARMS
 
 TOLERANCE = 0.01  # by which trained tokens may differ from their mean
+MORE_STEPS = 1.5  # times the steps of another adapter are worth a note
 ALIKE = ("learning_rate", "schedule", "lora_rank", "lora_alpha", "lora_targets", "seed")  # what should not differ
 CLEAN = "_clean"  # ends the name of an arm that learnt the column without stage directions
 
@@ -44,7 +45,7 @@ def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str
             raise InputError(
                 f"{name} learnt the same column as {name.removesuffix(CLEAN)}: {column(run)}; call it by another name"
             )
-    learnt = {name: run.get("trained_tokens") or 0 for name, run in runs.items()}
+    learnt = {name: trained(run) for name, run in runs.items()}
     notes = []
     if not equal(learnt.values()):
         counts = {name: f"{tokens:,}" if tokens else "unknown" for name, tokens in learnt.items()}
@@ -52,6 +53,12 @@ def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str
         if not any_budget:
             raise InputError(f"{unequal}; train with the same --max-tokens, or add --any-budget")
         notes.append(f"{unequal}. A difference may come from that")
+    steps = {name: run.get("steps") or 0 for name, run in runs.items()}
+    if max(steps.values()) > MORE_STEPS * min(steps.values()):
+        notes.append(
+            f"for their tokens the adapters took unequal numbers of steps: {with_values(steps)}. A difference may come "
+            "from that"
+        )
     for key in ALIKE:
         values = {name: run["recipe"].get(key) for name, run in runs.items()}
         if len(set(values.values())) > 1:
@@ -76,8 +83,14 @@ def budget(runs: Mapping[str, dict[str, Any]]) -> int | None:
     >>> budget({"lines": {"trained_tokens": 1000}, "chunks": {"trained_tokens": 1006}}), budget({"lines": {}})
     (1003, None)
     """
-    learnt = [run.get("trained_tokens") or 0 for run in runs.values()]
+    learnt = [trained(run) for run in runs.values()]
     return round(sum(learnt) / len(learnt)) if equal(learnt) else None
+
+
+def trained(run: Mapping[str, Any]) -> int:
+    """The tokens it learnt; 0 where that is unknown."""
+    tokens = run.get("trained_tokens")
+    return tokens if isinstance(tokens, int) else 0
 
 
 def equal(learnt: Collection[int]) -> bool:

@@ -64,6 +64,12 @@ METRICS = {
         "content words of a question or an instruction that come back in the answer: a weak sign of helpfulness",
         lambda answer, prompt: count.overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
     ),
+    "early_overlap": Metric(
+        "On the topic at once",
+        "share",
+        f"the same of an answer's first {count.EARLY} words, where a longer answer has no more room",
+        lambda answer, prompt: count.early_overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
+    ),
     "stopped": Metric(
         "Ends by itself",
         "share",

@@ -12,14 +12,15 @@ from itertools import islice
 
 from ..turns import ASIDE, NAME, is_same, turns
 
-_GAP = r"[^\[\]\n]*(?:Your|Name|Insert|Date|Address|Number|Company)\b"  # "[Company Name": to be filled in, no direction
+_GAP = r"[^\[\]\n]*\b(?i:your|name|insert|date|address|number|company)\b"  # "[Company Name": to be filled in
 DIRECTION = re.compile(  # "(sighs)", "[Scene: a kitchen]", "*waves*" where a sentence could begin; "Ross (to Joey):"
-    r"(?:^|[.!?…:,—\"”]\s)[ \t]*"
-    rf"(?:\((?=[^\W\d_]{{2}})[^()\n]+\)|\[(?!{_GAP})(?=[^\W\d_])[^\[\]\n]+\](?!\()"
+    r"(?:^|[.!?…:,—\"”)]\s?)[ \t]*"  # a bracket that the answer's end cuts off counts; "(a)" does not
+    rf"(?:\(+(?=[^\W\d_](?!\)))[^()\n]+(?:\)|\Z)|\[(?!{_GAP})(?=[^\W\d_])[^\[\]\n]+(?:\](?!\()|\Z)"
     r"|\*(?=[^\W\d_])[^*\n]+(?<=\S)\*(?!\*|:| [a-z]))"
     rf"|^{NAME} (?:{ASIDE}):",
     re.M,
 )
+EARLY = 10  # words of an answer
 HEY = re.compile(r"\bhe+y+\b", re.I)  # "Hey", "heyyy"
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # "don't", "I", "1994"
 USER = ("user", "you", "human")  # what models call the one who asks
@@ -65,7 +66,11 @@ def other_speakers(text: str, plays: str | None, user: str | None) -> float:
     >>> other_speakers("Ross: Hey!\\nROSS: So?\\nJoey: Hey!", None, None)
     2.0
     """
-    return float(len({name.lower() for name in others(text, plays, user)}))
+    people: list[str] = []
+    for name in others(text, plays, user):
+        if not _of(name, people):
+            people.append(name)
+    return float(len(people))
 
 
 def other_turns(text: str, plays: str | None, user: str | None) -> float:
@@ -157,6 +162,15 @@ def content(text: str) -> set[str]:
     ['alpaca', 'wool']
     """
     return {stem(word.removesuffix("'s")) for word in words(text) if word not in STOP_WORDS and len(word) > 1}
+
+
+def early_overlap(text: str, asked: str) -> float | None:
+    """The same of the first EARLY words of an answer, in which every answer has the same room.
+
+    >>> early_overlap("Hm. " * EARLY + "Alpacas!", "Do alpacas spit?"), early_overlap("Alpacas?", "Do alpacas spit?")
+    (0.0, 0.5)
+    """
+    return overlap(" ".join(words(text)[:EARLY]), asked)
 
 
 def overlap(text: str, asked: str) -> float | None:

@@ -4,14 +4,10 @@ A claim has parts; a part says that in some arms a metric is higher (or lower, o
 judged by the interval of the paired difference: the same prompts, the same seeds, the mean over the arms it names.
 With `margin`, the least difference that would matter:
 
-    supported       the whole interval lies on the claimed side of 0 ("not lower": above -margin)
-    not supported   it does not, and lies wholly below the margin ("not lower": below 0): if there is an effect of the
+    not supported   the whole interval lies below the margin ("not lower": below 0): if there is an effect of the
                     claimed kind, it is too small to matter
+    supported       it does not, and lies wholly on the claimed side of 0 ("not lower": above -margin)
     undecided       neither: more prompts, or more training, would be needed
-
-Where some prompts show no difference at all and none shows one in one direction, drawing them again cannot show one,
-however few they are. On that side the interval reaches at least to 3/n from the mean, the rule of three for what never
-happened in n cases.
 
 A claim is supported if all of its parts are, not supported if one of them is not, and undecided if one was not tested.
 """
@@ -77,8 +73,9 @@ CLAIMS = (
     ),
     Claim(
         "Names in the training data make script-like output more likely",
-        "more answers have a line that begins with a name and a colon when the training lines did",
-        (Part("script", NAMED, "higher", "lines"),),
+        "against lines, more answers have a line that begins with a name and a colon where the same single lines had "
+        "names in front, and where they were whole dialogue",
+        (Part("script", ("named_lines",), "higher", "lines"), Part("script", ("chunks",), "higher", "lines")),
     ),
     Claim(
         "It pulls in all sorts of characters",
@@ -142,16 +139,11 @@ def judge_part(part: Part, measured: Mapping[str, Measured]) -> dict[str, Any]:
         return asked | {"verdict": LEFT_OUT, "note": f"it needs {' and '.join(missing)} among the adapters"}
     differences = {arm: metric.values[arm] - metric.values[part.against] for arm in arms}
     mean = np.mean(list(differences.values()), axis=0)
-    together = interval(mean, metric.weights)
+    together = interval(mean, metric.weights, signed=True)
     if together is None:
         return asked | {"verdict": LEFT_OUT, "note": f"too few values of {part.metric} for an interval"}
     margin = MARGINS[part.metric]
-    by_arm = {arm: interval(difference, metric.weights) for arm, difference in differences.items()}
-    unseen = 3 / (~np.isnan(mean)).sum() if (mean == 0).any() else 0.0
-    if not (mean > 0).any():
-        together["high"] = max(together["high"], round(float(together["mean"] + unseen), 6))
-    if not (mean < 0).any():
-        together["low"] = min(together["low"], round(float(together["mean"] - unseen), 6))
+    by_arm = {arm: interval(difference, metric.weights, signed=True) for arm, difference in differences.items()}
     verdict = decide(together["low"], together["high"], part.expected, margin)
     return {"verdict": verdict} | asked | {"arms": arms, "margin": margin} | together | {"by_arm": by_arm}
 
@@ -159,14 +151,13 @@ def judge_part(part: Part, measured: Mapping[str, Measured]) -> dict[str, Any]:
 def decide(low: float, high: float, expected: str, margin: float) -> str:
     """The rule above, for the interval [low, high] of a difference.
 
-    >>> decide(0.1, 0.3, "higher", 0.05), decide(-0.1, 0.3, "higher", 0.05), decide(-0.1, 0.04, "higher", 0.05)
+    >>> decide(0.01, 0.3, "higher", 0.05), decide(-0.1, 0.3, "higher", 0.05), decide(0.01, 0.04, "higher", 0.05)
     ('supported', 'undecided', 'not supported')
     >>> decide(-0.3, -0.1, "lower", 0.05), decide(-0.02, 0.3, "not lower", 0.05), decide(-0.3, -0.1, "not lower", 0.05)
     ('supported', 'supported', 'not supported')
     """
+    if expected == "not lower":
+        return SUPPORTED if low > -margin else NOT_SUPPORTED if high < 0 else UNDECIDED
     if expected == "lower":
         low, high = -high, -low
-    floor = -margin if expected == "not lower" else 0.0
-    if low > floor:
-        return SUPPORTED
-    return NOT_SUPPORTED if high < floor + margin else UNDECIDED
+    return NOT_SUPPORTED if high < margin else SUPPORTED if low > 0 else UNDECIDED
