@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from friends_corpus.show import Show
 
-    from .lines import Row
     from .pages import FailedPage, ReadPage
 
+OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
 VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
 
 
@@ -133,7 +133,7 @@ def build(
     kept = open_cache() if use_cache else None
     if tasks:
         read_with_engine(pages, tasks, jobs, kept, show)
-    with locked(out) as lock, no_collection():
+    with locked(out) as lock, rare_collection():
         heal(out)
         check_replaceable(out)
         mark = fingerprint(pages, [show.version, parameters, version, keep_going]) if kept else None
@@ -170,19 +170,23 @@ def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | 
 
 def import_writers() -> None:
     """What writing needs and takes a second or two to import, while other processes read the pages."""
-    from . import duplicates, leakage, stats, write  # noqa: F401
+    from . import duplicates, leakage, quality, stats, write  # noqa: F401
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
-    """Without Python's search for dead cycles: a build makes none to speak of, and a tenth of its time went there."""
-    was_on = gc.isenabled()
-    gc.disable()
+def rare_collection() -> Iterator[None]:
+    """With Python's search for dead cycles a few times a build, not thousands of times: a tenth of its time went there.
+
+    Not without it: each page leaves half a megabyte of them. Other processes that are started meanwhile do the same.
+    """
+    usual = gc.get_threshold()
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def report(said: Mapping[str, Any], end: str) -> None:
@@ -236,6 +240,7 @@ def write(
     from .pages import beside
     from .plots import count, draw_plots
     from .quality import quality_stats
+    from .rows import make_rows
     from .splits import assign_splits
     from .stats import compute_stats
     from .summary import summary
@@ -244,8 +249,8 @@ def write(
     episodes = [page.episode for page in shipped]
     duplicates = find_duplicates(episodes)
     characters = characters_of(parameters["character"], show.cast)
-    rows = make_rows(shipped, show.title, characters, parameters["chunk_chars"], duplicates.clusters())
-    if not rows["lines"]:
+    rows = make_rows(episodes, show.title, characters, parameters["chunk_chars"], duplicates.clusters())
+    if not len(rows.tables["lines"]):
         raise InputError("no page has a spoken line")
     repeats = duplicates.episodes()
     splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
@@ -254,16 +259,16 @@ def write(
     listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
     with (
         staged(out) as folder,
-        beside(pool, draw_plots, folder, count(rows), stats, parameters["chunk_chars"]) as drawn,
+        beside(pool, draw_plots, folder, count(rows.tables), stats, parameters["chunk_chars"]) as drawn,
     ):
-        stats = stats | quality_stats(shipped, rows["lines"], show) | {"leakage": certify(duplicates, splits)}
+        stats = stats | quality_stats(shipped, rows.tables["lines"], show) | {"leakage": certify(duplicates, splits)}
         write_dataset(
             folder=folder,
             show=show,
             version=version,
             sample=is_sample(shipped),
             parameters=parameters,
-            rows={config: found for config, found in rows.items() if found},
+            rows={config: table for config, table in rows.tables.items() if len(table)},
             splits=splits,
             stats=stats,
             pages=sorted(listed, key=lambda page: str(page["page"])),
@@ -271,32 +276,6 @@ def write(
             drawn=drawn,
         )
     return {"summary": summary(stats, not_shipped, len(failed)), "left_out": [page.error for page in failed]}
-
-
-def make_rows(
-    pages: Iterable[ReadPage],
-    title: str,
-    characters: Sequence[str],
-    chunk_chars: int,
-    clusters: Mapping[str, str],
-) -> Mapping[str, list[Row]]:
-    """Config → its rows, episode by episode; `title` is the show's, `characters` are those who answer in `chat`.
-
-    `clusters`: scene id → the cluster of scenes that repeat each other.
-    """
-    from .chat import chat_rows
-    from .chunks import chunk_rows
-    from .lines import line_rows
-    from .named_lines import named_line_row
-
-    episodes = [page.episode for page in pages]
-    lines = [row for episode in episodes for row in line_rows(episode, clusters)]
-    return {
-        "lines": lines,
-        "named_lines": [named_line_row(row) for row in lines],
-        "chunks": [row for episode in episodes for row in chunk_rows(episode, chunk_chars, clusters)],
-        "chat": chat_rows(lines, title, characters),
-    }
 
 
 if __name__ == "__main__":

@@ -46,18 +46,20 @@ def chat_rows(lines: Sequence[Row], title: str, characters: Collection[str]) -> 
       {'role': 'user', 'content': 'Hi.'}],
      [{'role': 'assistant', 'content': 'Hey!'}])
     """
-    return [
-        {
-            **{column: line[column] for column in PLACE},
-            "character": line["speaker"],
-            "prompt": make_prompt(line["speaker"], recent(earlier, line["speaker"]), title),
-            "completion": [{"role": "assistant", "content": line["text"]}],
-            "source": line["source"],
-            "dup_cluster": line["dup_cluster"],
-        }
-        for line, earlier, reason in candidates(lines, characters)
-        if not reason
-    ]
+    return [chat_row(line, earlier, title) for line, earlier, reason in candidates(lines, characters) if not reason]
+
+
+def chat_row(line: Row, earlier: Sequence[Row], title: str) -> Row:
+    """The row for a line that answers; `earlier` are the few before it in its scene."""
+    character = line["speaker"]
+    return {
+        **{column: line[column] for column in PLACE},
+        "character": character,
+        "prompt": make_prompt(character, recent(earlier, character), title),
+        "completion": [{"role": "assistant", "content": line["text"]}],
+        "source": line["source"],
+        "dup_cluster": line["dup_cluster"],
+    }
 
 
 def candidates(lines: Sequence[Row], characters: Collection[str]) -> Iterator[tuple[Row, Sequence[Row], str]]:

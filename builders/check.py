@@ -67,6 +67,7 @@ def check_folder(folder: Path) -> Report:
     from .integrity import check_files, check_manifest, read_parts
     from .manifest import read_manifest
     from .rules import check_rows
+    from .schema import to_table
     from .suspicions import find_suspicions
 
     manifest = read_manifest(folder) or {}
@@ -87,7 +88,7 @@ def check_folder(folder: Path) -> Report:
     whole = [row for row in lines if all(row[column] is not None for column in LOOKED_AT)]
     readable = len(parts) == sum(len(described["splits"]) for described in manifest["configs"].values())
     episodes = {id for ids in manifest["splits"].values() for id in ids} if readable else set[str]()
-    return Report(violations, find_suspicions(whole, episodes), rows)
+    return Report(violations, find_suspicions(to_table("lines", whole), episodes), rows)
 
 
 def describe_suspicions(found: Sequence[Suspicion]) -> list[str]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from .lines import Row
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SEPARATOR = ": "
 
 
-def named_line_row(row: Row) -> Row:
-    """A row of `lines` as one of `named_lines`: the same but for its two texts.
+def name_lines(lines: pa.Table) -> pa.Table:
+    """The rows of `lines` as those of `named_lines`: the same but for their two texts.
 
-    >>> row = {"speaker": "Joey and Ross", "text": "Hi.", "text_with_directions": "(waving) Hi."}
-    >>> named_line_row(row)["text_with_directions"]
-    'Joey and Ross: (waving) Hi.'
+    >>> columns = {"speaker": ["Joey and Ross"], "text": ["Hi."], "text_with_directions": ["(waving) Hi."]}
+    >>> name_lines(pa.table(columns))["text_with_directions"].to_pylist()
+    ['Joey and Ross: (waving) Hi.']
     """
-    speaker = row["speaker"]
-    return row | {column: named(speaker, row[column]) for column in ("text", "text_with_directions")}
+    for column in ("text", "text_with_directions"):
+        place = lines.schema.get_field_index(column)
+        texts = pc.binary_join_element_wise(lines["speaker"], lines[column], SEPARATOR)
+        lines = lines.set_column(place, lines.schema.field(place), texts)
+    return lines
 
 
 def named(speaker: str, text: str) -> str:
@@ -22,4 +28,4 @@ def named(speaker: str, text: str) -> str:
     >>> named("Joey", "Hi.")
     'Joey: Hi.'
     """
-    return f"{speaker}: {text}"
+    return f"{speaker}{SEPARATOR}{text}"

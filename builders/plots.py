@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cache import cache_folder
-from .lines import Row
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -44,12 +43,22 @@ class Counts:
     chunk_lengths: Sequence[int]
 
 
-def count(rows: Mapping[str, Sequence[Row]]) -> Counts:
+def count(rows: Mapping[str, pa.Table]) -> Counts:
     """The counts out of the rows of each config."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lines, speakers = rows["lines"], rows["lines"]["speakers"].combine_chunks()
+    seasons = lines["season"].take(pc.list_parent_indices(speakers))
+    said = (
+        pa.table({"speaker": speakers.flatten(), "season": seasons})
+        .group_by(["speaker", "season"])
+        .aggregate([([], "count_all")])
+    )
     return Counts(
-        Counter((name, row["season"]) for row in rows["lines"] for name in row["speakers"]),
-        [len(row["text"]) for row in rows["lines"]],
-        [len(row["text"]) for row in rows["chunks"]],
+        {(row["speaker"], row["season"]): row["count_all"] for row in said.to_pylist()},
+        pc.utf8_length(lines["text"]).to_pylist(),
+        pc.utf8_length(rows["chunks"]["text"]).to_pylist(),
     )
 
 

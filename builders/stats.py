@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from friends_corpus.model import Episode, Line, StageDirection
 from friends_corpus.show import Show
 
-from .chat import NO_ROW, candidates
-from .lines import Row
+from .chat import NO_ROW
 from .pages import ReadPage
+from .rows import Rows, episodes_of
 from .splits import SPLITS
 
 COUNTED = ("chunks", "chat")  # by season and split, beside the lines
@@ -22,41 +25,36 @@ PERCENTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
 
 
 def compute_stats(
-    pages: Sequence[ReadPage],
-    rows: Mapping[str, Sequence[Row]],
-    splits: Mapping[str, str],
-    show: Show,
-    characters: Sequence[str],
+    pages: Sequence[ReadPage], rows: Rows, splits: Mapping[str, str], show: Show, characters: Sequence[str]
 ) -> dict[str, Any]:
-    """All numbers as plain JSON values. `pages` are those shipped, `rows` those of each config, `splits` by episode.
+    """All numbers as plain JSON values. `pages` are those shipped, `splits` by episode.
 
     `characters` are those who answer in `chat`.
     """
     episodes = [page.episode for page in pages]
-    lines = lines_frame(rows["lines"], splits)
-    chunks = pd.DataFrame({"characters": [len(row["text"]) for row in rows["chunks"]]}, dtype="int64")
-    chunks["turns"] = [len(row["turns"]) for row in rows["chunks"]]
-    speakers = Counter(name for row in rows["lines"] for name in row["speakers"])
+    lines, chunks, chat = (rows.tables[config] for config in ("lines", *COUNTED))
+    counted = count_pages(episodes, rows, splits)
+    speakers = tally(pc.list_flatten(lines["speakers"]))
     return {
         "total": {
             "pages": len(pages),
-            "episodes": sum(len(episode.numbers) for episode in episodes),
-            "scenes": sum(len(episode.scenes) for episode in episodes),
+            "episodes": int(counted["episodes"].sum()),
+            "scenes": int(counted["scenes"].sum()),
             "lines": len(lines),
             "chunks": len(chunks),
-            "chat": len(rows["chat"]),
+            "chat": len(chat),
             "speakers": len(speakers),
-            "words": int(lines["words"].sum()),
-            "characters": int(lines["characters"].sum()),
+            "words": int(counted["words"].sum()),
+            "characters": int(counted["characters"].sum()),
         },
-        "seasons": season_table(lines, rows, episodes),
-        "splits": split_table(lines, rows, splits),
-        "speakers": [{"speaker": name, "lines": lines} for name, lines in ranked(speakers)],
+        "seasons": _records(counted.drop(columns="split").groupby("season").sum()),
+        "splits": split_table(counted),
+        "speakers": [{"speaker": name, "lines": count} for name, count in ranked(speakers)],
         "unknown_cues": unknown_cues(episodes, show),
-        "line_characters": percentiles(lines["characters"]),
-        "chunk_characters": percentiles(chunks["characters"]),
-        "chunk_turns": percentiles(chunks["turns"]),
-        "chat": chat_stats(rows["lines"], rows["chat"], characters),
+        "line_characters": percentiles(lengths(lines["text"])),
+        "chunk_characters": percentiles(lengths(chunks["text"])),
+        "chunk_turns": percentiles(pc.list_value_length(chunks["turns"]).to_pandas()),
+        "chat": chat_stats(chat, rows.no_chat, characters),
         "segments": total_kinds(pages),
         "dropped": dropped(pages),
         "written_by": credit_table(episode.written_by for episode in episodes),
@@ -64,57 +62,51 @@ def compute_stats(
     }
 
 
-def lines_frame(rows: Sequence[Row], splits: Mapping[str, str]) -> pd.DataFrame:
-    """One row per line with what the tables count."""
-    return pd.DataFrame(
+def lengths(texts: pa.ChunkedArray) -> pd.Series[int]:
+    """Characters of each text."""
+    found: pd.Series[int] = pc.utf8_length(texts).to_pandas()
+    return found
+
+
+def tally(values: pa.Array) -> Counter[str]:
+    """Value → how often it stands there."""
+    return Counter({entry["values"]: entry["counts"] for entry in pc.value_counts(values).to_pylist()})
+
+
+def count_pages(episodes: Sequence[Episode[Line]], rows: Rows, splits: Mapping[str, str]) -> pd.DataFrame:
+    """A row for each page, with its season and split and whatever is added up by them."""
+    lines = rows.tables["lines"]
+    spoken = pd.DataFrame(
         {
-            "split": [splits[row["id"].partition("_")[0]] for row in rows],
-            "season": [row["season"] for row in rows],
-            "words": [len(row["text"].split()) for row in rows],
-            "characters": [len(row["text"]) for row in rows],
+            "episode": episodes_of(lines).to_pandas(),
+            "lines": 1,
+            "words": pc.list_value_length(pc.utf8_split_whitespace(lines["text"])).to_pandas(),
+            "characters": lengths(lines["text"]),
         }
-    ).astype({"season": "int64", "words": "int64", "characters": "int64"})
-
-
-def season_table(
-    lines: pd.DataFrame, rows: Mapping[str, Sequence[Row]], episodes: Sequence[Episode[Line]]
-) -> list[dict[str, int]]:
-    """Per season: pages, episodes, scenes, lines, words, characters, chunks, rows of chat."""
-    seasons = pd.Series([episode.season for episode in episodes], dtype="int64")
+    )
     counted = pd.DataFrame(
         {
-            "season": seasons,
+            "season": [episode.season for episode in episodes],
+            "split": [splits[episode.id] for episode in episodes],
             "pages": 1,
             "episodes": [len(episode.numbers) for episode in episodes],
             "scenes": [len(episode.scenes) for episode in episodes],
-        }
-    )
-    table = counted.groupby("season").sum()
-    spoken = lines.groupby("season").agg(
-        lines=("words", "size"), words=("words", "sum"), characters=("characters", "sum")
-    )
-    table = table.join(spoken)
+        },
+        index=[episode.id for episode in episodes],
+    ).join(spoken.groupby("episode").sum())
     for config in COUNTED:
-        seasons = pd.Series([row["season"] for row in rows[config]], dtype="int64")
-        table = table.join(seasons.value_counts().rename(config))
-    return _records(table)
+        counted[config] = pd.Series(tally(episodes_of(rows.tables[config])), dtype="int64")
+    return counted
 
 
-def split_table(
-    lines: pd.DataFrame, rows: Mapping[str, Sequence[Row]], splits: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """Per split: episodes (pages), lines, words, chunks, rows of chat; in the order train, validation, test."""
-    table = pd.Series(splits, dtype="str").value_counts().rename("pages").rename_axis("split").to_frame()
-    spoken = lines.groupby("split").agg(lines=("words", "size"), words=("words", "sum"))
-    table = table.join(spoken)
-    for config in COUNTED:
-        found = pd.Series([splits[row["id"].partition("_")[0]] for row in rows[config]], dtype="str")
-        table = table.join(found.value_counts().rename(config))
+def split_table(counted: pd.DataFrame) -> list[dict[str, Any]]:
+    """Per split: pages, lines, words, chunks, rows of chat; in the order train, validation, test."""
+    table = counted.groupby("split")[["pages", "lines", "words", *COUNTED]].sum()
     return _records(table.loc[[name for name in SPLITS if name in table.index]])
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    counts = table.fillna(0).astype("int64").reset_index()
+    counts = table.astype("int64").reset_index()
     return [dict(zip(counts.columns, row, strict=True)) for row in counts.astype(object).to_numpy().tolist()]
 
 
@@ -129,17 +121,17 @@ def percentiles(values: pd.Series[int]) -> dict[str, int]:
     return {name: int(values.quantile(share, interpolation="lower")) for name, share in PERCENTILES.items()}
 
 
-def chat_stats(lines: Sequence[Row], chat: Sequence[Row], characters: Sequence[str]) -> dict[str, Any]:
+def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[str]) -> dict[str, Any]:
     """Of the characters' lines: how many have a row of `chat`, how many do not and why; how long the rows are."""
-    answered = Counter(row["character"] for row in chat)
-    reasons = Counter(reason for _, _, reason in candidates(lines, characters))
-    prompts = pd.Series([sum(len(message["content"]) for message in row["prompt"]) for row in chat], dtype="int64")
-    completions = pd.Series([len(row["completion"][0]["content"]) for row in chat], dtype="int64")
+    answered = tally(chat["character"])
+    prompts, completions = (chat[column].combine_chunks() for column in ("prompt", "completion"))
+    messages = pc.utf8_length(prompts.flatten().field("content"))
+    prompt_lengths = np.bincount(pc.list_parent_indices(prompts), messages, len(chat))
     return {
         "characters": [{"character": name, "rows": answered[name]} for name in characters],
-        "no_row": {reason: reasons[reason] for reason in NO_ROW if reason != "other_speaker"},
-        "prompt_characters": percentiles(prompts),
-        "completion_characters": percentiles(completions),
+        "no_row": {reason: no_row.get(reason, 0) for reason in NO_ROW if reason != "other_speaker"},
+        "prompt_characters": percentiles(pd.Series(prompt_lengths)),
+        "completion_characters": percentiles(lengths(completions.flatten().field("content"))),
     }
 
 
@@ -159,11 +151,16 @@ def unknown_cues(episodes: Iterable[Episode[Line]], show: Show) -> list[dict[str
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for episode in episodes:
-        for line in episode.utterances():
-            if not show.people.is_known(line.cue, episode.id):
-                counts[line.cue] += 1
-                first.setdefault(line.cue, episode.id)
+        for cue, lines in unknown_in(episode, show).items():
+            counts[cue] += lines
+            first.setdefault(cue, episode.id)
     return [{"cue": cue, "lines": lines, "first_in": first[cue]} for cue, lines in ranked(counts)]
+
+
+def unknown_in(episode: Episode[Line], show: Show) -> dict[str, int]:
+    """Those of one episode, and in how many turns each stands."""
+    cues = Counter(line.cue for line in episode.utterances())
+    return {cue: lines for cue, lines in cues.items() if not show.people.is_known(cue, episode.id)}
 
 
 def total_kinds(pages: Iterable[ReadPage]) -> dict[str, dict[str, int]]:

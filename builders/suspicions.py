@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import reduce
+from itertools import groupby, pairwise
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from .lines import Row
+from .rows import episodes_of
 
 EXAMPLES = 5
 EXCERPT_AROUND = 30  # characters on each side of what was found
@@ -27,7 +32,11 @@ MARKUP = re.compile(rf"(?i)</?(?:{TAGS})\b[^<>]*>|&(?:#\d+|#x[\da-f]+|[a-z]{{2,6
 ADDRESS = re.compile(r"@[\w-]+\.\w|https?:\S|www\.\w")  # "fan@example.org", "www.example.org"
 UNUSUAL = re.compile(r"[^ -~]|[<&@]|www|http")  # what any of the three above needs: "é", "&"
 BRACKET = re.compile(r"[()\[\]{}]")  # "("
+NOT_PLAIN = (  # what any rule on a text of a line needs: "é", "&", "(", two blanks, one at an end, no letter at all
+    r"[^ -~]|[<&@:()\[\]{}]|www|http|  |^ | $|^[^A-Za-z0-9]*$"
+)
 WORD = re.compile(r"\w")
+READ = ("text", "text_with_directions", "cue", "speaker")  # the texts of a row
 PARTNER = {")": "(", "]": "[", "}": "{"}
 
 MEANINGS = {
@@ -57,27 +66,32 @@ class Suspicion:
     excerpt: str
 
 
-def find_suspicions(rows: Sequence[Row], episodes: Collection[str]) -> list[Suspicion]:
-    """All suspicions in rows of `lines`, in their order; `episodes` are the ids of all that should have lines.
+def find_suspicions(lines: pa.Table, episodes: Collection[str]) -> list[Suspicion]:
+    """All suspicions in rows of `lines`; `episodes` are the ids of all that should have lines.
 
     >>> row = {"id": "s01e01_c01_u0000", "speaker": "Joey", "speakers": ["Joey"], "cue": "Joey", "scene": 1}
-    >>> row |= {"scene_heading": None, "episode_title": "", "text": "Hi. Joey: Bye", "text_with_directions": "Hi."}
-    >>> find_suspicions([row], ["s01e01"])
+    >>> row |= {"scene_heading": None, "text": "Hi. Joey: Bye", "text_with_directions": "Hi."}
+    >>> find_suspicions(pa.Table.from_pylist([row]), ["s01e01"])
     [Suspicion(kind='label in text', id='s01e01_c01_u0000', excerpt='Hi. Joey: Bye')]
     """
-    names = {name.casefold() for row in rows for name in row["speakers"]}
-    found: list[Suspicion] = []
-    before: Row | None = None
-    for row in rows:
-        found += _in_line(row, before, names)
-        before = row
-    for _, scene in groupby(rows, lambda row: (_episode(row), row["scene"])):
-        found += _in_scene(list(scene))
-    with_lines = {_episode(row) for row in rows}
+    names = {name.casefold() for name in pc.unique(pc.list_flatten(lines["speakers"])).to_pylist() if name}
+    found = [one for row in _worth_reading(lines).to_pylist() for one in _in_line(row, names)]
+    found += _repeated(lines)
+    found += _in_scenes(lines)
+    with_lines = set(pc.unique(episodes_of(lines)).to_pylist())
     return found + [Suspicion("no lines", id, "") for id in sorted(set(episodes) - with_lines)]
 
 
-def _in_line(row: Row, before: Row | None, names: Collection[str]) -> Iterator[Suspicion]:
+def _worth_reading(lines: pa.Table) -> pa.Table:
+    """The rows in which a rule on single lines could find something: a third of them, by one pattern."""
+    long = pc.or_(
+        pc.greater(pc.utf8_length(lines["text"]), LONG_LINE), pc.greater(pc.utf8_length(lines["speaker"]), LONG_SPEAKER)
+    )
+    odd = (pc.match_substring_regex(lines[name], NOT_PLAIN) for name in READ)
+    return lines.select(["id", *READ]).filter(reduce(pc.or_, odd, long))
+
+
+def _in_line(row: Row, names: Collection[str]) -> Iterator[Suspicion]:
     id, text, printed = row["id"], row["text"], row["text_with_directions"]
     if ":" in text:
         labels = [match for match in LABEL.finditer(text) if _is_label(match[1], names)]
@@ -97,8 +111,25 @@ def _in_line(row: Row, before: Row | None, names: Collection[str]) -> Iterator[S
         yield Suspicion("long line", id, f"{len(text):,} characters")
     if len(row["speaker"]) > LONG_SPEAKER:
         yield Suspicion("long speaker", id, row["speaker"])
-    if before and len(text) >= REPEATED_LINE and all(row[key] == before[key] for key in ("text", "speaker", "scene")):
-        yield Suspicion("repeated line", id, excerpt(text, 0, 0))
+
+
+def _repeated(lines: pa.Table) -> Iterator[Suspicion]:
+    said = zip(*(lines[name].to_pylist() for name in ("text", "speaker", "scene")), strict=True)
+    for id, (before, line) in zip(lines["id"][1:].to_pylist(), pairwise(said), strict=True):
+        if line == before and len(line[0]) >= REPEATED_LINE:
+            yield Suspicion("repeated line", id, excerpt(line[0], 0, 0))
+
+
+def _in_scenes(lines: pa.Table) -> Iterator[Suspicion]:
+    turns = zip(lines["id"].to_pylist(), lines["scene_heading"].to_pylist(), strict=True)
+    for _, scene in groupby(turns, lambda turn: turn[0].rpartition("_")[0]):
+        (id, heading), *rest = scene
+        if heading is not None:
+            yield from _in_any_text(id, heading)
+            if WORD.search(heading) is None:
+                yield Suspicion("empty heading", id, heading)
+        if len(rest) >= LONG_SCENE:
+            yield Suspicion("long scene", id, f"{len(rest) + 1:,} turns")
 
 
 def _in_any_text(id: str, text: str) -> Iterator[Suspicion]:
@@ -107,17 +138,6 @@ def _in_any_text(id: str, text: str) -> Iterator[Suspicion]:
     for kind, pattern in (("mojibake", MOJIBAKE), ("markup", MARKUP), ("address", ADDRESS)):
         if match := pattern.search(text):
             yield Suspicion(kind, id, excerpt(text, *match.span()))
-
-
-def _in_scene(rows: Sequence[Row]) -> Iterator[Suspicion]:
-    first = rows[0]
-    heading = first["scene_heading"]
-    if heading is not None:
-        yield from _in_any_text(first["id"], heading)
-        if WORD.search(heading) is None:
-            yield Suspicion("empty heading", first["id"], heading)
-    if len(rows) > LONG_SCENE:
-        yield Suspicion("long scene", first["id"], f"{len(rows):,} turns")
 
 
 def _is_label(label: str, names: Collection[str]) -> bool:
@@ -168,8 +188,3 @@ def count_suspicions(found: Sequence[Suspicion]) -> list[dict[str, Any]]:
             examples = [{"id": hit.id, "excerpt": hit.excerpt} for hit in hits[:EXAMPLES]]
             table.append({"kind": kind, "meaning": meaning, "count": len(hits), "examples": examples})
     return table
-
-
-def _episode(row: Row) -> str:
-    id: str = row["id"]
-    return id.partition("_")[0]

@@ -7,6 +7,8 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from friends_corpus.parse import PARSER_VERSION
@@ -17,7 +19,7 @@ from .croissant import CROISSANT, make_croissant
 from .lines import Row
 from .manifest import MANIFEST, content_version, describe_files, make_manifest, sha256_of, to_json
 from .quality import write_quality
-from .schema import to_table
+from .rows import episodes_of
 from .splits import SPLITS
 
 ROWS_PER_GROUP = 10_000  # a few MB: the Hub's viewer and streaming readers fetch whole groups
@@ -31,7 +33,7 @@ def write_dataset(
     version: str,
     sample: bool,
     parameters: Mapping[str, Any],
-    rows: Mapping[str, Sequence[Row]],
+    rows: Mapping[str, pa.Table],
     splits: Mapping[str, str],
     stats: Mapping[str, Any],
     pages: Sequence[Mapping[str, Any]],
@@ -71,22 +73,26 @@ def write_dataset(
     return manifest
 
 
-def write_config(folder: Path, config: str, rows: Sequence[Row], splits: Mapping[str, str]) -> dict[str, Any]:
+def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str, str]) -> dict[str, Any]:
     """One Parquet file for each split that has episodes. Returns the config's part of the manifest."""
     (folder / config).mkdir()
     written = {}
+    episodes = episodes_of(rows)
     for split in SPLITS:
-        chosen = [row for row in rows if splits[episode_of(row)] == split]
-        if chosen:
+        table = rows.filter(pc.is_in(episodes, pa.array([id for id in splits if splits[id] == split], pa.string())))
+        if len(table):
             path = f"{config}/{split}-00000-of-00001.parquet"
-            table = to_table(config, chosen)
             pq.write_table(
-                table, folder / path, compression="zstd", row_group_size=ROWS_PER_GROUP, write_page_index=True
+                table.combine_chunks(),
+                folder / path,
+                compression="zstd",
+                row_group_size=ROWS_PER_GROUP,
+                write_page_index=True,
             )
             size = (folder / path).stat().st_size
             written[split] = {
                 "path": path,
-                "rows": len(chosen),
+                "rows": len(table),
                 "bytes": size,
                 "arrow_bytes": table.nbytes,
                 "sha256": sha256_of(folder / path),
@@ -95,16 +101,10 @@ def write_config(folder: Path, config: str, rows: Sequence[Row], splits: Mapping
     return {"version": version, "splits": written}
 
 
-def example(rows: Sequence[Row]) -> Row:
+def example(rows: pa.Table) -> Row:
     """A row that shows all: the first one with a stage direction; where no row has any, the first one."""
-    return next((row for row in rows if row.get("text") != row.get("text_with_directions")), rows[0])
-
-
-def episode_of(row: Row) -> str:
-    """The episode id in a row's id.
-
-    >>> episode_of({"id": "s01e01_c03_u0012"})
-    's01e01'
-    """
-    id: str = row["id"]
-    return id.partition("_")[0]
+    with_directions = None
+    if "text" in rows.column_names:
+        with_directions = pc.index(pc.not_equal(rows["text"], rows["text_with_directions"]), True).as_py()
+    row: Row = rows.slice(max(0, with_directions or 0), 1).to_pylist()[0]
+    return row

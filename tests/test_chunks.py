@@ -9,7 +9,8 @@ from invented import direction, episode
 
 from builders.chunks import Turn, chunk_rows, pack, turns_of
 from builders.lines import line_rows
-from builders.named_lines import named_line_row
+from builders.named_lines import name_lines, named
+from builders.schema import to_table
 from friends_corpus.model import Line
 
 
@@ -49,9 +50,9 @@ def test_no_line_is_lost_repeated_or_moved(scenes: list[list[tuple[str, str]]], 
     chunks = chunk_rows(made, limit)
     lines = line_rows(made)
     assert [id for chunk in chunks for id in chunk["line_ids"]] == [line["id"] for line in lines]
-    named = {row["id"]: row["text"] for row in map(named_line_row, lines)}
+    texts = {row["id"]: named(row["speaker"], row["text"]) for row in lines}
     for chunk in chunks:
-        assert chunk["text"] == "\n".join(named[id] for id in chunk["line_ids"])
+        assert chunk["text"] == "\n".join(texts[id] for id in chunk["line_ids"])
         assert {id.split("_")[1] for id in chunk["line_ids"]} == {f"c{chunk['scene']:02d}"}
     for scene in range(1, len(scenes) + 1):
         sizes = [chunk for chunk in chunks if chunk["scene"] == scene]
@@ -122,10 +123,10 @@ def test_a_scene_without_speech_has_no_chunk_and_keeps_its_number() -> None:
 def test_lines_and_named_lines_are_the_same_rows() -> None:
     made = episode([("Joey", "Hi.", "(waving) Hi."), ("Ross", "", "(nods)"), ("Joey and Ross", "Oh.")])
     lines = line_rows(made)
-    named = [named_line_row(row) for row in lines]
+    with_names = name_lines(to_table("lines", lines)).to_pylist()
     assert [row["position"] for row in lines] == [0, 2]
-    assert [row["text"] for row in named] == ["Joey: Hi.", "Joey and Ross: Oh."]
-    assert [row["text_with_directions"] for row in named] == ["Joey: (waving) Hi.", "Joey and Ross: Oh."]
+    assert [row["text"] for row in with_names] == ["Joey: Hi.", "Joey and Ross: Oh."]
+    assert [row["text_with_directions"] for row in with_names] == ["Joey: (waving) Hi.", "Joey and Ross: Oh."]
     texts = ("text", "text_with_directions")
-    for line, other in zip(lines, named, strict=True):
+    for line, other in zip(lines, with_names, strict=True):
         assert {k: v for k, v in line.items() if k not in texts} == {k: v for k, v in other.items() if k not in texts}

@@ -11,12 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from invented import episode, page, write_pages
 from markdown_it import MarkdownIt
 from matplotlib.patches import StepPatch
 
 from builders import build, check, plots, suspicions
 from builders.lines import Row, line_rows
+from builders.schema import to_table
 from builders.suspicions import EXAMPLES, MEANINGS, Suspicion, count_suspicions, find_suspicions
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
@@ -24,12 +27,17 @@ pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy lib
 IMAGE = re.compile(r"!\[([^]]+)\]\(([^)]+)\)")  # "![Lines per speaker](plots/speakers.png)"
 
 
+def look(rows: list[Row], episodes: list[str]) -> list[Suspicion]:
+    """The suspicions in these rows of `lines`."""
+    return find_suspicions(to_table("lines", rows), episodes)
+
+
 def found(
     text: str, printed: str = "", speaker: str = "Joey", heading: str | None = "[Scene: Here]"
 ) -> list[Suspicion]:
     """The suspicions in a scene of this one line, after one by Ross."""
     made = episode([("Ross", "How are you?"), (speaker, text, printed or text)], headings=[heading])
-    return find_suspicions(line_rows(made), ["s01e01"])
+    return look(line_rows(made), ["s01e01"])
 
 
 @pytest.mark.parametrize(
@@ -84,12 +92,12 @@ def test_suspicions_elsewhere() -> None:
     assert [s.kind for s in found("Hi.", heading="[]")] == ["empty heading"]
     assert [s.kind for s in found("Hi.", heading="[Scene: cafÃ©]")] == ["mojibake"]
     assert found("Hi.", heading=None) == []
-    [repeated] = find_suspicions(line_rows(episode([("Joey", "What are you doing here?")] * 2)), [])
+    [repeated] = look(line_rows(episode([("Joey", "What are you doing here?")] * 2)), [])
     assert (repeated.kind, repeated.id) == ("repeated line", "s01e01_c01_u0001")
-    assert find_suspicions(line_rows(episode([("Joey", "No!")] * 2)), []) == []
-    [long] = find_suspicions(line_rows(episode([("Joey", f"Number {n}.") for n in range(121)])), [])
+    assert look(line_rows(episode([("Joey", "No!")] * 2)), []) == []
+    [long] = look(line_rows(episode([("Joey", f"Number {n}.") for n in range(121)])), [])
     assert (long.kind, long.id, long.excerpt) == ("long scene", "s01e01_c01_u0000", "121 turns")
-    assert find_suspicions([], ["s01e01"]) == [Suspicion("no lines", "s01e01", "")]
+    assert look([], ["s01e01"]) == [Suspicion("no lines", "s01e01", "")]
 
 
 def test_every_kind_has_a_meaning_and_examples_are_few() -> None:
@@ -104,10 +112,26 @@ def test_every_kind_has_a_meaning_and_examples_are_few() -> None:
     assert used <= MEANINGS.keys()
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"aé5 :()[]{}<>&@.,\n\t\0\x85\xa0ÃÂ", "  ", "www.", "http://", "Joey", "JOEY:", "&amp;", "x" * 1001]
+        ),
+        max_size=6,
+    ),
+    st.sampled_from(suspicions.READ),
+)
+def test_one_pattern_tells_which_lines_to_read(parts: list[str], column: str) -> None:
+    row = line_rows(episode([("Joey", "Hi.")]))[0] | {column: "".join(parts)}
+    if [*suspicions._in_line(row, {"joey"})]:
+        assert len(suspicions._worth_reading(to_table("lines", [row]))) == 1
+
+
 def test_hostile_texts_take_no_time() -> None:
     row: Row = line_rows(episode([("Joey", "x")]))[0]
     for text in ("(" * 100_000, "Joey " * 50_000, "@" * 100_000, "www." * 50_000, "<b" * 50_000, "A" * 100_000 + ":"):
-        find_suspicions([row | {"text": text, "text_with_directions": text}], [])
+        look([row | {"text": text, "text_with_directions": text}], [])
 
 
 # The report in the folder.

@@ -13,7 +13,7 @@ from invented import episode
 from builders.chat import chat_rows
 from builders.chunks import chunk_rows
 from builders.lines import display, line_rows
-from builders.named_lines import named_line_row
+from builders.named_lines import name_lines
 from builders.schema import FEATURES, meaning, to_table, type_name
 
 LINES = (
@@ -30,7 +30,7 @@ CHAT = (
 )
 ROWS = {
     "lines": line_rows,
-    "named_lines": lambda made: [named_line_row(row) for row in line_rows(made)],
+    "named_lines": lambda made: name_lines(to_table("lines", line_rows(made))).to_pylist(),
     "chunks": lambda made: chunk_rows(made, 1200),
     "chat": lambda made: chat_rows(line_rows(made), "Friends", ["Joey", "Ross"]),
 }
