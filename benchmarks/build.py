@@ -8,14 +8,13 @@ BeautifulSoup with lxml takes to parse the same bytes in one process, imports le
 
 What did not help, or not enough to keep:
 - larger thresholds for Python's garbage collection alone: nothing to be seen. Only with what was imported out of its
-  sight (gc.freeze) a large one takes 7 % off; without any collection it is 10 %, and each page leaves half a megabyte;
+  sight (gc.freeze) a large one takes 7 % off; no collection at all takes no more, and each page leaves something;
 - keeping drawn plots in the cache: nothing for an unchanged folder, which is kept as a whole, nothing for a cold build,
   and a second or so for a new folder from a warm cache: not worth a second kind of cache entry.
-What would help but was taken back: blocks straight from lxml's parser events, without BeautifulSoup's tree (half the
-time to read blocks); the tree builder of this project is BeautifulSoup, and its upkeep is somebody else's.
-What did: no bracket matching in lines without brackets, keeping an unchanged folder (which then imports no library at
-all), making the rows of `lines` once, importing while other processes read, drawing the plots in one of those, rows as
-Arrow tables: named, split, counted and searched there, and as dicts only a few thousand at a time.
+What did: lxml's events instead of BeautifulSoup's tree of them (reading blocks takes two fifths of the time), no
+bracket matching in lines without brackets, keeping an unchanged folder (which then imports no library at all), making
+the rows of `lines` once, importing while other processes read, drawing the plots in one of those, rows as Arrow tables:
+named, split, counted and searched there, and as dicts only a few thousand at a time.
 """
 
 import argparse

@@ -177,7 +177,7 @@ def import_writers() -> None:
 def rare_collection() -> Iterator[None]:
     """With Python's search for dead cycles a few times a build, not thousands of times: a tenth of its time went there.
 
-    Not without it: each page leaves half a megabyte of them. Other processes that are started meanwhile do the same.
+    Not without it: each page leaves some of them. Other processes that are started meanwhile do the same.
     """
     usual = gc.get_threshold()
     gc.freeze()  # what was imported stays

@@ -2,17 +2,18 @@
 
 A block is one printed line: what stands between paragraph borders or <br>. Everything later sees visible text with
 bold marks and never a tag, so crossed, unclosed and nested markup ends here.
+
+lxml's parser is asked for its events, the very ones that BeautifulSoup makes its tree of. Blocks need no tree, and one
+of a megabyte of short lines takes 300 MB, five times as long, and leaves cycles behind.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-import warnings
-from collections.abc import Iterator
+from collections.abc import Mapping
 
-from bs4 import BeautifulSoup
-from bs4.element import NavigableString, PageElement, Tag
+from lxml.etree import HTMLParser
 
 from .model import Block, ParseError, Run
 
@@ -33,8 +34,9 @@ DECLARED_CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.I)  #
 BROWSER_CODEC = re.compile(
     r"utf-8|ascii|iso8859-\d+|cp125\d|cp866|koi8-[ru]|mac-roman|mac-cyrillic|gb\w+|big5\w*|shift_jis|euc_(?:jp|kr)"
 )
-STYLE_TAG = re.compile(  # <b>, </STRONG>, <font color="#00f">: tags that never start a block
-    r"""<(/?)(?:(b|strong)|i|em|u|font|big|small|span|tt|s)(?=[\s>/])(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.I
+STYLE_TAG = re.compile(  # <b>, </STRONG>, <font color="#00f">: tags that never start a block; those in comments stay
+    r"""<!--(?:.*?-->|.*)|<(/?)(?:(b|strong)|i|em|u|font|big|small|span|tt|s)(?=[\s>/])(?:[^<>"']|"[^"]*"|'[^']*')*>""",
+    re.I | re.S,
 )
 UNCLOSED_TAG = re.compile(r"<(?=[a-z/])[^<>]*<", re.I)  # "<p<b>"
 BOLD_ON, BOLD_OFF = "\x02", "\x03"  # stand for bold tags in the soup: no tree builder moves or repairs characters
@@ -94,12 +96,14 @@ def read_blocks(data: bytes) -> list[Block]:
     if "\0" in text:
         raise ParseError("binary data, not an HTML page; remove the file or save the page again")
     text = CONTROLS.sub("", text)
+    if not text:
+        return []
     closer = "<wbr>" if UNCLOSED_TAG.search(text) else ""  # <p<b>: the style tag's ">" also ended the tag before it
-    text = STYLE_TAG.sub(lambda tag: closer + _style_mark(tag), text)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "looks like a URL / a file name": any text is a page here
-        soup = BeautifulSoup(text, "lxml", multi_valued_attributes=None)
-    return list(_blocks(soup))
+    text = STYLE_TAG.sub(lambda found: found[0] if found[1] is None else closer + _style_mark(found), text)
+    parser = HTMLParser(target=_Page())
+    parser.feed(text)
+    blocks: list[Block] = parser.close()
+    return blocks
 
 
 def _style_mark(tag: re.Match[str]) -> str:
@@ -107,38 +111,54 @@ def _style_mark(tag: re.Match[str]) -> str:
     return "" if not tag[2] else BOLD_OFF if tag[1] else BOLD_ON
 
 
-def _blocks(soup: BeautifulSoup) -> Iterator[Block]:
-    """Walk the tree without recursion (pages may be nested a hundred thousand deep)."""
-    writer = _Writer()
-    heading, pre = 0, 0
-    stack: list[tuple[PageElement, bool]] = [(soup, True)]
-    while stack:
-        node, entering = stack.pop()
-        if type(node) is NavigableString:  # comments, doctypes and CDATA are subclasses
-            if not pre:
-                writer.write(node)
-                continue
-            for index, line in enumerate(node.splitlines()):
-                if index and (block := writer.end_block(bool(heading), starts_paragraph=False)):
-                    yield block
-                writer.write(line)
-        if not isinstance(node, Tag) or node.name in HIDDEN:
-            continue
-        name = node.name
-        if name in PARAGRAPH or (name == "br" and entering):
-            block = writer.end_block(bool(heading), starts_paragraph=name != "br")
-            if block:
-                yield block
-        if name in HEADING:
-            heading += 1 if entering else -1
-        elif name == "pre":
-            pre += 1 if entering else -1
-        if entering and name != "br":
-            stack.append((node, False))
-        if entering and node.contents:
-            stack.extend([(child, True) for child in reversed(node.contents)])
-    if block := writer.end_block(bool(heading), starts_paragraph=True):
-        yield block
+class _Page:
+    """What the parser calls, in reading order, whatever the nesting; comments and the like it keeps to itself."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.writer = _Writer()
+        self.text: list[str] = []  # since the last tag
+        self.hidden = self.heading = self.pre = 0  # how many such elements are open
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._write()
+        self.hidden += tag in HIDDEN
+        if self.hidden:
+            return
+        if tag in PARAGRAPH or tag == "br":
+            self._end_block(starts_paragraph=tag != "br")
+        self.heading += tag in HEADING
+        self.pre += tag == "pre"
+
+    def end(self, tag: str) -> None:
+        self._write()
+        if not self.hidden:
+            if tag in PARAGRAPH:
+                self._end_block(starts_paragraph=True)
+            self.heading -= tag in HEADING
+            self.pre -= tag == "pre"
+        self.hidden -= tag in HIDDEN
+
+    def data(self, text: str) -> None:
+        if not self.hidden:
+            self.text.append(text)
+
+    def close(self) -> list[Block]:
+        self._write()
+        self._end_block(starts_paragraph=True)
+        return self.blocks
+
+    def _write(self) -> None:
+        text = "".join(self.text)
+        self.text.clear()
+        for index, line in enumerate(text.splitlines() if self.pre else [text]):
+            if index:
+                self._end_block(starts_paragraph=False)
+            self.writer.write(line)
+
+    def _end_block(self, starts_paragraph: bool) -> None:
+        if block := self.writer.end_block(bool(self.heading), starts_paragraph):
+            self.blocks.append(block)
 
 
 class _Writer:
@@ -153,7 +173,7 @@ class _Writer:
         self.bold = 0
 
     def write(self, text: str) -> None:
-        if text == "\n" and not self.runs:  # between two paragraphs
+        if not self.runs and text in ("", "\n"):  # between two paragraphs
             return
         for part in BOLD_MARK.split(text):
             if part == BOLD_ON:

@@ -43,13 +43,12 @@ ASIDE = re.compile(r"[(\[][^)\]]*[)\]]?")  # "(Yeah, that one.)"
 
 
 def _parser_version() -> str:
-    """A hash over the code that decides how a page is read, HTML libraries included; `Show.version` covers the data."""
+    """A hash over the code that decides how a page is read, lxml included; `Show.version` covers the data."""
     digest = sha256()
     for part in sorted(files(__package__).iterdir(), key=lambda part: part.name):
         if part.name.endswith(".py"):
             digest.update(part.name.encode() + part.read_bytes())
-    for library in ("beautifulsoup4", "lxml"):
-        digest.update(version(library).encode())
+    digest.update(version("lxml").encode())
     return digest.hexdigest()[:16]
 
 

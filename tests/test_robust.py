@@ -242,7 +242,7 @@ def test_the_same_bytes_give_the_same_everywhere(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
-@pytest.mark.parametrize("unit", ["<p><b>Joey:</b> (waves) Hi.</p>", "<div>", "Joey: Hi. "])
+@pytest.mark.parametrize("unit", ["<p><b>Joey:</b> (waves) Hi.</p>", "<div>", "Joey: Hi. ", "<p>x", "<p>[x"])
 def test_memory_is_bounded(unit: str) -> None:
     probe = (
         "import re, sys\nfrom pathlib import Path\nfrom friends_corpus.parse import parse_page\nfrom friends_corpus.normalise import normalise\n"
