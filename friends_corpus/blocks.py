@@ -164,7 +164,8 @@ class _Page:
 class _Writer:
     """Collects the runs of one block, folds blanks as a browser does, and keeps the bold state across tags.
 
-    Bold opened before a block (`<b><p>Joey:</b>`) holds in it; bold left open ends with the block it was used in.
+    Bold opened before a block (`<b><p>Joey:</b>`, `Hi.<b><br>Joey:</b>`) holds in it; bold left open ends with the
+    block it was used in.
     """
 
     def __init__(self) -> None:
@@ -206,5 +207,6 @@ class _Writer:
             self.paragraph = True
             return None
         self.paragraph = starts_paragraph
-        self.bold = 0
+        if next(run.bold for run in reversed(runs) if not run.text.isspace()):
+            self.bold = 0
         return Block(runs, paragraph, heading)

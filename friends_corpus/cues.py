@@ -20,12 +20,14 @@ MAX_LABEL = 120  # characters up to the colon; the longest label written as pros
 COLON = re.compile(r"\s*:(?:\s*[:;])*(?:\.(?!\.))?\s*")  # ":", " : ", "::", ": :", ":."; not the dots of ":..."
 AFTER_BOLD = re.compile(r"\s*[.;:,]*\s*")  # what may follow a bold label that lacks its colon
 NO_LABEL = re.compile(  # words before a colon that are never a speaker
-    r"(?i)(?:transcriber.?s? |editor.?s? |author.?s? )?note|scene|p\.? ?s|setting|cut to|time lapse|flashback"
-    r"|(?:originally )?(?:written|directed|transcribed|produced|hosted|created) by|aired|teleplay|story|title"
-    r"|https?|www"
+    r"(?i)(?:transcriber.?s? |editor.?s? |author.?s? )?note|scene(?: \w+)?|p\.? ?s|setting|cuts?(?: back)? to"
+    r"|time lapse|flashback|fade (?:in|out|to \w+)|.{1,20} (?:minute|hour|day|week|month|year)s? (?:later|earlier|ago)"
+    r"|present day|(?:part|act) (?:[ivx]+|\d+|one|two|three|four|five)|aired|teleplay|story|title|https?|www"
+    r"|(?:part \w+ ?)?(?:originally )?(?:written|directed|transcribed|produced|hosted|created|teleplay|story) by"
 )
 SENTENCE = re.compile(r"[?!…]|\.\s+[a-z]|\.\.")  # punctuation that speech has and a label has not
 QUOTED = re.compile(r"[\"“”]")
+QUOTE_COUNTS = {'"': 1, "“": 1, "”": -1}
 SPEECH_START = re.compile(  # how speech begins and no label does: "OK: so", "Here's the thing: no", "Question: why?"
     r"(?i)(?:and|but|so|or|then|here|there|i|you|we|they|it|this|that|what|why|how|because|if|when|ok|okay|oh|well|yes|hey"
     r"|question|answer|warning|rule|dear|listen|look|remember|first|second|third|disclaimer)\b"
@@ -66,10 +68,16 @@ class Habits:
     labels: frozenset[str]  # keys of labels printed bold with a colon
     cast: frozenset[str]  # keys of all labels of known people that begin a line
     capitals: bool  # labels stand in plain capitals
+    breaks: bool  # turns are parted by <br>, not by paragraphs
 
     def knows(self, label: str) -> bool:
         """Whether the label is a name of the table or one this page prints in bold."""
         return self.show.people.is_listed(label, self.episode_id) or key(label) in self.labels
+
+    def has(self, name: str) -> bool:
+        """Whether the one so named is of the main cast, or begins a line of this page."""
+        name = name.removesuffix("'s").removesuffix("’s")
+        return name in self.show.cast or key(name) in self.cast
 
     def knows_actor(self, label: str) -> bool:
         """Whether a label written as prose begins with a name of the table: "Joey raises his hand"."""
@@ -80,7 +88,7 @@ def read_habits(blocks: list[Block], episode_id: str, show: Show) -> Habits:
     """Look over a whole page for its own labels."""
     labels: set[str] = set()
     cast: set[str] = set()
-    capitals = 0
+    capitals = paragraphs = lines = 0
     people = show.people
     for block in blocks:
         text = block.text
@@ -88,12 +96,18 @@ def read_habits(blocks: list[Block], episode_id: str, show: Show) -> Habits:
         if colon < 0 or NO_LABEL.match(text) or SPEECH_START.match(text):
             continue
         label = outside(text[:colon])
-        if _bold_share(text, _bold_mask(block), 0, colon) > 0.8 and len(label) <= 40 and not SENTENCE.search(label):
+        bold = (
+            len(label) <= 40 and not SENTENCE.search(label) and _is_bold_label(text, _bold_mask(block), 0, colon, label)
+        )
+        if bold:
             labels.add(key(label))
         if people.is_listed(label, episode_id):
             cast.add(key(label))
+            lines += 1
+            paragraphs += block.paragraph
         capitals += bool(CAPITALS.fullmatch(label)) and people.is_known(label, episode_id)
-    return Habits(show, episode_id, frozenset(labels - {""}), frozenset(labels | cast), capitals >= 5)
+    breaks = 2 * paragraphs < lines
+    return Habits(show, episode_id, frozenset(labels - {""}), frozenset(labels | cast), capitals >= 5, breaks)
 
 
 def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cue]:
@@ -111,7 +125,7 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
         return cues
     counted, quotes = 0, 0
     for offset in _inner_starts(block):
-        quotes += text.count('"', counted, offset)
+        quotes += sum(QUOTE_COUNTS.get(char, 0) for char in text[counted:offset])
         counted = offset
         colon = _colon(text, offset) if offset >= end else -1
         label = text[offset:colon] if colon >= 0 else ""
@@ -119,6 +133,12 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
             cues.append(Cue(offset, colon, _end(COLON, text, colon)))
             end = cues[-1].speech
     return cues
+
+
+def begins_with_name(block: Block, habits: Habits) -> bool:
+    """Whether a line begins with the label of somebody known."""
+    colon = _colon(block.text, 0)
+    return colon > 0 and habits.knows(outside(block.text[:colon]))
 
 
 def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
@@ -161,13 +181,13 @@ def _is_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habi
     if habits.knows(label):
         return True
     after_sentence = text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
-    is_part = NAME_LIKE.fullmatch(label) and (ROLE.fullmatch(label) or label[-1:].isdigit())
+    is_part = NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label)
     return bool(after_sentence and is_part and _bold_share(text, bold, start, colon) > 0.8)
 
 
 def _is_label(block: Block, bold: bytes, label: str, start: int, colon: int, habits: Habits) -> bool:
     text = block.text
-    if CLOCK.match(text, colon - 1):
+    if CLOCK.match(text, colon - 1) or (QUOTED.match(label) and 1 not in bold[start:colon]):
         return False
     if habits.knows(label):
         return True
@@ -175,7 +195,7 @@ def _is_label(block: Block, bold: bytes, label: str, start: int, colon: int, hab
         return False
     words = len(label.split())
     share = _bold_share(text, bold, start, colon)
-    if share > 0.8 and words <= 8:
+    if words <= 8 and _is_bold_label(text, bold, start, colon, label):
         return True
     if QUOTED.search(label):
         return False
@@ -197,7 +217,7 @@ def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
     if start >= len(head.text) or not head.bold or len(block.runs) < 2:
         return None
     label = head.text[start:].strip(" .;,\xa0")
-    if not label or len(label.split()) > 3 or not habits.knows(label):
+    if not label or len(label.split()) > 6 or not habits.knows(label):
         return None
     end = start + len(head.text[start:].rstrip(" .;,\xa0"))
     return Cue(0, end, _end(AFTER_BOLD, block.text, end))
@@ -216,6 +236,13 @@ def _colon(text: str, start: int) -> int:
             return start + offset
         offset = window.find(":", around[1])
     return -1
+
+
+def _is_bold_label(text: str, bold: bytes, start: int, colon: int, label: str) -> bool:
+    """Whether a label is bold; where all of its line is, it must look like a name: "**My point: no.**" is speech."""
+    if _bold_share(text, bold, start, colon) <= 0.8:
+        return False
+    return _bold_share(text, bold, colon, len(text)) < 1 or NAME_LIKE.fullmatch(label) is not None
 
 
 def _bold_share(text: str, bold: bytes, start: int, end: int) -> float:

@@ -15,6 +15,8 @@ TYPOGRAPHY = str.maketrans(
 )
 SPOKEN_KINDS = ("cue", "punctuation", "speech")  # the rest of a turn tells, and is not said
 STOP = re.compile(r"[,;:!?]|\.(?!\.)")  # punctuation that no blank stands before; not an ellipsis
+FIRST_STOP = re.compile(r"\s*(?:[,;:]|\.(?!\s*\.))\s*")  # of a direction that stood before all speech: "(sits). Hi."
+DASHES = "-–—"
 
 
 def normalise(episode: Episode[Utterance], show: Show | None = None) -> Episode[Line]:
@@ -62,11 +64,14 @@ def spoken(parts: tuple[Segment, ...]) -> str:
 
     >>> spoken((Segment(0, "speech", "Hi "), Segment(1, "direction", "(waves)"), Segment(2, "speech", ", all.")))
     'Hi, all.'
+    >>> spoken((Segment(0, "direction", "(waves)"), Segment(1, "speech", ". Hi.")))
+    'Hi.'
     """
     text = ""
     for part in parts:
         if part.kind == "speech":
-            text = _join(text, part.text) if text.strip() else part.text
+            stop = None if text.strip() else FIRST_STOP.match(part.text)
+            text = _join(text, part.text) if text.strip() else part.text[stop.end() if stop else 0 :]
     return clean(text)
 
 
@@ -75,8 +80,9 @@ def _join(before: str, after: str) -> str:
     if STOP.match(start):  # "Hi (waves), all." and "Hi! (He waves)." where the full stop ends the direction
         doubled = start[0] == "." and before.rstrip()[-1] in ".?!"
         return before.rstrip() + (start[1:] if doubled else start)
-    if before[-1] in "-–—" and start[:1] in ("-", "–", "—") and start == after:
-        return before + after
+    if before[-1] in DASHES and start[:1] in tuple(DASHES) and start == after:  # "you--(sits)--all", "well-(sits)-no"
+        said = before.rstrip(DASHES)
+        return said + (before[len(said) :] + after)[:2] + after.lstrip(DASHES)
     return before + ("" if before[-1].isspace() or after[:1].isspace() else " ") + after
 
 

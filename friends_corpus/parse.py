@@ -29,6 +29,9 @@ from .speakers import title_case
 from .wording import wording
 
 WRITTEN = re.compile(r"(?i)\b(?:written|teleplay|story)(?: ?by)? ?:? ?(.*)")  # "Teleplay by: Jane Doe & John Roe"
+TWO_DEEDS = re.compile(
+    r"(?i)\b(written|teleplay|story) ?(?:and|&) ?(?:directed|teleplay|story)\b"
+)  # "Written & Directed"
 TRANSCRIBED = re.compile(  # "Transcribed by: Jane Doe", "Minor additions and adjustments by Jane Doe"
     r"(?i)\b(?:transcri\w+|adjust\w+|additions|help|check|html\w*) ?(?:by\b|from\b|:) ?:? ?(.*)"
 )
@@ -36,10 +39,11 @@ NAME_LIST = re.compile(r"(?:, ?(?:and )?| ?& ?| and |;|/)(?:compiled by )?")
 FULL_STOP = re.compile(r"(?<=\w\w)\.$")  # of a sentence, not of an initial
 CREDIT_START = re.compile(  # the second credit of a line: "Story by: Jane Doe Teleplay by: John Roe"
     r"(?i)(?:[,;]|(?<![ \xa0]))[ \xa0]+(?:and )?"  # from the first blank of many only: linear
-    r"(?=(?:with (?:help|minor)|teleplay|story|written|transcribed|directed|produced)\b"
+    r"(?=(?:part \w+ )?(?:with (?:help|minor)|teleplay|story|written|transcribed|directed|produced)\b"
     r"[^:\n]{0,25}?(?:\bby\b|\bfrom\b|:))"
 )
 ASIDE = re.compile(r"[(\[][^)\]]*[)\]]?")  # "(Yeah, that one.)"
+TITLE_GOES_ON = re.compile(r"(?:With|Where|When|After|That|In|At|Of|And|The)\b", re.I)  # "The One<br>With A Kettle"
 
 
 def _parser_version() -> str:
@@ -99,7 +103,7 @@ def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
             if events or heading is not None:
                 yield _scene(heading, events)
             heading, events, turn = " ".join(segment.text.split()), [], []
-        elif segment.kind == "marker":
+        elif segment.kind in ("marker", "credit"):
             turn = []
         elif segment.kind == "cue" and not (turn and label_open):
             turn = [segment]
@@ -109,7 +113,9 @@ def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
             or (apart and (ends_line or (following and following.kind in ("cue", "heading", *DIRECTION_KINDS))))
         ):
             events.append([segment])
-        elif turn and (segment.kind in TURN_KINDS or segment.kind in DIRECTION_KINDS or not apart):
+        elif turn and (
+            segment.kind in TURN_KINDS or segment.kind in DIRECTION_KINDS or (segment.kind == "note" and not apart)
+        ):
             _absorb(events, turn)
             turn.append(segment)
         label_open = not ends_line and (segment.kind == "cue" or (label_open and segment.kind in DIRECTION_KINDS))
@@ -142,18 +148,24 @@ def read_credits(segments: tuple[Segment, ...], show: Show) -> tuple[str, tuple[
     titles = [" ".join(segment.text.split()) for segment in segments if segment.kind == "title"]
     words = wording(show)
     titles = [words.title_prefix.sub("", title) for title in titles if not words.name.fullmatch(title)]
-    title = next((title for title in titles if words.title.match(title)), titles[0] if titles else "")
+    first = next((number for number, title in enumerate(titles) if words.title.match(title)), 0)
+    title = " ".join(titles[first : first + 1])
+    for more in titles[first + 1 :]:
+        if words.title.match(more) or not TITLE_GOES_ON.match(more):
+            break
+        title += f" {more}"
     written: dict[str, None] = {}
     transcribed: dict[str, None] = {}
     credits = (segment for segment in segments if segment.kind in ("credit", "dropped:address"))
     text = "".join(s.text if s.kind == "credit" else s.text[len(s.text.rstrip()) :] for s in credits)
-    for line in CREDIT_START.sub("\n", text).splitlines():
-        line = " ".join(ASIDE.sub(" ", line).split())
+    for line in CREDIT_START.sub("\n", TWO_DEEDS.sub(r"\1", text)).splitlines():
+        line = " ".join(ASIDE.sub(" ", line.strip(" ()[]")).split())
         for pattern, people in ((TRANSCRIBED, transcribed), (WRITTEN, written)):
             if match := pattern.search(line):
                 names = (FULL_STOP.sub("", name.strip(" :")) for name in NAME_LIST.split(match[1]))
                 people.update((name, None) for name in names if name)
                 break
+    title = title.strip(' "“”')
     return (title_case(title) if title.isupper() else title), tuple(written), tuple(transcribed)
 
 

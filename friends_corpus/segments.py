@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .brackets import BRACKET, CLOSERS, first_unopened_closer, match_brackets, outside
-from .cues import Cue, Habits, find_cues
-from .kinds import MARKER, Place, holds_no_first_cue, kind_of_bracket, kind_of_line, opens_over_the_end
+from .cues import Cue, Habits, begins_with_name, find_cues
+from .kinds import (
+    ADDRESS,
+    MARKER,
+    SCENE,
+    Place,
+    has_few_scenes,
+    holds_no_first_cue,
+    kind_of_bracket,
+    kind_of_line,
+    opens_over_the_end,
+    start_of_foot,
+)
 from .model import Block, Segment
 
 Piece = tuple[str, str]  # kind, text
 TURN_KINDS = ("cue", "punctuation", "speech")  # what makes a turn; directions may stand in or between turns
-LINES_IN_BRACKET = 3  # how many further lines a bracket may take to close; most open ones were just forgotten
-
-ADDRESS = re.compile(  # "(jane@example.org)", "mailto:jane@example.org"
-    r"\s{0,3}[(\[<]?(?:mailto:)?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}\s{0,3}[)\]>]?"
-)
+LINES_IN_BRACKET = 8  # how many further lines a bracket may take to close; most open ones were just forgotten
 
 
 def cut(blocks: list[Block], habits: Habits) -> tuple[Segment, ...]:
     """The segments of a page; joined they are the blocks' texts, each ended by a newline. None is blank."""
+    if habits.breaks:
+        blocks = [replace(block, paragraph=True) for block in blocks]
     pieces = _join_blanks(piece for line in _lines(blocks, habits) for piece in line)
     return tuple(Segment(order, kind, text) for order, (kind, text) in enumerate(pieces))
 
 
 def _lines(blocks: list[Block], habits: Habits) -> Iterator[list[Piece]]:
     """One list of pieces for each block, the newline included."""
-    place = Place()
+    place = Place(few_scenes=has_few_scenes(blocks))
+    foot = start_of_foot(blocks, habits)
     inside = 0  # how many of the next lines stand in a bracket that an earlier one opened
     for index, block in enumerate(blocks):
+        if index == foot:
+            place.ended, place.speaking = True, False
         if inside:
             inside -= 1
             pieces = list(_end_of_bracket(block.text, last=not inside))
@@ -45,7 +57,8 @@ def _lines(blocks: list[Block], habits: Habits) -> Iterator[list[Piece]]:
 def _pieces(block: Block, habits: Habits, place: Place) -> Iterator[Piece]:
     """One line: what leads up to its first label as a line of its own, then its turns."""
     flat = " ".join(block.text.split())
-    cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, block.heading, place.head, habits))
+    heading = block.heading and not begins_with_name(block, habits)  # left open, it would hold all that follows
+    cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, heading, place.head, habits))
     if place.ended:
         cues = [cue for cue in cues if habits.knows(outside(block.text[cue.start : cue.end]))]
     lead = cues[0].start if cues else len(block.text)
@@ -102,7 +115,8 @@ def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: 
 def _lines_to_closer(following: list[Block], habits: Habits) -> int:
     """How many of the following lines an open bracket takes: "(He walks in<br>and sits down)"; 0 if none closes it."""
     for count, block in enumerate(following, start=1):
-        if find_cues(block, habits) or holds_no_first_cue(" ".join(block.text.split()), block.heading, False, habits):
+        begins_anew = SCENE.match(" ".join(block.text.split())) or block.heading
+        if begins_anew or any(cue.start == 0 for cue in find_cues(block, habits)):
             return 0
         if first_unopened_closer(block.text) >= 0:
             return count
@@ -126,13 +140,19 @@ def _credit(text: str) -> Iterator[Piece]:
 
 
 def _join_blanks(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Blank pieces joined to the one before (or, at the start, after), so that each holds a visible character."""
-    kind, held = "", ""
+    """Blank pieces joined to the one before (or, at the start, after), so that each holds a visible character.
+
+    Punctuation is joined to punctuation, so that a line of brackets alone is not thousands of pieces.
+    """
+    kind, held, visible = "", [""], False
     for next_kind, text in pieces:
-        if held.strip() and text.strip():
-            yield kind, held
-            kind, held = next_kind, text
+        is_visible = bool(text.strip())
+        if visible and is_visible and not kind == next_kind == "punctuation":
+            yield kind, "".join(held)
+            kind, held = next_kind, [text]
         else:
-            kind, held = (kind if held.strip() else next_kind), held + text
-    if held:
-        yield kind, held
+            kind = kind if visible else next_kind
+            held.append(text)
+        visible = visible or is_visible
+    if text := "".join(held):
+        yield kind, text

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 BRACKETED = re.compile(r"[(\[<{][^)\]>}]*[)\]>}]?")  # "(to Ross)" in a label
-NOT_IN_KEY = re.compile(r"[^\w/&,' +-]")  # "Mr. Geller" and "MR GELLER" are one key
+NOT_IN_KEY = re.compile(r"[^\w/&,'\s+-]")  # "Mr. Geller", "Mr.Geller" and "MR GELLER" are one key
 SPACES = re.compile(r"\s+")
 LIST = re.compile(r"\s*(?:,\s*(?:and|&)\s|,|&|\+|/|\band\b)\s*", re.I)  # "Ross, Rachel, and Phoebe", "PHOE/MNCA"
-COUPLE = re.compile(r"(?i)(mr|mrs|ms|dr)\.? and (mr|mrs|ms|dr)\.? (.+)")  # "Mr. and Mrs. Geller"
+COUPLE = re.compile(r"(?i)(mr|mrs|ms|dr)\.? (?:and|&) (mr|mrs|ms|dr)\.? (.+)")  # "Mr. and Mrs. Geller"
+APOSTROPHES = str.maketrans(dict.fromkeys("’‘´`", "'"))
 WORD = re.compile(r"[^\W\d_][\w'’.]*")
 PROSE_LABEL = re.compile(  # "Joey raises his hand", "Amy and Rachel at same time": one or two names, then prose
     r"((?:[A-Z][\w'’.]* )+?)(?:and ((?:[A-Z][\w'’.]* )+?))?(?=[a-z])(?!(?:and|or|of|the|but|except)\b)"
@@ -29,7 +30,7 @@ def key(cue: str) -> str:
     >>> key("Mr.  GELLER (on phone)")
     'mr geller'
     """
-    text = BRACKETED.sub(" ", cue).replace("’", "'").replace("‘", "'")
+    text = BRACKETED.sub(" ", cue).translate(APOSTROPHES).replace(".", " ")
     return SPACES.sub(" ", NOT_IN_KEY.sub("", text)).strip(" ,'-").casefold()
 
 
@@ -124,4 +125,4 @@ def title_case(label: str) -> str:
             word = word[0] + word[1:].lower()
         return word[0].upper() + word[1:]
 
-    return WORD.sub(fold, SPACES.sub(" ", label.replace("’", "'")).strip())
+    return WORD.sub(fold, SPACES.sub(" ", label.translate(APOSTROPHES)).strip())

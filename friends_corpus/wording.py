@@ -50,8 +50,10 @@ def wording(show: Show) -> Wording:
             rf"|back (?:at|to|in) .{{0,50}}(?:{location}|['’]s)|cut to .{{0,60}})\W*"
         ),
         place=re.compile(  # a bracketed line that only names a place: "(at Central Perk)", "[Monica and Rachel's]"
-            rf"(?i)[(\[{{<*\s]*(?:at [^.,]{{1,40}}"
-            rf"|{places}|(?:[\w.]+(?: and |, ?))*[\w.]+['’]s?(?: apartment| place| house| office)?)[.)\]*\s]*"
+            r"(?i)[(\[{<*\s]*"
+            r"(?:at (?!(?:this|that|once|first|last|the (?:same|moment|end|time))\b)[^.,]{1,40}(?:[.,].*)?"
+            rf"|(?:{places}|(?:[\w.]+(?: and |, ?))*[\w.]+['’]s?(?: apartment| place| house| office)?)(?:[.,] .*)?)"
+            r"[.)\]*\s]*"
         ),
         bare_place=re.compile(  # the same without brackets: "Ross and Rachel's Apartment", "Central Perk."
             r"(?:[A-Z][\w.'’]*(?:,? and |, | ))*(?i:" + location + r")\W*"

@@ -65,6 +65,7 @@ def test_blocks(html: str, blocks: list[str]) -> None:
     [
         ("<p><b>a</b>b</p>", "a"),
         ("<b><p>a</b>b</p>", "a"),
+        ("a<b><br>b</b>c", "b"),
         ("<p><b>a<p>b", "a"),
         ("<p><b><b>a</b>b</b>c", "ab"),
         ("<p></b>a<b>b</b>", "b"),

@@ -53,6 +53,17 @@ def kind_of(line: str, before: str = HEAD + CUE, after: str = CUE) -> str:
         ("<p>CUT TO: the hallway.</p>", "transition"),
         ("<p>-Cuts to Monica (she waits)</p>", "transition"),
         ("<p>[Time Lapse]</p>", "transition"),
+        ("<p>Time lapse, later.</p>", "transition"),
+        ("<p>Time Lapse. Ross is still there.</p>", "transition"),
+        ("<p>Later, at the hall.</p>", "transition"),
+        ("<p>Flashback, ten years ago.</p>", "transition"),
+        ("<p>Cuts to the hall.</p>", "transition"),
+        ("<p>Cut back to the hall.</p>", "transition"),
+        ("<p>Cut to the hall where everybody has been waiting for the cake since the early morning.</p>", "transition"),
+        ("<p>Fade In: The hall.</p>", "transition"),
+        ("<p><b>Fade In:</b> The hall.</p>", "transition"),
+        ("<p>[Quick cut to the hall.]</p>", "transition"),
+        ("<p>[Camera cuts to the hall.]</p>", "transition"),
         ("<p><b>TIME LAPSE</b></p>", "transition"),
         ("<p>[Flashback to the beach.]</p>", "transition"),
         ("<p>[Later, they are asleep.]</p>", "transition"),
@@ -66,16 +77,41 @@ def kind_of(line: str, before: str = HEAD + CUE, after: str = CUE) -> str:
         ("<p>[END TAG]</p>", "marker"),
         ("<p>To Be Continued......</p>", "marker"),
         ("<p>[INTRO]</p>", "marker"),
+        ("<p>Part II</p>", "marker"),
+        ("<p><b>Part II:</b></p>", "marker"),
+        ("<p><b>Part Two: The Eggs</b></p>", "marker"),
+        ("<p>End of Part One</p>", "marker"),
+        ("<p>* * *</p>", "marker"),
+        ("<p>-----</p>", "marker"),
+        ("<p>Written by: Jane Doe</p>", "credit"),
+        ("<p><b>Part II Written by:</b> Jane Doe</p>", "credit"),
+        ("<p><b>Teleplay by:</b> Jane Doe</p>", "credit"),
         ("<p>(Ross enters.)</p>", "direction"),
         ("<p>[Ross enters.]</p>", "direction"),
         ("<p>&lt;Ross enters.&gt;</p>", "direction"),
         ("<p>(Ross enters.</p>", "direction"),
         ("<p>(At this moment Ross enters.)</p>", "direction"),
         ("<p>Ross opens the door.</p>", "direction"),
+        ("<p>They sit.)</p>", "direction"),
+        ("<p>They sit.]</p>", "direction"),
+        ("<p>[At this point Ross leaves.]</p>", "direction"),
+        ("<p>[at the same time]</p>", "direction"),
         ("<p>{Transcriber's Note: the tape was torn.}</p>", "note"),
         ("<p>(Note: the tape was torn.)</p>", "note"),
         ("<p>Transcriber's Note: the tape was torn.</p>", "note"),
         ("<p><b>Present Day</b></p>", "caption"),
+        ("<p>Present Day</p>", "caption"),
+        ("<p>Two weeks later</p>", "caption"),
+        ("<p><b>An hour later:</b></p>", "caption"),
+        ("<br><b>Six months earlier</b><br>", "caption"),
+        ("<p>1987</p>", "caption"),
+        ("<p>[Scene a park.]</p>", "heading"),
+        ("<p>[Scene at the hall]</p>", "heading"),
+        ("<p>Scene 2. A park.</p>", "heading"),
+        ("<p><b>SCENE ONE:</b> A park.</p>", "heading"),
+        ("<p>[Sene: A park.]</p>", "heading"),
+        ("<p>[Joey's place, later.]</p>", "heading"),
+        ("<p>[At the reception, they dance.]</p>", "heading"),
     ],
 )
 def test_kind_of_line(line: str, kind: str) -> None:
@@ -114,6 +150,55 @@ def test_kind_of_header_line(line: str, kind: str) -> None:
     assert kind_of(line, before="", after=CUE) == kind
 
 
+def test_a_page_that_opens_its_scenes_by_that_word_names_none_by_a_place() -> None:
+    scenes = "<p>[Scene: A park.]</p>" * 3
+    assert kind_of("<p>[at Central Perk]</p>", before=HEAD + scenes + CUE) == "direction"
+    assert kind_of("<p>[at Central Perk]</p>") == "heading"
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("<p>[Scene: A hall.] (Ross sits)</p>", ["heading", "direction"]),
+        ("<p>(Ross sits.) [Scene: A hall.]</p>", ["direction", "heading"]),
+        ("<p>[Scene: A hall.] [Ross sits]</p>", ["heading", "direction"]),
+    ],
+)
+def test_a_heading_and_more_in_a_line(line: str, kinds: list[str]) -> None:
+    for before in (HEAD, HEAD + CUE):
+        found = [segment.kind for segment in segments_of(before + line + CUE)]
+        assert found[-5:-3] == kinds
+
+
+@pytest.mark.parametrize("label", ["Story Lady", "Final Contestant", "Episode Announcer", "Blind Date"])
+def test_a_speaker_of_the_first_line_is_no_credit(label: str) -> None:
+    _, episode = parse_page("0101.html", f"{HEAD}<p><b>{label}:</b> Eggs.</p>{CUE}".encode())
+    assert [utterance.cue for utterance in episode.utterances()] == [label, "Joey"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Transcribed by: Jane, jane@example.org",
+        "Back to the episode guide",
+        "© 1996 somebody",
+        "Home | jane@example.org",
+    ],
+)
+def test_the_foot_of_a_page_without_an_end_is_no_speech(line: str) -> None:
+    segments, episode = parse_page("0101.html", f"{HEAD}{CUE}<p>{line}</p>".encode())
+    assert [utterance.text for utterance in episode.utterances()] == ["Hi."]
+    assert "@" not in "".join(s.text for s in segments if not s.kind.startswith("dropped:"))
+
+
+@pytest.mark.parametrize(
+    "heading", ["<h3>Commercial Break<h3>[Scene: A park.]<br>", "<h3>The One With The Test<br><br>", "<h3>The One<br>"]
+)
+def test_a_heading_left_open_swallows_no_lines(heading: str) -> None:
+    _, episode = parse_page("0101.html", f"{heading}JOEY: Hi.<br>ROSS: Yo.<br><br>JOEY: Bye.<br>".encode())
+    assert [utterance.cue for utterance in episode.utterances()] == ["JOEY", "ROSS", "JOEY"]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -144,6 +229,9 @@ def test_a_scene_after_the_end_still_counts() -> None:
         ("<p>Story By: A B Teleplay By: C D</p>", ("A B", "C D"), ()),
         ("<p>Originally written by A B, transcribed by C D with help from E F</p>", ("A B",), ("C D", "E F")),
         ("<p>Directed by: Q R (Yes, that one.)</p>", (), ()),
+        ("<p>Written &amp; Directed by: A B</p>", ("A B",), ()),
+        ("<p>(written by A B)</p>", ("A B",), ()),
+        ("<p>Part I Story by: A B Part I Teleplay by: C D</p>", ("A B", "C D"), ()),
     ],
 )
 def test_credits_keep_names_and_drop_addresses(
@@ -165,6 +253,9 @@ def test_credits_keep_names_and_drop_addresses(
         ("<p><b>The One With The Test</b></p>", "The One With The Test"),
         ("<p><b>Episode 5.01: The One With The Test</b></p>", "The One With The Test"),
         ("<p>The One With The Test</p>", "The One With The Test"),
+        ("<h1>The One<br>With The Test</h1>", "The One With The Test"),
+        ("<h1>The One With The Test</h1><h2>Part 1</h2>", "The One With The Test"),
+        ("<h1>&quot;The One With The Test&quot;</h1>", "The One With The Test"),
     ],
 )
 def test_title(heading: str, title: str) -> None:
