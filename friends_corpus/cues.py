@@ -242,13 +242,15 @@ def _is_bold_label(text: str, bold: bytes, start: int, colon: int, label: str) -
     """Whether a label is bold; where all of its line is, it must look like a name: "**My point: no.**" is speech."""
     if _bold_share(text, bold, start, colon) <= 0.8:
         return False
-    return _bold_share(text, bold, colon, len(text)) < 1 or NAME_LIKE.fullmatch(label) is not None
+    rest = bold[colon + 1 : len(text.rstrip())]
+    return not rest or 0 in rest or NAME_LIKE.fullmatch(label) is not None
 
 
 def _bold_share(text: str, bold: bytes, start: int, end: int) -> float:
     """The share of letters between two positions that are bold, directions aside: "**Joey** (to Ross)" is 1.0."""
-    if 1 not in bold[start:end]:
-        return 0.0
+    weights = bold[start:end]
+    if 1 not in weights or 0 not in weights:
+        return float(1 in weights)
     letters = bold_letters = 0
     offset = start
     for opener, closer in [*match_brackets(text[start:end]).items(), (end - start, end - start)]:
@@ -261,7 +263,7 @@ def _bold_share(text: str, bold: bytes, start: int, end: int) -> float:
 
 def _bold_mask(block: Block) -> bytes:
     """One byte for each character of the block's text: 1 where it is bold."""
-    return b"".join((b"\1" if run.bold else b"\0") * len(run.text) for run in block.runs)
+    return b"".join([(b"\1" if run.bold else b"\0") * len(run.text) for run in block.runs])
 
 
 def _bold_starts(block: Block) -> list[int]:
