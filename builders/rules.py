@@ -124,8 +124,8 @@ ALL_FILLED = each(all_filled, "has an entry that is null or blank")
 ORDER = pa.Check(in_order, error="comes before the row above it")
 
 CHECKS: dict[str, Sequence[pa.Check]] = {
-    "season": [FROM_1],
-    "episode": [FROM_1],
+    "season": [FROM_0],
+    "episode": [FROM_0],
     "episodes": [SOME, each(lambda numbers: list(numbers) == sorted(set(numbers)), "are not in ascending order")],
     "episode_title": [],
     "written_by": [ALL_FILLED],

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unicodedata import combining
 
 from .command import InputError, did_you_mean
 from .speakers import People, Person
 
 FRIENDS = Path(__file__).parent
 COLUMNS = ["cue", "speaker", "full_name", "episodes"]
+NUMBERS = range(100)  # of seasons and episodes: ids and speakers.csv name them by two digits; 0 is for specials
 PAGE_KEYS = {"season": int, "episodes": list, "variant": str}
 NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")  # "Harbour Lights" → "harbour-lights"
 URL = re.compile(r"https?://[^\s<>|()\[\]`]+")
@@ -39,36 +42,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Show:
-    """All that this project knows about a show and does not read off its pages."""
+class About:
+    """What a dataset says of its show: enough to write its card."""
 
-    folder: Path
     title: str
-    cast: Mapping[str, str]  # the main characters: display name → full name
     years: str  # "1994–2004"
     owner: str  # of the scripts
     archive: str  # address of the transcripts' index; "" where there is none
     pages_at: str  # folder of the pages, below `archive`
-    titles: tuple[str, ...]  # how episode titles begin: "The One"
-    places: tuple[str, ...]  # that scenes are often named by: "Central Perk"
-    pages: Mapping[str, Source]  # pages whose file name does not say what they hold, by that name without suffix
-    people: People
-    version: str  # 16 hex digits, of the content of both files
 
     @property
     def slug(self) -> str:
-        """The title as a part of file names: "harbour-lights"."""
-        return NOT_IN_SLUG.sub("-", self.title.casefold()).strip("-") or "show"
+        """The title as a part of file names, accents left out.
+
+        >>> About("Café Noir!", "", "", "", "").slug
+        'cafe-noir'
+        """
+        letters = (char for char in unicodedata.normalize("NFKD", self.title.casefold()) if not combining(char))
+        return NOT_IN_SLUG.sub("-", "".join(letters)).strip("-") or "show"
 
     @property
     def dataset(self) -> str:
         """The name of the dataset built from it: "friends-lines"."""
         return f"{self.slug}-lines"
-
-    @property
-    def sample(self) -> Path:
-        """The pages that are built where none are given."""
-        return self.folder / "sample"
 
     def page_url(self, name: str) -> str:
         """The address of an archive page; "" where the show has no archive.
@@ -77,6 +73,29 @@ class Show:
         'https://fangj.github.io/friends/season/0101.html'
         """
         return f"{self.archive}{self.pages_at}{name}" if self.archive else ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Show(About):
+    """All that this project knows about a show and does not read off its pages."""
+
+    folder: Path
+    cast: Mapping[str, str]  # the main characters: display name → full name
+    titles: tuple[str, ...]  # how episode titles begin: "The One"
+    places: tuple[str, ...]  # that scenes are often named by: "Central Perk"
+    pages: Mapping[str, Source]  # pages whose file name does not say what they hold, by that name without suffix
+    people: People
+    version: str  # 16 hex digits, of the content of both files
+
+    @property
+    def about(self) -> About:
+        """Without what reads the pages."""
+        return About(self.title, self.years, self.owner, self.archive, self.pages_at)
+
+    @property
+    def sample(self) -> Path:
+        """The pages that are built where none are given."""
+        return self.folder / "sample"
 
 
 def friends() -> Show:
@@ -112,19 +131,19 @@ def read_show(folder: Path) -> Show:
     archive = fields["archive"]
     if not title or (archive and not (URL.fullmatch(archive) and archive.endswith("/"))):
         raise InputError(f"{facts}: title must not be empty, archive must be a web address that ends with /")
-    cast = {str(name): str(full or "") for name, full in fields["cast"].items()}
+    cast = {name: str(full or "") for name, full in fields["cast"].items()}
     known = [Person(name, full, (), label) for name, full in cast.items() for label in (name, full) if label]
     return Show(
-        folder,
         title,
-        cast,
         fields["years"],
         fields["owner"],
         archive,
         fields["pages_at"],
+        folder,
+        cast,
         tuple(map(str, fields["titles"])),
         tuple(map(str, fields["places"])),
-        {str(name).lower(): _source(facts, str(name), page) for name, page in fields["pages"].items()},
+        {name.lower(): _source(facts, name, page) for name, page in fields["pages"].items()},
         People([*people, *known]),
         sha256(printed + b"\0" + rows).hexdigest()[:16],
     )
@@ -138,7 +157,7 @@ TYPES: Mapping[str, type] = {
 
 
 def _checked(file: Path, settings: object, types: Mapping[str, type], required: tuple[str, ...]) -> dict[str, Any]:
-    """The settings with every key there and of its type."""
+    """The settings with every key there and of its type; a key inside a setting is text."""
     if not isinstance(settings, dict):
         raise InputError(f"{file}: must hold keys and values: {', '.join(types)}")
     for name, value in settings.items():
@@ -147,6 +166,8 @@ def _checked(file: Path, settings: object, types: Mapping[str, type], required: 
             raise InputError(f"{file}: unknown key {name!r}{hint}")
         if not isinstance(value, types[name]):
             raise InputError(f"{file}: {name} must be of type {types[name].__name__}, not {value!r}")
+        if isinstance(value, dict) and (numbers := [key for key in value if not isinstance(key, str)]):
+            raise InputError(f'{file}: {name}: the key {numbers[0]!r} is no text; quote it, as in "0101"')  # 0101 is 65
     if missing := [name for name in required if name not in settings]:
         raise InputError(f"{file}: no {missing[0]}; add it")
     return {name: settings.get(name, kind()) for name, kind in types.items()}
@@ -155,10 +176,14 @@ def _checked(file: Path, settings: object, types: Mapping[str, type], required: 
 def _source(file: Path, name: str, page: object) -> Source:
     try:
         fields = _checked(file, page, PAGE_KEYS, required=("season", "episodes"))
-        numbers = [int(number) for number in fields["episodes"]]
-    except (TypeError, ValueError) as error:
+    except InputError as error:
         raise InputError(f"{file}: pages: {name}: {str(error).removeprefix(f'{file}: ')}") from None
-    return Source(fields["season"], tuple(numbers), fields["variant"])
+    season, numbers = fields["season"], fields["episodes"]
+    if not all(type(number) is int and number in NUMBERS for number in (season, *numbers)):
+        raise InputError(f"{file}: pages: {name}: season and episodes must be whole numbers from 0 to 99")
+    if sorted(set(numbers)) != numbers:
+        raise InputError(f"{file}: pages: {name}: episodes must be in ascending order, not {numbers}")
+    return Source(season, tuple(numbers), fields["variant"])
 
 
 def _read_people(file: Path, text: str) -> list[Person]:

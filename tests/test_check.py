@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from invented import write_pages
 
-from builders import build, check
+from builders import build, check, explain
 from builders.schema import FEATURES
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
@@ -109,6 +109,13 @@ def test_a_good_folder(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert build.main(["--out", str(tmp_path / "sample"), "--jobs", "1", "--no-cache"]) == 0
     assert violations(tmp_path / "sample", capsys) == []
+
+
+def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pages = write_pages(tmp_path / "pages", range(3), season=0)
+    assert build.main(["--pages", str(pages), "--out", str(tmp_path / "out"), "--jobs", "1", "--no-cache"]) == 0
+    assert violations(tmp_path / "out", capsys) == []
+    assert explain.main([str(tmp_path / "out"), "s00e00_c01_u0000", "--pages", str(pages)]) == 0
 
 
 # Files and hashes: here the lines about hashes are what is expected.

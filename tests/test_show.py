@@ -12,7 +12,7 @@ import pytest
 from builders import build, check, explain
 from friends_corpus import parse
 from friends_corpus.command import InputError
-from friends_corpus.show import FRIENDS, friends, read_show
+from friends_corpus.show import FRIENDS, About, friends, read_show
 
 HARBOUR = Path(__file__).parent / "harbour_lights"
 
@@ -109,6 +109,20 @@ def test_friends_is_a_show_folder_like_any_other() -> None:
     assert all(friends().people.is_listed(name, "s01e01") for name in friends().cast)
 
 
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        ("Harbour Lights", "harbour-lights"),
+        ("Café Noir", "cafe-noir"),
+        ("Straße 9", "strasse-9"),
+        ("M*A*S*H", "m-a-s-h"),
+        ("寅さん", "show"),
+    ],
+)
+def test_slugs(title: str, slug: str) -> None:
+    assert About(title, "", "", "", "").slug == slug
+
+
 def test_a_title_is_enough(tmp_path: Path) -> None:
     (tmp_path / "show.yaml").write_text("title: Solo")
     show = read_show(tmp_path)
@@ -132,9 +146,24 @@ def test_a_title_is_enough(tmp_path: Path) -> None:
         pytest.param("title: X\narchive: ftp://x/", None, "archive must be a web address", id="archive"),
         pytest.param("title: X\npages: {a: 3}", None, "pages: a: must hold keys and values", id="page"),
         pytest.param("title: X\npages: {a: {season: 1}}", None, "pages: a: no episodes; add it", id="page-numbers"),
-        pytest.param(
-            "title: X\npages: {a: {season: 1, episodes: [x]}}", None, "pages: a: invalid literal", id="page-number"
+        *(
+            pytest.param(f"title: X\npages: {{a: {{season: {page}}}}}", None, f"show.yaml: pages: a: {said}", id=page)
+            for said, pages in {
+                "season and episodes must be whole numbers from 0 to 99": (
+                    *("1, episodes: [x]", "1, episodes: [-3]", "1, episodes: [100]", "1, episodes: [true]"),
+                    *("100, episodes: [1]", "-1, episodes: [1]", "true, episodes: [1]"),
+                ),
+                "episodes must be in ascending order, not [": ("1, episodes: [3, 2]", "1, episodes: [2, 2]"),
+            }.items()
+            for page in pages
         ),
+        pytest.param(
+            "title: X\npages: {0101: {season: 1, episodes: [1]}}",
+            None,
+            'pages: the key 65 is no text; quote it, as in "0101"',
+            id="octal page",
+        ),
+        pytest.param("title: X\ncast: {No: Noël}", None, "cast: the key False is no text; quote it", id="name no text"),
         pytest.param("title: X", "name,who\n", "speakers.csv: the first line must be cue,speaker", id="header"),
         pytest.param("title: X", "cue,speaker,full_name,episodes\nA,B\n", "speakers.csv, line 2: needs 4", id="row"),
         pytest.param(
