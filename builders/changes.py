@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from .lines import Row
 
 SPLIT = "split"  # compared like a column: a row that moves leaks into what was held out
-Config = tuple[dict[str, str], dict[str, Row]]  # column → type; id → row with its split
+Types = Mapping[str, Mapping[str, str]]  # split → column → type
+Config = tuple[Types, dict[str, Row]]  # and id → row with its split
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class ConfigChanges:
 
 def read_config(folder: Path, splits: Mapping[str, Mapping[str, Any]]) -> Config:
     """Types and rows of a config. Raises OSError or ValueError for what is no Parquet file or has an id twice."""
-    types: dict[str, str] = {}
+    types: dict[str, dict[str, str]] = {}
     rows: dict[str, Row] = {}
     for split, entry in splits.items():
         path = folder / entry["path"]
@@ -70,7 +71,7 @@ def read_config(folder: Path, splits: Mapping[str, Mapping[str, Any]]) -> Config
             raise ValueError(f"{path}: no Parquet file: {' '.join(str(error).split())}") from None
         if "id" not in table.schema.names:
             raise ValueError(f"{path}: has no column id")
-        types |= {field.name: str(field.type) for field in table.schema}
+        types[split] = {field.name: str(field.type) for field in table.schema}
         for row in table.to_pylist():
             if row["id"] in rows:
                 raise ValueError(f"{path}: the id {row['id']} stands twice")
@@ -81,8 +82,9 @@ def read_config(folder: Path, splits: Mapping[str, Mapping[str, Any]]) -> Config
 def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
     """What differs; a side is None where it lacks the config.
 
-    >>> before = {"id": "string", "text": "string"}, {"a": {"id": "a", "text": "Hi."}, "b": {"id": "b", "text": "Oh."}}
-    >>> after = {"id": "string", "text": "string"}, {"a": {"id": "a", "text": "Hi!"}, "c": {"id": "c", "text": "Oh."}}
+    >>> types = {"train": {"id": "string", "text": "string"}}
+    >>> before = types, {"a": {"id": "a", "text": "Hi."}, "b": {"id": "b", "text": "Oh."}}
+    >>> after = types, {"a": {"id": "a", "text": "Hi!"}, "c": {"id": "c", "text": "Oh."}}
     >>> changes = compare_config(before, after)
     >>> changes.added, changes.removed, changes.changed, changes.step()
     (['c'], ['b'], {'a': ['text']}, 'minor')
@@ -91,12 +93,11 @@ def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
     """
     types_old, rows_old = old or ({}, {})
     types_new, rows_new = new or ({}, {})
-    schema = compare_types(types_old, types_new) if old and new else [] if new else ["the config is gone"]
+    schema = compare_schema(types_old, types_new) if old and new else [] if new else ["the config is gone"]
     kept_old = [id for id in rows_old if id in rows_new]
     kept_new = [id for id in rows_new if id in rows_old]
-    columns = [name for name in (*types_new, SPLIT) if name in types_old or name == SPLIT]
     changed = {
-        id: [name for name in columns if rows_old[id].get(name) != rows_new[id].get(name)]
+        id: [name for name in rows_new[id] if rows_old[id].get(name, rows_new[id][name]) != rows_new[id][name]]
         for id in kept_new
         if rows_old[id] != rows_new[id]
     }
@@ -109,6 +110,29 @@ def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
         changed={id: names for id, names in changed.items() if names},
         reordered=kept_old != kept_new and not any(SPLIT in names for names in changed.values()),
     )
+
+
+def compare_schema(old: Types, new: Types) -> list[str]:
+    """Differences between the columns of each split; where they are not the same in all, the splits are named.
+
+    A split that only one side has is compared with any of the other's.
+
+    >>> before, after = {"id": "string"}, {"id": "string", "cue": "string"}
+    >>> compare_schema({"train": before, "test": before}, {"train": after, "test": after})
+    ["column 'cue' is new"]
+    >>> compare_schema({"train": before, "test": before}, {"train": before, "test": after})
+    ["in test: column 'cue' is new"]
+    """
+    any_old, any_new = next(iter(old.values())), next(iter(new.values()))
+    splits: dict[str, list[str]] = {}
+    for split in old | new:
+        for difference in compare_types(old.get(split, any_old), new.get(split, any_new)):
+            splits.setdefault(difference, []).append(split)
+    everywhere = len(old | new)
+    return [
+        difference if len(found) == everywhere else f"in {' and '.join(found)}: {difference}"
+        for difference, found in splits.items()
+    ]
 
 
 def compare_types(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

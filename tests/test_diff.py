@@ -161,6 +161,37 @@ def test_a_schema_is_major(
     assert printed[-1] == "step: major; the version goes from 1.0.0 to 1.9.9, which is too little: at least 2.0.0"
 
 
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        pytest.param(lambda t: t.drop_columns("cue"), "column 'cue' is gone", id="gone"),
+        pytest.param(
+            lambda t: t.set_column(SCENE, "scene", t["scene"].cast(pa.int64())),
+            "column 'scene' is of type int64, was int32",
+            id="type",
+        ),
+    ],
+)
+@pytest.mark.parametrize("splits", [["train"], ["train", "test"]], ids=" and ".join)
+def test_a_schema_of_some_splits_is_major(
+    splits: list[str],
+    change: Callable[[pa.Table], pa.Table],
+    difference: str,
+    old: Path,
+    new: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for split in splits:
+        table(new, f"lines/{split}-00000-of-00001.parquet", change)
+    code, printed = run(old, new, capsys)
+    assert code == 1
+    assert printed[:2] == [
+        "lines: 48 rows before, 48 now: 0 added, 0 removed, 0 changed",
+        f"  schema: in {' and '.join(splits)}: {difference}",
+    ]
+    assert printed[-1].startswith("step: major; ")
+
+
 def test_a_config_that_goes_or_comes(old: Path, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest(new, lambda values: values["configs"].pop("chunks"))
     code, printed = run(old, new, capsys)
