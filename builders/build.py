@@ -28,11 +28,15 @@ VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 built, 1 could not write, 2 bad usage or input, 130 interrupted."""
     options = parser().parse_args(arguments)
-    return exit_code(lambda: run(options), f"{options.out or 'the dataset folder'} is as it was", options.out)
+    folder = options.out or "the dataset folder"
+    built: list[tuple[Mapping[str, Any], str]] = []
+    return exit_code(lambda: built.append(run(options)), f"{folder} is as it was", options.out) or exit_code(
+        lambda: report(*built[0]), f"{folder} is whole, as it was asked for", "stdout"
+    )
 
 
-def run(options: argparse.Namespace) -> None:
-    """One build as it was asked for. Raises InputError, Failed, OSError."""
+def run(options: argparse.Namespace) -> tuple[Mapping[str, Any], str]:
+    """One build as it was asked for; returns what `report` prints. Raises InputError, Failed, OSError."""
     if options.engine == "datatrove" and options.no_cache:
         raise InputError("--engine datatrove hands the pages over in the cache; leave out --no-cache")
     if options.engine != "datatrove" and options.tasks:
@@ -47,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
 
     show = read_show(options.show or FRIENDS)
     try:
-        build(
+        return build(
             show=show,
             pages=find_pages(options.pages or show.sample),
             out=options.out or Path(show.dataset),
@@ -117,10 +121,10 @@ def build(
     use_cache: bool,
     keep_going: bool,
     tasks: int | None = None,
-) -> None:
+) -> tuple[Mapping[str, Any], str]:
     """Reads the pages, then writes the folder `out` in place of what is there; `tasks`: for the engine datatrove.
 
-    `parameters` (`chunk_chars`, `character`) stand in the manifest.
+    `parameters` (`chunk_chars`, `character`) stand in the manifest. Returns what `report` prints.
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
@@ -138,8 +142,7 @@ def build(
         check_replaceable(out)
         mark = fingerprint(pages, [show.version, parameters, version, keep_going]) if kept else None
         if kept and mark and (said := recall(kept, mark, out)):
-            report(said, f"kept {out.name}, version {version}: nothing has changed")
-            return
+            return said, f"kept {out.name}, version {version}: nothing has changed"
 
         from tqdm import tqdm
 
@@ -154,9 +157,9 @@ def build(
             if pool:
                 pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
             said = write(results, out, show, parameters, version, keep_going, pool)
-        report(said, f"wrote {out.name}, version {version}")
         if kept and mark:
             remember(kept, mark, out, said)
+        return said, f"wrote {out.name}, version {version}"
 
 
 def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | None, show: Show) -> None:

@@ -34,11 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.error("--format convokit is made of lines; leave out --config")
     out = options.out or Path(f"{options.folder.resolve().name}-{options.format}")
 
+    written: dict[str, int] = {}
+
     def work() -> None:
-        for name, rows in export(options.folder, out, options.format, options.config).items():
+        written.update(export(options.folder, out, options.format, options.config))
+
+    def report() -> None:
+        for name, rows in written.items():
             print(f"{out / name}  {rows:,} {'row' if rows == 1 else 'rows'}" if rows else out / name)
 
-    return exit_code(work, "nothing was exported", out)
+    return exit_code(work, "nothing was exported", out) or exit_code(report, f"{out} is whole", "stdout")
 
 
 def parser() -> argparse.ArgumentParser:

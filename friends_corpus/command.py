@@ -28,11 +28,12 @@ class Failed(Exception):
         self.code, self.own = code, own
 
 
-def exit_code(work: Callable[[], int | None], kept: str, out: Path | None = None) -> int:
+def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None = None) -> int:
     """Does a command's work and returns its exit code; all but 0 after one line on stderr.
 
     `kept` says what is left where it is interrupted or a disk fails, `out` is where it writes, for errors that name
-    no file. A reader that has enough (`| head`) ends it quietly.
+    no file. A reader that has enough (`| head`) ends it quietly. Work after which something else is left, such as a
+    report on what was written, is a call of its own: `exit_code(write, …) or exit_code(report, …)`.
 
     >>> exit_code(lambda: None, "nothing was written")
     0

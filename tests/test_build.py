@@ -392,6 +392,21 @@ def start(pages: Path, out: Path, *options: str, hash_seed: str = "0") -> subpro
 
 
 @pytest.mark.slow
+def test_a_report_that_cannot_be_printed_is_no_failed_build(pages: Path, tmp_path: Path) -> None:
+    build, export = tmp_path / "built", tmp_path / "exported"
+    for command, said in (
+        (["builders.build", "--pages", pages, "--out", build, "--jobs", "1"], f"{build} is whole, as it was asked for"),
+        (["builders.export", build, "--format", "csv", "--out", export], f"{export} is whole"),
+    ):
+        with Path("/dev/full").open("w") as full:
+            run = subprocess.run([sys.executable, "-m", *map(str, command)], stdout=full, stderr=-1, text=True)
+        assert run.returncode == 1
+        assert run.stderr.splitlines()[-1] == f"error: stdout: No space left on device; {said}"
+    assert manifest(build)["version"] == "1.0.0"
+    assert len(list(export.rglob("*.csv"))) == 12
+
+
+@pytest.mark.slow
 def test_same_bytes_in_any_process(tmp_path: Path) -> None:
     pages = write_pages(tmp_path / "pages", range(1, 24))
     for name, seed, options in [("a", "1", ["--jobs", "1"]), ("b", "2", ["--jobs", "3"]), ("c", "3", ["--no-cache"])]:
