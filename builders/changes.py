@@ -125,12 +125,12 @@ def compare_schema(old: Types, new: Types) -> list[str]:
     """
     any_old, any_new = next(iter(old.values())), next(iter(new.values()))
     splits: dict[str, list[str]] = {}
-    for split in old | new:
+    all_splits = {**old, **new}
+    for split in all_splits:
         for difference in compare_types(old.get(split, any_old), new.get(split, any_new)):
             splits.setdefault(difference, []).append(split)
-    everywhere = len(old | new)
     return [
-        difference if len(found) == everywhere else f"in {' and '.join(found)}: {difference}"
+        difference if len(found) == len(all_splits) else f"in {' and '.join(found)}: {difference}"
         for difference, found in splits.items()
     ]
 

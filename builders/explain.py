@@ -1,7 +1,7 @@
 """python -m builders.explain: where a row of the dataset comes from, and why it is as it is.
 
 Shows the page with its address and hash, what is printed around the row, which label made each turn, and how the label
-was resolved to people. The exit code is 1 if the page is not the one the dataset was built from.
+was resolved to people. The exit code is 1 if the page, or the show's files, are not those the dataset was built from.
 """
 
 from __future__ import annotations
@@ -88,10 +88,11 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
     if split is None:
         raise InputError(f"{row_id}: the dataset has no episode {episode}")
     row = find_row(folder, manifest, "chunks" if match[2] == "k" else "lines", split, row_id)
-    entry = next(page for page in manifest["pages"] if page.get("episode") == episode)
+    entry = next((page for page in manifest["pages"] if page.get("episode") == episode), None)
+    if entry is None:
+        raise InputError(f"{folder}: manifest.json has no page of {episode}; python -m builders.check says more")
     show = read_show(show_folder or FRIENDS)
-    if manifest["show"]["title"] != show.title:
-        raise InputError(f"{folder} is of the show {manifest['show']['title']!r}; name its folder with --show")
+    check_same_show(show, folder, manifest)
     source = read_source((pages or show.sample) / entry["page"], entry, show)
     lines = [int(id.rpartition("_u")[2]) for id in row.get("line_ids", [row_id])]
     check_same(row, [source.turns.get(position) for position in lines])
@@ -104,12 +105,30 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
     yield from describe_turns(source, turns)
 
 
+def check_same_show(show: Show, folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuses another show, and another edition of the show: labels would mean other people."""
+    title, version = (manifest["show"][key] for key in ("title", "version"))
+    if show.title != title:
+        raise InputError(f"{folder} is of the show {title!r}; name its folder with --show")
+    if show.version != version:
+        wanted = f"the dataset was built with version {version}: name the folder of that one with --show"
+        raise Failed(f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}; {wanted}")
+
+
 def find_row(folder: Path, manifest: Mapping[str, Any], config: str, split: str, row_id: str) -> Row:
     """The row with an id."""
-    found = read_rows(folder / manifest["configs"][config]["splits"][split]["path"], None, ("id", "==", row_id))
+    found = read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))
     if not found:
         raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
     return found[0]
+
+
+def path_of(folder: Path, manifest: Mapping[str, Any], config: str, split: str) -> Path:
+    """The Parquet file with the rows of a split."""
+    splits = manifest["configs"].get(config, {"splits": {}})["splits"]
+    if split not in splits:
+        raise InputError(f"{folder}: manifest.json has no {config} of {split}; python -m builders.check says more")
+    return folder / str(splits[split]["path"])
 
 
 def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, str]) -> list[Row]:
@@ -165,7 +184,7 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]
     yield from (f"    {part}" for text in shown.splitlines() for part in textwrap.wrap(text, WIDTH))
     yield ""
     if not chunk:
-        path = folder / manifest["configs"]["chunks"]["splits"][split]["path"]
+        path = path_of(folder, manifest, "chunks", split)
         chunks = read_rows(path, ["id", "line_ids"], ("source", "==", row["source"]))
         yield f"chunk     {', '.join(found['id'] for found in chunks if row['id'] in found['line_ids'])}"
     cluster = row.get("dup_cluster")
@@ -181,13 +200,11 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any
     """Whether a line has a row in `chat`, too: whom it answers, or why it answers nobody."""
     from .chat import NO_ROW, candidates, characters_of
 
-    if "character" not in manifest["parameters"]:
-        return "chat      no row: the dataset was built before there was chat"
     splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
     found = read_rows(folder / splits[split]["path"], None, ("id", "==", row["id"])) if split in splits else []
     if found:
         return f"chat      a row of the same id: {found[0]['prompt'][0]['content']}"
-    path = folder / manifest["configs"]["lines"]["splits"][split]["path"]
+    path = path_of(folder, manifest, "lines", split)
     lines = read_rows(path, None, ("source", "==", row["source"]))
     characters = characters_of(manifest["parameters"]["character"], manifest["show"]["cast"])
     reason = next(reason for line, _, reason in candidates(lines, characters) if line["id"] == row["id"])
@@ -237,7 +254,7 @@ def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> I
         yield f"    label     “{label.printed}”, {label.weight}, {label.place}"
         yield f"    accepted  {label.reason}"
         yield f"    cue       “{line.cue}”"
-        for speaker in describe_speakers(utterance.cue, source.episode.id, source.show.people):
+        for speaker in describe_speakers(utterance.cue, source.episode.id, source.show):
             yield f"    speaker   {speaker}"
         kinds = dict.fromkeys(part.kind for part in utterance.parts)
         yield f"    made of   {', '.join(kinds)} (segments {', '.join(map(str, line.segments))})"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from friends_corpus.brackets import outside
 from friends_corpus.cues import CAPITALS, PROSE, ROLE, Cue, Habits, find_cues
 from friends_corpus.model import Block, Segment
-from friends_corpus.speakers import BRACKETED, COUPLE, LIST, People, Person, key
+from friends_corpus.show import Show
+from friends_corpus.speakers import BRACKETED, COUPLE, LIST, Person, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _reason(block: Block, cue: Cue, weight: str, habits: Habits) -> str:
     printed = block.text[cue.start : cue.end].strip(" \xa0-–>")
     label = outside(printed) or printed.strip("()[] \xa0")
     if habits.show.people.is_listed(label, habits.episode_id):
-        reason = "every name in it is in speakers.csv"
+        reason = "the show knows every name in it"
     elif key(label) in habits.labels:
         reason = "this page prints it in bold with a colon"
     elif cue.start and key(label) in habits.cast:
@@ -77,7 +78,7 @@ def _reason(block: Block, cue: Cue, weight: str, habits: Habits) -> str:
     elif CAPITALS.fullmatch(label) and habits.capitals and block.paragraph:
         reason = "it is in capitals, as the labels of this page are"
     elif _is_prose(label, habits):
-        reason = "it begins with a name of speakers.csv and goes on as prose, up to a colon"
+        reason = "it begins with a name that the show knows and goes on as prose, up to a colon"
     elif ROLE.fullmatch(label):
         reason = "it names a part such as “Woman” or “Announcer”, and a colon follows"
     else:
@@ -89,18 +90,19 @@ def _is_prose(label: str, habits: Habits) -> bool:
     return PROSE.fullmatch(label) is not None and habits.knows_actor(label)
 
 
-def describe_speakers(cue: str, episode_id: str, people: People) -> list[str]:
+def describe_speakers(cue: str, episode_id: str, show: Show) -> list[str]:
     """How each person behind a cue was found, one line each.
 
     >>> from friends_corpus.show import friends
-    >>> describe_speakers("PHOE/MNCA", "s02e07", friends().people)[0]
+    >>> describe_speakers("PHOE/MNCA", "s02e07", friends())[0]
     'Phoebe: “PHOE” in a list of names; speakers.csv: phoe → Phoebe (Phoebe Buffay), in every episode'
-    >>> describe_speakers("MAN WITH HAT", "s01e01", friends().people)
-    ['Man With Hat: as printed; not in speakers.csv']
+    >>> describe_speakers("MAN WITH HAT", "s01e01", friends())
+    ['Man With Hat: as printed; neither in speakers.csv nor of the cast']
     """
+    people = show.people
     person = people.lookup(cue, episode_id)
     if person:
-        return [f"{person.speaker}: “{cue}”; {_table_row(cue, person)}"]
+        return [f"{person.speaker}: “{cue}”; {_table_row(cue, person, show)}"]
     parts = _names(cue)
     rows = {found.speaker: (part, found) for part in reversed(parts) if (found := people.lookup(part, episode_id))}
     described = []
@@ -108,11 +110,11 @@ def describe_speakers(cue: str, episode_id: str, people: People) -> list[str]:
         if speaker in rows:
             part, found = rows[speaker]
             listed = "in a list of names" if len(parts) > 1 else "in the label"
-            described.append(f"{speaker}: “{part}” {listed}; {_table_row(part, found)}")
+            described.append(f"{speaker}: “{part}” {listed}; {_table_row(part, found, show)}")
         elif people.is_known(cue, episode_id) and not people.is_listed(cue, episode_id):
-            described.append(f"{speaker}: leads a label written as prose, “{cue}”; a name of speakers.csv")
+            described.append(f"{speaker}: leads a label written as prose, “{cue}”; a name that the show knows")
         else:
-            described.append(f"{speaker}: as printed; not in speakers.csv")
+            described.append(f"{speaker}: as printed; neither in speakers.csv nor of the cast")
     return described
 
 
@@ -129,7 +131,10 @@ def _names(cue: str) -> list[str]:
     return [part for part in LIST.split(plain) if part]
 
 
-def _table_row(cue: str, person: Person) -> str:
+def _table_row(cue: str, person: Person, show: Show) -> str:
+    """The row that a name was found by: the file, whom it means, and where another row does not come first."""
     name = f"{person.speaker} ({person.full_name})" if person.full_name else person.speaker
-    where = f"only in {', '.join(person.episodes)}" if person.episodes else "in every episode"
-    return f"speakers.csv: {key(cue)} → {name}, {where}"
+    elsewhere = [scope for other in show.people.rows[key(cue)] if other != person for scope in other.episodes]
+    but = f" but {', '.join(elsewhere)}" if elsewhere else ""
+    where = f"only in {', '.join(person.episodes)}" if person.episodes else f"in every episode{but}"
+    return f"{'show.yaml' if person in show.cast_only else 'speakers.csv'}: {key(cue)} → {name}, {where}"

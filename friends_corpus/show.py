@@ -85,6 +85,7 @@ class Show(About):
     places: tuple[str, ...]  # that scenes are often named by: "Central Perk"
     pages: Mapping[str, Source]  # pages whose file name does not say what they hold, by that name without suffix
     people: People
+    cast_only: frozenset[Person]  # of these people, those that speakers.csv does not list
     version: str  # 16 hex digits, of the content of both files
 
     @property
@@ -145,6 +146,7 @@ def read_show(folder: Path) -> Show:
         tuple(map(str, fields["places"])),
         {name.lower(): _source(facts, name, page) for name, page in fields["pages"].items()},
         People([*people, *known]),
+        frozenset(known) - frozenset(people),
         sha256(printed + b"\0" + rows).hexdigest()[:16],
     )
 

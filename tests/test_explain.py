@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ from builders.reasons import describe_speakers, find_label
 from friends_corpus.blocks import read_blocks
 from friends_corpus.cues import read_habits
 from friends_corpus.parse import parse_page
-from friends_corpus.show import friends
+from friends_corpus.show import FRIENDS, friends, read_show
 from friends_corpus.sources import SAMPLE, find_pages
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
@@ -60,7 +61,7 @@ def test_a_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "scene     1: [Scene: Room 1, all look at a ladder.]",
         "direction           (smiling)",
         "label     “Monica:”, bold, begins a line",
-        "accepted  every name in it is in speakers.csv",
+        "accepted  the show knows every name in it",
         "speaker   Monica: “Monica”; speakers.csv: monica → Monica (Monica Geller), in every episode",
         "made of   cue, punctuation, direction, speech (segments ",
     ):
@@ -139,6 +140,47 @@ def test_another_page_is_refused(home: Path, tmp_path: Path, capsys: pytest.Capt
     assert "--pages" in capsys.readouterr().err
 
 
+def test_another_edition_of_the_show_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show = tmp_path / "show"
+    show.mkdir()
+    for name in ("show.yaml", "speakers.csv"):
+        shutil.copy(FRIENDS / name, show / name)
+    assert run(home, "s01e01_c01_u0001", "--show", str(show)) == 0
+    table = (show / "speakers.csv").read_text(encoding="utf-8").replace("\nMonica,", "\nMonica B,", 1)
+    (show / "speakers.csv").write_text(table, encoding="utf-8")
+    read_show.cache_clear()
+    capsys.readouterr()
+    assert run(home, "s01e01_c01_u0001", "--show", str(show)) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(
+        f"error: {show}: show.yaml and speakers.csv are version {read_show(show).version} of "
+    )
+    built = json.loads((home / "friends-lines" / "manifest.json").read_text(encoding="utf-8"))["show"]["version"]
+    assert f"was built with version {built}: name the folder of that one with --show" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        pytest.param(lambda m: {name: m[name] for name in ("builder", "files")}, "dataset: Field required", id="bare"),
+        pytest.param(lambda m: m | {"pages": []}, "manifest.json has no page of s01e01", id="no page"),
+        pytest.param(lambda m: m | {"configs": {}}, "manifest.json has no lines of train", id="no configs"),
+        pytest.param(lambda m: "", "manifest.json: cannot be read (", id="empty"),
+    ],
+)
+def test_a_manifest_in_which_nothing_is_found(
+    spoil: Callable[[dict], object], named: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(home / "friends-lines", tmp_path / "friends-lines"))
+    spoilt = spoil(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+    (folder / "manifest.json").write_text(json.dumps(spoilt) if spoilt else "", encoding="utf-8")
+    assert explain.main([str(folder), "s01e01_c01_u0001", "--pages", str(home / "pages")]) == 2
+    [error] = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"error: {folder}")
+    assert named in error
+
+
 def test_no_dataset_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert explain.main([str(tmp_path), "s01e01_c01_u0001"]) == 2
     assert "no dataset folder" in capsys.readouterr().err
@@ -174,15 +216,19 @@ def test_usage(context: str, home: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "label", "reason"),
     [
-        ("<b>Joey:</b> Hi.", "“Joey:”, bold, begins a line", "every name in it is in speakers.csv"),
-        ("<b>Joey</b> (to Ross): Hi.", "“Joey (to Ross):”, partly bold, begins", "every name in it is in speakers.csv"),
-        ("PHOE/MNCA: Hi.", "“PHOE/MNCA:”, plain, begins a line", "every name in it is in speakers.csv"),
-        ("<b>Chandler.</b> Well, hi.", "“Chandler.”, bold, begins a line", "every name in it is in speakers.csv"),
+        ("<b>Joey:</b> Hi.", "“Joey:”, bold, begins a line", "the show knows every name in it"),
+        ("<b>Joey</b> (to Ross): Hi.", "“Joey (to Ross):”, partly bold, begins", "the show knows every name in it"),
+        ("PHOE/MNCA: Hi.", "“PHOE/MNCA:”, plain, begins a line", "the show knows every name in it"),
+        ("<b>Chandler.</b> Well, hi.", "“Chandler.”, bold, begins a line", "the show knows every name in it"),
         ("<b>Zelda:</b> Hi.", "“Zelda:”, bold, begins a line", "this page prints it in bold with a colon"),
-        ("Joey raises his hand: Hi.", "“Joey raises his hand:”, plain", "begins with a name of speakers.csv and goes"),
+        (
+            "Joey raises his hand: Hi.",
+            "“Joey raises his hand:”, plain",
+            "begins with a name that the show knows and goes",
+        ),
         ("Strange Woman: Hi.", "“Strange Woman:”, plain", "it names a part"),
-        ("<b>Joey:</b> Hi. <b>Ross:</b> Hi.", "“Ross:”, bold, stands inside a line", "is in speakers.csv"),
-        ("<b>Joey:</b> Hi. Ross: Hi.", "“Ross:”, plain, stands inside a line", "every name in it is in speakers.csv"),
+        ("<b>Joey:</b> Hi. <b>Ross:</b> Hi.", "“Ross:”, bold, stands inside a line", "the show knows every name"),
+        ("<b>Joey:</b> Hi. Ross: Hi.", "“Ross:”, plain, stands inside a line", "the show knows every name in it"),
         ("<b>Joey:</b> Hi. <b>Guy #7:</b> Hi.", "“Guy #7:”, bold, stands inside a line", "it is bold, names a part"),
     ],
 )
@@ -205,13 +251,17 @@ def labels(name: str, data: bytes) -> list:
     [
         ("Joey", "s01e01", ["Joey: “Joey”; speakers.csv: joey → Joey (Joey Tribbiani), in every episode"]),
         ("Joey raises his hand", "s09e08", ["Joey: leads a label written as prose, “Joey raises his hand”; a name"]),
-        ("Zelda", "s01e01", ["Zelda: as printed; not in speakers.csv"]),
-        ("Joey and Zelda", "s01e01", ["Joey: “Joey” in a list of names; ", "Zelda: as printed; not in speakers.csv"]),
+        ("Zelda", "s01e01", ["Zelda: as printed; neither in speakers.csv nor of the cast"]),
+        (
+            "Joey and Zelda",
+            "s01e01",
+            ["Joey: “Joey” in a list of names; ", "Zelda: as printed; neither in speakers.csv nor of the cast"],
+        ),
         ("Ross, Rachel, and Joey", "s01e01", ["Ross: “Ross” in", "Rachel: “Rachel” in", "Joey: “Joey” in"]),
     ],
 )
 def test_speakers(cue: str, episode: str, expected: list[str]) -> None:
-    described = describe_speakers(cue, episode, friends().people)
+    described = describe_speakers(cue, episode, friends())
     assert len(described) == len(expected)
     for line, start in zip(described, expected, strict=True):
         assert line.startswith(start)
@@ -219,8 +269,25 @@ def test_speakers(cue: str, episode: str, expected: list[str]) -> None:
 
 def test_the_scope_of_a_table_row() -> None:
     cue, person = next((cue, people[0]) for cue, people in friends().people.rows.items() if people[0].episodes)
-    [described] = describe_speakers(cue, f"{person.episodes[0]}e01"[:6], friends().people)
+    [described] = describe_speakers(cue, f"{person.episodes[0]}e01"[:6], friends())
     assert described.endswith(f"only in {', '.join(person.episodes)}")
+
+
+def test_a_table_row_that_another_one_precedes_in_some_episodes(tmp_path: Path) -> None:
+    (tmp_path / "show.yaml").write_text("title: X\ncast: {Ann: Ann Lee}")
+    rows = ["Cook,Ben,,", "Cook,Cy,,s01 s02e03", "Ann,Ann,Ann Lee,", "Cap,Ann,Ann Lee,"]
+    (tmp_path / "speakers.csv").write_text("\n".join(["cue,speaker,full_name,episodes", *rows]))
+    show = read_show(tmp_path)
+    assert describe_speakers("Cook", "s02e01", show) == [
+        "Ben: “Cook”; speakers.csv: cook → Ben, in every episode but s01, s02e03"
+    ]
+    assert describe_speakers("Cook", "s01e04", show) == ["Cy: “Cook”; speakers.csv: cook → Cy, only in s01, s02e03"]
+    assert describe_speakers("Ann", "s01e01", show) == [
+        "Ann: “Ann”; speakers.csv: ann → Ann (Ann Lee), in every episode"
+    ]
+    assert describe_speakers("ANN LEE", "s01e01", show) == [
+        "Ann: “ANN LEE”; show.yaml: ann lee → Ann (Ann Lee), in every episode"
+    ]
 
 
 @pytest.mark.parametrize("path", [*find_pages(SAMPLE), *DIALECTS], ids=lambda path: path.stem)
