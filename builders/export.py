@@ -69,9 +69,10 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
     from .manifest import need_manifest
 
     manifest = need_manifest(folder)
-    configs = [config] if config else list(manifest["configs"])
-    if config and config not in manifest["configs"]:
-        raise InputError(f"{folder} has no config {config}; it has {', '.join(manifest['configs'])}")
+    wanted = "lines" if format == "convokit" else config
+    if wanted and wanted not in manifest["configs"]:
+        raise InputError(f"{folder} has no config {wanted}; it has {', '.join(manifest['configs'])}")
+    configs = [wanted] if wanted else list(manifest["configs"])
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already; remove it or choose another --out")

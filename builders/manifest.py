@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.command import InputError
-from friends_corpus.show import Show
+from friends_corpus.command import InputError, in_short
+from friends_corpus.show import About, Show
 
 MANIFEST = "manifest.json"
 BUILDER = "friends-corpus"  # tells our folders from others
@@ -60,7 +61,7 @@ def make_manifest(
     return {
         "builder": BUILDER,
         "dataset": show.dataset,
-        "show": {"title": show.title, "cast": list(show.cast), "archive": show.archive, "version": show.version},
+        "show": {**asdict(show.about), "cast": list(show.cast), "version": show.version},
         "version": version,
         "sample": sample,
         "parameters": dict(parameters),
@@ -80,26 +81,45 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The folder's manifest, or None where it is not one of ours."""
+def about(manifest: Mapping[str, Any]) -> About:
+    """What the manifest says of its show."""
+    show = manifest["show"]
+    return About(*(show[field.name] for field in fields(About)))
+
+
+class BrokenManifest(InputError):
+    """A manifest.json of which nobody can tell whose it is."""
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The folder's manifest. Raises InputError where it is none of ours, BrokenManifest where it cannot be read."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if isinstance(manifest, dict) and manifest.get("builder") == BUILDER and isinstance(manifest.get("files"), dict):
+    except (FileNotFoundError, NotADirectoryError):
+        manifest = None
+    except (OSError, ValueError) as error:
+        raise BrokenManifest(
+            f"{folder / MANIFEST}: cannot be read ({in_short(error)}); build the dataset again"
+        ) from None
+    if isinstance(manifest, dict) and manifest.get("builder") == BUILDER:
         return manifest
-    return None
+    raise InputError(f"{folder}: no dataset folder (no {MANIFEST} of ours); builders.build makes one")
 
 
 def need_manifest(folder: Path) -> dict[str, Any]:
-    """The folder's manifest. Raises InputError where it is not one of ours."""
+    """The folder's manifest, in which everything can be looked up. Raises InputError."""
+    from .shape import check_shape
+
     manifest = read_manifest(folder)
-    if manifest is None:
-        raise InputError(f"{folder}: no dataset folder (no {MANIFEST} of ours); builders.build makes one")
+    for violation in check_shape(manifest):
+        raise InputError(f"{folder}: {violation}; build the dataset again, or use the version that built it")
     return manifest
 
 
 def files_of(folder: Path) -> set[str]:
     """The files that a build wrote into the folder, by its manifest; none where it is not one of ours."""
-    manifest = read_manifest(folder)
-    return {MANIFEST, *manifest["files"]} if manifest else set()
+    try:
+        files = read_manifest(folder).get("files")
+    except InputError:
+        return set()
+    return {MANIFEST, *files} if isinstance(files, dict) else set()

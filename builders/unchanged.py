@@ -50,11 +50,10 @@ def _version(library: str) -> str:
 def recall(cache_folder: Path, mark: str, out: Path) -> Mapping[str, Any] | None:
     """What the build said that wrote the files of `out` from the same; None where they are not just these."""
     note: Mapping[str, Any] | None = cache.load(cache_folder.with_name("builds"), mark)
-    manifest = read_manifest(out) if note else None
-    if note and manifest and sha256_of(out / MANIFEST) == note["manifest"] and describe_files(out) == manifest["files"]:
-        said: Mapping[str, Any] = note["said"]
-        return said
-    return None
+    if note is None or not (out / MANIFEST).is_file() or sha256_of(out / MANIFEST) != note["manifest"]:
+        return None
+    said: Mapping[str, Any] = note["said"]
+    return said if describe_files(out) == read_manifest(out)["files"] else None
 
 
 def remember(cache_folder: Path, mark: str, out: Path, said: Mapping[str, Any]) -> None:

@@ -213,6 +213,14 @@ def test_bad_folders(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     broken = tmp_path / "broken"
     (broken / "lines").mkdir(parents=True)
     manifest = (folder / "manifest.json").read_text(encoding="utf-8")
+    for spoilt, said in (
+        ('{"builder": "friends-corpus", "files": {}}', "manifest.json: dataset: Field required"),
+        (manifest.replace('"lines": {\n', '"lynes": {\n', 1), "has no config lines; it has lynes, "),
+        (manifest[:999], "manifest.json: cannot be read ("),
+    ):
+        (broken / "manifest.json").write_text(spoilt, encoding="utf-8")
+        assert run(broken, tmp_path / "out", "convokit") == 2
+        assert said in capsys.readouterr().err
     (broken / "manifest.json").write_text(manifest, encoding="utf-8")
     assert run(broken, tmp_path / "out", "csv", "--config", "lines") == 1
     assert "nothing was exported" in capsys.readouterr().err
