@@ -238,7 +238,7 @@ def write(
     from cards.folder import staged
 
     from .chat import characters_of
-    from .duplicates import find_duplicates
+    from .duplicates import find_duplicates, scene_texts
     from .leakage import certify
     from .pages import beside
     from .plots import count, draw_plots
@@ -247,29 +247,33 @@ def write(
     from .splits import assign_splits
     from .stats import compute_stats
     from .summary import summary
+    from .told import tell
     from .write import write_dataset
 
     episodes = [page.episode for page in shipped]
-    duplicates = find_duplicates(episodes)
     characters = characters_of(parameters["character"], show.cast)
-    rows = make_rows(episodes, show.title, characters, parameters["chunk_chars"], duplicates.clusters())
+    rows = make_rows(episodes, show.title, characters, parameters["chunk_chars"])
     if not len(rows.tables["lines"]):
         raise InputError("no page has a spoken line")
+    duplicates = find_duplicates(scene_texts(rows.tables["lines"]))
+    rows = rows.marked(duplicates.clusters())
     repeats = duplicates.episodes()
     splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
-    stats = compute_stats(shipped, rows, splits, show, characters)
+    told = tell(shipped, show)
+    stats = compute_stats(told, rows, splits, characters)
     not_shipped = [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in left_out]
     listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
     with (
         staged(out) as folder,
         beside(pool, draw_plots, folder, count(rows.tables), stats, parameters["chunk_chars"]) as drawn,
     ):
-        stats = stats | quality_stats(shipped, rows.tables["lines"], show) | {"leakage": certify(duplicates, splits)}
+        leakage = certify(duplicates, splits)
+        stats = stats | quality_stats(told, rows.tables["lines"], leakage) | {"leakage": leakage}
         write_dataset(
             folder=folder,
             show=show,
             version=version,
-            sample=is_sample(shipped),
+            sample=is_sample(page.sha256 for page in shipped),
             parameters=parameters,
             rows={config: table for config, table in rows.tables.items() if len(table)},
             splits=splits,

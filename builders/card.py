@@ -11,12 +11,13 @@ from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCardData
 
 from cards.render import render
-from friends_corpus.show import Show
+from friends_corpus.show import About
 
 from .chat import EARLIER_CHARACTERS, EARLIER_LINES
 from .lines import Row
 from .plots import plots
 from .schema import FEATURES, meaning, type_name
+from .told import DROPPED, REASONS, WHERE
 
 DEFAULT_CONFIG = "lines"  # the plainest rows: what the viewer and a bare load_dataset("friends-lines") should show
 EXAMPLE_CHARACTERS = 160
@@ -25,7 +26,7 @@ CARD_SPEAKERS = 12
 
 
 def render_card(
-    show: Show,
+    show: About,
     version: str,
     sample: bool,
     parameters: Mapping[str, Any],
@@ -48,6 +49,12 @@ def render_card(
         "default_config": DEFAULT_CONFIG,
         "fields": {config: field_table(config, examples[config]) for config in configs},
         "stats": stats,
+        "kinds": [
+            (kind, counts, WHERE.get(kind, "in no row"))
+            for kind, counts in stats["segments"].items()
+            if DROPPED not in kind
+        ],
+        "dropped": [(reason, counts, REASONS.get(reason, "")) for reason, counts in stats["dropped"].items()],
         "chat": {"earlier_lines": EARLIER_LINES, "earlier_characters": EARLIER_CHARACTERS},
         "leakage": stats["leakage"],
         "plots": plots(stats),
@@ -59,7 +66,7 @@ def render_card(
     return render("dataset.md", values)
 
 
-def metadata(configs: Mapping[str, Mapping[str, Any]], show: Show) -> DatasetCardData:
+def metadata(configs: Mapping[str, Mapping[str, Any]], show: About) -> DatasetCardData:
     """The card's YAML: what the Hub shows in its header, and where `load_dataset` finds configs, splits and types."""
     rows = max(sum(file["rows"] for file in config["splits"].values()) for config in configs.values())
     data = DatasetCardData(

@@ -12,13 +12,13 @@ from itertools import groupby
 
 from friends_corpus.command import InputError
 
-from .lines import Row, display
+from .lines import SCENE_COLUMNS, Row, display
 from .named_lines import named
 
 EARLIER_LINES = 4  # of the scene, in the prompt: who answers needs the topic, and prompts are computed but not learnt
 EARLIER_CHARACTERS = 600  # of those lines together; the line that is answered is there in any case
 ALL = "all"  # instead of one character's name
-PLACE = tuple("id season episode episodes episode_title written_by transcribed_by scene scene_heading position".split())
+PLACE = ("id", *SCENE_COLUMNS, "position")
 NO_ROW = {  # why a line gives no row
     "other_speaker": "none of those who answer in chat speaks it",
     "several_speakers": "several people speak it at once",

@@ -3,112 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import groupby
 
 from friends_corpus.model import Episode, Line, StageDirection
 
-from .lines import NO_CLUSTERS, Row, display, episode_columns, line_id, scene_id
+from .lines import SCENE_COLUMNS, Row, display, line_id, scene_of
 from .named_lines import named
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A spoken line as a line of the script, and as printed: with directions, and with the script lines around it.
-
-    Those that lead up to it ("(Joey waves.)") come before it; at the end of a scene, those that follow come after it.
-    """
-
-    line: Line
-    text: str
-    text_with_directions: str
-
-
-def chunk_rows(episode: Episode[Line], chunk_chars: int, clusters: Mapping[str, str] = NO_CLUSTERS) -> list[Row]:
-    """The scenes of an episode cut into chunks whose `text` has at most `chunk_chars` characters.
+def chunk_rows(lines: Sequence[Row], printed: Mapping[str, str], chunk_chars: int) -> list[Row]:
+    """Rows of `lines`, scene by scene, cut into chunks whose `text` has at most `chunk_chars` characters.
 
     Two kinds of chunk are longer: a turn that is too long by itself stands alone, and a lone turn left over at the end
-    of a scene joins the chunk before it.
+    of a scene joins the chunk before it. `printed`: id of a line → its turn as `printed_turns` gives it.
     """
-    shared = episode_columns(episode)
     rows = []
-    for number, scene in enumerate(episode.scenes, start=1):
-        for index, turns in enumerate(pack(turns_of(scene.events), chunk_chars), start=1):
+    for scene, group in groupby(lines, key=scene_of):
+        turns = list(group)
+        texts = [named(line["speaker"], line["text"]) for line in turns]
+        for number, members in enumerate(pack([len(text) for text in texts], chunk_chars), start=1):
+            chunk = [turns[member] for member in members]
             rows.append(
                 {
-                    "id": f"{scene_id(episode.id, number)}_k{index:02d}",
-                    **shared,
-                    "scene": number,
-                    "scene_heading": scene.heading,
-                    "line_ids": [line_id(episode, turn.line) for turn in turns],
-                    "speakers": list(dict.fromkeys(name for turn in turns for name in turn.line.speakers)),
-                    "turns": [{"speaker": display(t.line.speakers), "text": t.line.text} for t in turns],
-                    "text": "\n".join(turn.text for turn in turns),
-                    "text_with_directions": "\n".join(turn.text_with_directions for turn in turns),
-                    "source": episode.page,
-                    "dup_cluster": clusters.get(scene_id(episode.id, number)),
+                    "id": f"{scene}_k{number:02d}",
+                    **{column: chunk[0][column] for column in SCENE_COLUMNS},
+                    "line_ids": [line["id"] for line in chunk],
+                    "speakers": list(dict.fromkeys(name for line in chunk for name in line["speakers"])),
+                    "turns": [{"speaker": line["speaker"], "text": line["text"]} for line in chunk],
+                    "text": "\n".join(texts[member] for member in members),
+                    "text_with_directions": "\n".join(printed[line["id"]] for line in chunk),
+                    "source": chunk[0]["source"],
+                    "dup_cluster": chunk[0]["dup_cluster"],
                 }
             )
     return rows
 
 
-def turns_of(events: Sequence[Line | StageDirection]) -> list[Turn]:
-    """A scene's spoken turns. Directions, and turns without speech, go with the turn after them; the last ones of a
-    scene with the turn before them. A scene in which nobody speaks gives no turns.
+def printed_turns(episode: Episode[Line]) -> dict[str, str]:
+    """Id of a spoken line → its turn as a script prints it, with the script lines around it.
 
+    Directions, and turns without speech, go with the turn after them; the last ones of a scene with the turn before
+    them. What stands in a scene in which nobody speaks goes nowhere.
+
+    >>> from friends_corpus.model import Scene
     >>> nods = Line(1, 0, ("Ross",), "Ross", "", "(nods)", ("nods",), (2,))
     >>> hi = Line(1, 1, ("Joey",), "Joey", "Hi.", "Hi.", (), (4,))
-    >>> [turn] = turns_of([StageDirection("(Enter Joey)", (1,)), nods, hi, StageDirection("(He leaves)", (5,))])
-    >>> print(turn.text_with_directions)
+    >>> scene = Scene(None, (StageDirection("(Enter Joey)", (1,)), nods, hi, StageDirection("(He leaves)", (5,))))
+    >>> print(printed_turns(Episode("0101.html", 1, (1,), "", "The One", (), (), (scene,)))["s01e01_c01_u0001"])
     (Enter Joey)
     Ross: (nods)
     Joey: Hi.
     (He leaves)
     """
-    turns: list[Turn] = []
-    waiting: list[str] = []
-    for event in events:
-        if isinstance(event, StageDirection):
-            waiting.append(event.text)
-            continue
-        speaker = display(event.speakers)
-        waiting.append(named(speaker, event.text_with_directions))
-        if event.text:
-            turns.append(Turn(event, named(speaker, event.text), "\n".join(waiting)))
-            waiting = []
-    if turns and waiting:
-        last = turns[-1]
-        turns[-1] = Turn(last.line, last.text, "\n".join([last.text_with_directions, *waiting]))
+    turns: dict[str, str] = {}
+    for scene in episode.scenes:
+        waiting: list[str] = []
+        last = ""
+        for event in scene.events:
+            if isinstance(event, StageDirection):
+                waiting.append(event.text)
+                continue
+            waiting.append(named(display(event.speakers), event.text_with_directions))
+            if event.text:
+                last = line_id(episode, event)
+                turns[last] = "\n".join(waiting)
+                waiting = []
+        if last and waiting:
+            turns[last] = "\n".join([turns[last], *waiting])
     return turns
 
 
-def pack(turns: Sequence[Turn], chunk_chars: int) -> list[list[Turn]]:
-    """Greedy packing; every turn once, in order.
+def pack(sizes: Sequence[int], limit: int) -> list[list[int]]:
+    """Greedy packing of turns, given by their lengths, as lists of their numbers; every turn once, in order.
 
-    >>> turns = turns_of([Line(1, 0, ("Joey",), "Joey", text, text, (), ()) for text in "abcd"])
-    >>> [[turn.text for turn in chunk] for chunk in pack(turns, 15)]
-    [['Joey: a', 'Joey: b'], ['Joey: c', 'Joey: d']]
-    >>> [[turn.text for turn in chunk] for chunk in pack(turns[:3], 15)]
-    [['Joey: a', 'Joey: b', 'Joey: c']]
+    >>> pack([7, 7, 7, 7], 15), pack([7, 7, 7], 15)
+    ([[0, 1], [2, 3]], [[0, 1, 2]])
     """
-    chunks = list(_greedy(turns, chunk_chars))
-    if len(chunks) > 1 and len(chunks[-1]) == 1 and not any(_too_long(chunk, chunk_chars) for chunk in chunks[-2:]):
+    chunks = list(_greedy(sizes, limit))
+    too_long = (len(chunk) == 1 and sizes[chunk[0]] > limit for chunk in chunks[-2:])  # it stands alone
+    if len(chunks) > 1 and len(chunks[-1]) == 1 and not any(too_long):
         chunks[-2:] = [chunks[-2] + chunks[-1]]
     return chunks
 
 
-def _greedy(turns: Sequence[Turn], chunk_chars: int) -> Iterator[list[Turn]]:
-    chunk: list[Turn] = []
-    size = 0
-    for turn in turns:
-        if chunk and size + 1 + len(turn.text) > chunk_chars:
+def _greedy(sizes: Sequence[int], limit: int) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    total = -1  # the line break in front of each turn but the first
+    for number, size in enumerate(sizes):
+        if chunk and total + 1 + size > limit:
             yield chunk
-            chunk = []
-        size = size + 1 + len(turn.text) if chunk else len(turn.text)
-        chunk.append(turn)
+            chunk, total = [], -1
+        chunk.append(number)
+        total += 1 + size
     if chunk:
         yield chunk
-
-
-def _too_long(chunk: Sequence[Turn], chunk_chars: int) -> bool:
-    """Greedy packing exceeds the limit only where one turn does by itself; such a turn stands alone."""
-    return len(chunk) == 1 and len(chunk[0].text) > chunk_chars

@@ -11,7 +11,7 @@ from typing import Any
 
 from datasets import List, Value
 
-from friends_corpus.show import Show
+from friends_corpus.show import About
 
 from .lines import display
 from .schema import FEATURES, meaning
@@ -75,7 +75,7 @@ CONTEXT = {  # the one that the specification gives, word for word
 }
 
 
-def make_croissant(show: Show, version: str, sample: bool, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def make_croissant(show: About, version: str, sample: bool, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The whole description; `configs` as in the manifest."""
     description = DESCRIPTION.format(title=show.title, forms=display([FORMS[config] for config in configs]))
     archive = f" at {show.archive}" if show.archive else ""

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .duplicates import LONG_RUN, SAME, SCENE_CHARACTERS, SHARED_RUNS, SHINGLE_WORDS, Duplicates
+from .duplicates import LONG_RUN, SAME, SCENE_CHARACTERS, SEEN, SHARED_RUNS, SHINGLE_WORDS, STOCK_SCENES, Duplicates
 from .ngrams import Grams, Ids
 from .splits import SPLITS
+from .suspicions import Suspicion
 
 STOCK_PHRASES = 10  # listed for each pair of splits, the longest ones
+LOOKED_UP = ("pairs", "episodes")
 
 Mask = NDArray[np.bool_]
 
@@ -22,8 +24,10 @@ def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]
     """The certificate as plain JSON values; `splits` by episode id.
 
     `splits` has one entry for each two splits: how many scenes of the first repeat one of the second, the largest
-    Jaccard similarity of a scene of one with a scene of the other, the share of the first one's 13-word runs that are
-    in the second too, and the phrases that those runs make. No similarity is known without two scenes long enough.
+    Jaccard similarity of a scene of one with a scene of the other (both of 200 characters or more; none without two
+    such), the share of the first one's 13-word runs that are in the second too, whether that is within the target,
+    and the phrases that those runs make, the longest ones. That each episode alone keeps to the target is what sent
+    others to train; only formulas in very many scenes can still exceed it.
     """
     scenes = duplicates.scenes
     of = np.array([splits[scene.episode] for scene in scenes], dtype=object)
@@ -34,6 +38,7 @@ def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]
         here, there = of == held_out, of == other
         runs, known = duplicates.long_runs.of(here), duplicates.long_runs.of(there)
         shared = np.intersect1d(runs, known, assume_unique=True)
+        phrases = stock_phrases(duplicates, here, shared)
         rows.append(
             {
                 "split": held_out,
@@ -44,7 +49,9 @@ def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]
                 "runs": len(runs),
                 "shared_runs": len(shared),
                 "shared_runs_share": round(len(shared) / max(1, len(runs)), 6),
-                "stock_phrases": stock_phrases(duplicates, here, shared) if len(shared) else [],
+                "within_target": len(shared) <= SEEN * len(runs),
+                "phrases": len(phrases),
+                "stock_phrases": phrases[:STOCK_PHRASES],
             }
         )
     return {
@@ -54,16 +61,38 @@ def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]
             "same": SAME,
             "run_words": LONG_RUN,
             "passage_runs": SHARED_RUNS,
+            "seen": SEEN,
+            "stock_scenes": STOCK_SCENES,
         },
         "clusters": len(set(duplicates.clusters().values())),
         "clustered_scenes": len(duplicates.clusters()),
         "near_duplicates": sum(pair.copies and pair.jaccard >= SAME for pair in duplicates.pairs),
         "clips": sum(pair.copies and pair.jaccard < SAME for pair in duplicates.pairs),
         "passages": sum(not pair.copies for pair in duplicates.pairs),
+        "seen_episodes": sum(shared.seen for shared in duplicates.shared.values()),
         "train_only": sorted(duplicates.episodes()),
         "splits": rows,
         "pairs": list(_pair_table(duplicates)),
+        "episodes": [
+            {"episode": id, "runs": shared.runs, "elsewhere": shared.elsewhere}
+            for id, shared in duplicates.shared.items()
+            if shared.elsewhere
+        ],
     }
+
+
+def abridged(certificate: Mapping[str, Any]) -> dict[str, Any]:
+    """The certificate for the manifest: without what is only for looking up."""
+    return {name: value for name, value in certificate.items() if name not in LOOKED_UP}
+
+
+def find_leaks(certificate: Mapping[str, Any]) -> list[Suspicion]:
+    """What is held out and shares more with another split than it should."""
+    return [
+        Suspicion("seen elsewhere", row["split"], f"{row['shared_runs_share']:.3%} are in {row['against']}, too")
+        for row in certificate["splits"]
+        if not row["within_target"]
+    ]
 
 
 def _pair_table(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
@@ -111,13 +140,15 @@ def _spans(runs: Ids, wanted: Ids) -> Ids:
 
 def stock_phrases(duplicates: Duplicates, here: Mask, shared: Ids) -> list[dict[str, Any]]:
     """The phrases that the shared runs make where they overlap, longest first; their first scene, and how often."""
+    if not len(shared):
+        return []
     words = duplicates.words
     hits = words.positions(LONG_RUN) & here[words.texts]
     hits[: len(hits) - LONG_RUN + 1] &= np.isin(words.runs(LONG_RUN), shared)
     counts: dict[str, list[int]] = {}
     for start, end in _stretches(hits):
         counts.setdefault(words.text(start, end + LONG_RUN - 1), []).append(int(words.texts[start]))
-    longest = sorted(counts.items(), key=lambda item: (-len(item[0]), item[0]))[:STOCK_PHRASES]
+    longest = sorted(counts.items(), key=lambda item: (-len(item[0]), item[0]))
     return [
         {"phrase": phrase, "times": len(texts), "scene": duplicates.scenes[texts[0]].id} for phrase, texts in longest
     ]

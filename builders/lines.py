@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any
 
 from friends_corpus.model import Episode, Line
 
 Row = dict[str, Any]
-NO_CLUSTERS: Mapping[str, str] = MappingProxyType({})
+EPISODE_COLUMNS = tuple("season episode episodes episode_title written_by transcribed_by".split())
+SCENE_COLUMNS = (*EPISODE_COLUMNS, "scene", "scene_heading")
 
 
-def line_rows(episode: Episode[Line], clusters: Mapping[str, str] = NO_CLUSTERS) -> list[Row]:
+def line_rows(episode: Episode[Line]) -> list[Row]:
     """Every turn of the episode with speech, in order; a turn that holds only a direction gives no row.
 
-    `clusters`: scene id → the cluster of scenes that repeat each other, for the scenes that are in one.
+    Which scenes repeat each other is seen when all rows are made: `dup_cluster` is null until then.
 
     >>> line = Line(1, 12, ("Joey",), "Joey", "Hi.", "(waving) Hi.", ("waving",), (3, 4))
     >>> from friends_corpus.model import Scene
@@ -39,7 +39,7 @@ def line_rows(episode: Episode[Line], clusters: Mapping[str, str] = NO_CLUSTERS)
             "text_with_directions": line.text_with_directions,
             "directions": list(line.directions),
             "source": episode.page,
-            "dup_cluster": clusters.get(scenes[line.scene - 1]),
+            "dup_cluster": None,
         }
         for line in episode.utterances()
         if line.text
@@ -48,14 +48,15 @@ def line_rows(episode: Episode[Line], clusters: Mapping[str, str] = NO_CLUSTERS)
 
 def episode_columns(episode: Episode[Line]) -> Row:
     """The columns that every row of an episode shares, whatever the config."""
-    return {
-        "season": episode.season,
-        "episode": episode.numbers[0] if episode.numbers else None,
-        "episodes": list(episode.numbers),
-        "episode_title": episode.title,
-        "written_by": list(episode.written_by),
-        "transcribed_by": list(episode.transcribed_by),
-    }
+    values = (
+        episode.season,
+        episode.numbers[0] if episode.numbers else None,
+        list(episode.numbers),
+        episode.title,
+        list(episode.written_by),
+        list(episode.transcribed_by),
+    )
+    return dict(zip(EPISODE_COLUMNS, values, strict=True))
 
 
 def line_id(episode: Episode[Line], line: Line) -> str:
@@ -70,6 +71,16 @@ def scene_id(episode: str, scene: int) -> str:
     's01e01_c03'
     """
     return f"{episode}_c{scene:02d}"
+
+
+def scene_of(row: Row) -> str:
+    """The scene id in a row's id.
+
+    >>> scene_of({"id": "s01e01_c03_u0012"})
+    's01e01_c03'
+    """
+    scene: str = row["id"].rpartition("_")[0]
+    return scene
 
 
 def display(speakers: Sequence[str]) -> str:

@@ -32,6 +32,10 @@ class Grams:
         """The distinct runs of the chosen texts."""
         return distinct(self.runs[chosen[self.texts]])
 
+    def merged(self, owners: Ids, number: int) -> Grams:
+        """The same of groups of texts, `number` of them; `owners[i]` is the group that the text i belongs to."""
+        return collect(self.runs, owners[self.texts], number)
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -74,9 +78,7 @@ class Words:
         """The distinct runs of `length` words in each text."""
         inside = self.positions(length)
         runs = self.runs(length)[inside[: len(self.ids) - length + 1]] if inside.any() else self.ids[:0]
-        pairs = distinct(np.sort(runs * max(1, self.number) + self.texts[inside]))
-        runs, texts = np.divmod(pairs, max(1, self.number))
-        return Grams(runs, texts, np.bincount(texts, minlength=self.number).astype(np.int64))
+        return collect(runs, self.texts[inside], self.number)
 
     def text(self, start: int, end: int) -> str:
         """The words from one to before another, as they are compared: small letters, no punctuation."""
@@ -101,6 +103,17 @@ def read_words(texts: Sequence[str]) -> Words:
         lengths.append(len(words))
     owners = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
     return Words(np.array(ids, dtype=np.int64), owners, len(texts), tuple(vocabulary))
+
+
+def collect(runs: Ids, texts: Ids, number: int) -> Grams:
+    """Runs and the texts that each stands in, of which there are `number`, as Grams.
+
+    >>> collect(np.array([5, 2, 5]), np.array([1, 0, 1]), 3)
+    Grams(runs=array([2, 5]), texts=array([0, 1]), sizes=array([1, 1, 0]))
+    """
+    pairs = distinct(np.sort(runs * max(1, number) + texts))
+    runs, texts = np.divmod(pairs, max(1, number))
+    return Grams(runs, texts, np.bincount(texts, minlength=number).astype(np.int64))
 
 
 def distinct(values: Ids) -> Ids:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from friends_corpus.show import FRIENDS, read_show
 
 from . import cache
 
+NO_LABEL = "dropped:no_label"
 PAGES_PER_TASK = 4  # parsing one page is so quick that handing out single ones costs time
 
 
@@ -133,24 +134,26 @@ def read_page(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS
     except Exception as error:
         error.add_note(f"while reading the page {name}")  # a bug of ours: say where
         raise
-    kinds = count_kinds(segments)
+    kinds = count_kinds(segments, {order for line in episode.utterances() for order in line.segments})
     if cache_folder:
         with suppress(OSError):  # the cache only saves time; a full disk is reported where it matters
             cache.store(cache_folder, key, {"episode": cache.encode(episode), "kinds": kinds})
     return ReadPage(name, sha256, episode, kinds)
 
 
-def count_kinds(segments: Iterable[Segment]) -> dict[str, tuple[int, int]]:
-    """Kind → (segments, characters), kinds sorted.
+def count_kinds(segments: Iterable[Segment], in_turns: Collection[int]) -> dict[str, tuple[int, int]]:
+    """Kind → (segments, characters), kinds sorted; speech that is in no turn counts as dropped, for it has no label.
 
-    >>> count_kinds([Segment(0, "cue", "Joey"), Segment(1, "dropped:navigation", "Next"), Segment(2, "cue", "Ross")])
-    {'cue': (2, 8), 'dropped:navigation': (1, 4)}
+    >>> segments = [Segment(0, "speech", "Hello?"), Segment(1, "cue", "Joey"), Segment(2, "speech", "Hi.")]
+    >>> count_kinds(segments, {1, 2})
+    {'cue': (1, 4), 'dropped:no_label': (1, 6), 'speech': (1, 3)}
     """
-    segments = list(segments)
-    number = Counter(segment.kind for segment in segments)
+    number: Counter[str] = Counter()
     characters: Counter[str] = Counter()
     for segment in segments:
-        characters[segment.kind] += len(segment.text)
+        kind = NO_LABEL if segment.kind == "speech" and segment.order not in in_turns else segment.kind
+        number[kind] += 1
+        characters[kind] += len(segment.text)
     return {kind: (number[kind], characters[kind]) for kind in sorted(number)}
 
 

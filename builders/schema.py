@@ -75,7 +75,7 @@ MEANINGS = {
     "scene": "scene in the page, from 1; what stands before the first heading is scene 1",
     "scene_heading": "the heading as printed; null where the scene has none",
     "position": "turn in the page, from 0; never restarts; turns without speech leave gaps",
-    "speaker": "display name: one person, “Joey and Ross”, or “All”; never null",
+    "speaker": "display name: one person, several (“A, B and C”), or “All”; never null",
     "cue": "the label in front of the turn, as printed",
     "directions": "the stage directions inside the turn",
     "line_ids": "ids of the `lines` rows in the chunk",
@@ -91,12 +91,12 @@ CONFIG_MEANINGS = {
     },
     "named_lines": {
         "speakers": "who speaks, one entry each",
-        "text": "“Joey: …”, without stage directions",
-        "text_with_directions": "“Joey: …” with the stage directions as printed",
+        "text": "“NAME: …”, without stage directions",
+        "text_with_directions": "“NAME: …” with the stage directions as printed",
     },
     "chunks": {
         "speakers": "who speaks in the chunk, in order of first appearance",
-        "text": "the turns as a script, “Joey: …” each on its own line, without stage directions",
+        "text": "the turns as a script, “NAME: …” each on its own line, without stage directions",
         "text_with_directions": "the same with all stage directions in and between the turns, as printed",
     },
     "chat": {

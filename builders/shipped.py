@@ -40,9 +40,9 @@ def sort_out(
     return sorted(shipped, key=lambda page: (page.episode.season, page.episode.numbers)), left_out, failed
 
 
-def is_sample(pages: Iterable[ReadPage]) -> bool:
-    """Whether the pages are the project's own, whose dialogue is invented; told by content, wherever they lie."""
-    return {page.sha256 for page in pages} <= {sha256_of(path) for path in find_pages(SAMPLE)}
+def is_sample(hashes: Iterable[str]) -> bool:
+    """Whether pages of these SHA-256 are the project's own, whose dialogue is invented; wherever they lie."""
+    return set(hashes) <= {sha256_of(path) for path in find_pages(SAMPLE)}
 
 
 def page_entry(page: ReadPage, splits: Mapping[str, str], repeats: Iterable[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,33 +11,28 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from friends_corpus.model import Episode, Line, StageDirection
-from friends_corpus.show import Show
-
 from .chat import NO_ROW
-from .pages import ReadPage
 from .rows import Rows, episodes_of
 from .splits import SPLITS
+from .told import ranked
 
 COUNTED = ("chunks", "chat")  # by season and split, beside the lines
-DROPPED = "dropped:"
 PERCENTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
 
 
 def compute_stats(
-    pages: Sequence[ReadPage], rows: Rows, splits: Mapping[str, str], show: Show, characters: Sequence[str]
+    told: Mapping[str, Any], rows: Rows, splits: Mapping[str, str], characters: Sequence[str]
 ) -> dict[str, Any]:
-    """All numbers as plain JSON values. `pages` are those shipped, `splits` by episode.
+    """All numbers of stats.json but those of quality and leakage, as plain JSON values.
 
-    `characters` are those who answer in `chat`.
+    `told` is what only the pages tell, `splits` goes by episode, `characters` are those who answer in `chat`.
     """
-    episodes = [page.episode for page in pages]
     lines, chunks, chat = (rows.tables[config] for config in ("lines", *COUNTED))
-    counted = count_pages(episodes, rows, splits)
+    counted = count_pages(told["pages_table"], rows, splits)
     speakers = tally(pc.list_flatten(lines["speakers"]))
     return {
         "total": {
-            "pages": len(pages),
+            "pages": len(counted),
             "episodes": int(counted["episodes"].sum()),
             "scenes": int(counted["scenes"].sum()),
             "lines": len(lines),
@@ -50,15 +45,16 @@ def compute_stats(
         "seasons": _records(counted.drop(columns="split").groupby("season").sum()),
         "splits": split_table(counted),
         "speakers": [{"speaker": name, "lines": count} for name, count in ranked(speakers)],
-        "unknown_cues": unknown_cues(episodes, show),
+        "unknown_cues": told["unknown_cues"],
         "line_characters": percentiles(lengths(lines["text"])),
         "chunk_characters": percentiles(lengths(chunks["text"])),
         "chunk_turns": percentiles(pc.list_value_length(chunks["turns"]).to_pandas()),
+        "between_turns": between_turns(rows.tables["named_lines"], chunks),
         "chat": chat_stats(chat, rows.no_chat, characters),
-        "segments": total_kinds(pages),
-        "dropped": dropped(pages),
-        "written_by": credit_table(episode.written_by for episode in episodes),
-        "transcribed_by": credit_table(episode.transcribed_by for episode in episodes),
+        "segments": told["segments"],
+        "dropped": told["dropped"],
+        "written_by": credit_table(lines, "written_by"),
+        "transcribed_by": credit_table(lines, "transcribed_by"),
     }
 
 
@@ -73,7 +69,7 @@ def tally(values: pa.Array) -> Counter[str]:
     return Counter({entry["values"]: entry["counts"] for entry in pc.value_counts(values).to_pylist()})
 
 
-def count_pages(episodes: Sequence[Episode[Line]], rows: Rows, splits: Mapping[str, str]) -> pd.DataFrame:
+def count_pages(pages: Sequence[Mapping[str, Any]], rows: Rows, splits: Mapping[str, str]) -> pd.DataFrame:
     """A row for each page, with its season and split and whatever is added up by them."""
     lines = rows.tables["lines"]
     spoken = pd.DataFrame(
@@ -86,17 +82,17 @@ def count_pages(episodes: Sequence[Episode[Line]], rows: Rows, splits: Mapping[s
     )
     counted = pd.DataFrame(
         {
-            "season": [episode.season for episode in episodes],
-            "split": [splits[episode.id] for episode in episodes],
+            "season": [int(page["episode"][1:3]) for page in pages],
+            "split": [splits[page["episode"]] for page in pages],
             "pages": 1,
-            "episodes": [len(episode.numbers) for episode in episodes],
-            "scenes": [len(episode.scenes) for episode in episodes],
+            "episodes": [len(page["episodes"]) for page in pages],
+            "scenes": [page["scenes"] for page in pages],
         },
-        index=[episode.id for episode in episodes],
+        index=[page["episode"] for page in pages],
     ).join(spoken.groupby("episode").sum())
     for config in COUNTED:
         counted[config] = pd.Series(tally(episodes_of(rows.tables[config])), dtype="int64")
-    return counted
+    return counted.fillna(0)
 
 
 def split_table(counted: pd.DataFrame) -> list[dict[str, Any]]:
@@ -121,6 +117,17 @@ def percentiles(values: pd.Series[int]) -> dict[str, int]:
     return {name: int(values.quantile(share, interpolation="lower")) for name, share in PERCENTILES.items()}
 
 
+def between_turns(named_lines: pa.Table, chunks: pa.Table) -> dict[str, int]:
+    """Lines of the chunks' scripts that are no row's turn (directions, turns without speech), and their characters."""
+    script, turns = chunks["text_with_directions"], named_lines["text_with_directions"]
+    breaks = sum(pc.count_substring(script, "\n").to_pylist())
+    characters = sum(pc.utf8_length(script).to_pylist()) - breaks
+    return {
+        "count": breaks + len(script) - len(turns),
+        "characters": characters - sum(pc.utf8_length(turns).to_pylist()),
+    }
+
+
 def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[str]) -> dict[str, Any]:
     """Of the characters' lines: how many have a row of `chat`, how many do not and why; how long the rows are."""
     answered = tally(chat["character"])
@@ -135,65 +142,10 @@ def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[s
     }
 
 
-def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
-    """Most frequent first, ties by name."""
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def credit_table(credits: Iterable[Sequence[str]]) -> list[dict[str, Any]]:
+def credit_table(lines: pa.Table, column: str) -> list[dict[str, Any]]:
     """Credited names with the number of pages that name them."""
+    episodes = episodes_of(lines).to_pylist()
+    first = {episode: number for number, episode in reversed(list(enumerate(episodes)))}
+    credits = lines[column].take(pa.array(first.values(), pa.int64())).to_pylist()
     counts = Counter(name for names in credits for name in dict.fromkeys(names))
     return [{"name": name, "pages": pages} for name, pages in sorted(counts.items())]
-
-
-def unknown_cues(episodes: Iterable[Episode[Line]], show: Show) -> list[dict[str, Any]]:
-    """Cues that speakers.csv does not know: as printed, how often, and the episode where each stands first."""
-    counts: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for episode in episodes:
-        for cue, lines in unknown_in(episode, show).items():
-            counts[cue] += lines
-            first.setdefault(cue, episode.id)
-    return [{"cue": cue, "lines": lines, "first_in": first[cue]} for cue, lines in ranked(counts)]
-
-
-def unknown_in(episode: Episode[Line], show: Show) -> dict[str, int]:
-    """Those of one episode, and in how many turns each stands."""
-    cues = Counter(line.cue for line in episode.utterances())
-    return {cue: lines for cue, lines in cues.items() if not show.people.is_known(cue, episode.id)}
-
-
-def total_kinds(pages: Iterable[ReadPage]) -> dict[str, dict[str, int]]:
-    """Kind of segment → how many and how many characters, over all pages."""
-    totals: dict[str, dict[str, int]] = {}
-    for page in pages:
-        for kind, (segments, characters) in page.kinds.items():
-            add(totals, kind, segments, characters)
-    return dict(sorted(totals.items()))
-
-
-def dropped(pages: Sequence[ReadPage]) -> dict[str, dict[str, int]]:
-    """Reason → what is on the pages but in no row of `lines`: how many pieces, how many characters.
-
-    To the segments that the parser dropped come turns that hold only a direction (`no_speech`; they are printed in
-    `chunks.text_with_directions`) and the directions of scenes in which nobody speaks (`scene_without_speech`).
-    """
-    kinds = total_kinds(pages)
-    totals = {kind.removeprefix(DROPPED): counts for kind, counts in kinds.items() if kind.startswith(DROPPED)}
-    for page in pages:
-        for scene in page.episode.scenes:
-            spoken = any(isinstance(event, Line) and event.text for event in scene.events)
-            for event in scene.events:
-                if isinstance(event, StageDirection):
-                    if not spoken:
-                        add(totals, "scene_without_speech", 1, len(event.text))
-                elif not event.text:
-                    add(totals, "no_speech", 1, len(event.text_with_directions))
-    return dict(sorted(totals.items()))
-
-
-def add(totals: dict[str, dict[str, int]], key: str, count: int, characters: int) -> None:
-    """Counts into `totals`."""
-    entry = totals.setdefault(key, {"count": 0, "characters": 0})
-    entry["count"] += count
-    entry["characters"] += characters

@@ -12,6 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from friends_corpus.cues import SPEECH_START
+
+from .duplicates import LONG_RUN, SEEN
 from .lines import Row
 from .rows import episodes_of
 
@@ -23,6 +26,10 @@ LONG_SCENE = 120  # turns; where a transcriber marked no scenes, one goes throug
 REPEATED_LINE = 20  # characters; "No!" may well be said twice
 
 LABEL = re.compile(r"\b([A-Z][\w.'’]*(?: (?:and |& )?[A-Z#][\w.'’]*){0,3})\s*:")  # "Mr. Geller:", "JOEY:"
+STRANGER = re.compile(  # "Maybe. Bellhop: Your", "Maybe! Old Man in the Back of Bus #2: Your": a name that nobody knows
+    r"(?<=[.!?…)\]\"”'’] )([A-Z][\w.'’-]*(?: (?:(?:and|at|for|in|of|on|the|to|with|&) ){0,2}[A-Z#\d][\w.'’-]*){0,7}) ?:"
+    r"(?= [\"“'‘(\[]?[A-Z])"
+)
 MOJIBAKE = re.compile(
     r"[ÃÂ][\x80-\xbf€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]|â[€\x80]"  # UTF-8 read as cp1252: "Ã©", "â€™"
     r"|[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ue000-\uf8ff]"  # no characters
@@ -54,6 +61,7 @@ MEANINGS = {
     "empty heading": "a scene heading without a word",
     "long scene": f"a scene of more than {LONG_SCENE} turns: headings may be missing",
     "no lines": "an episode of which no line is shipped",
+    "seen elsewhere": f"more than {SEEN:.1%} of the runs of {LONG_RUN} words that a split holds are in another split",
 }
 
 
@@ -95,6 +103,7 @@ def _in_line(row: Row, names: Collection[str]) -> Iterator[Suspicion]:
     id, text, printed = row["id"], row["text"], row["text_with_directions"]
     if ":" in text:
         labels = [match for match in LABEL.finditer(text) if _is_label(match[1], names)]
+        labels += [match for match in STRANGER.finditer(text) if not SPEECH_START.match(match[1])]
         yield from (Suspicion("label in text", id, excerpt(text, *match.span())) for match in labels[:1])
     if bracket := BRACKET.search(text):
         yield Suspicion("bracket in speech", id, excerpt(text, *bracket.span()))

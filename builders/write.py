@@ -16,9 +16,10 @@ from friends_corpus.show import Show
 
 from . import card
 from .croissant import CROISSANT, make_croissant
+from .leakage import abridged
 from .lines import Row
 from .manifest import MANIFEST, content_version, describe_files, make_manifest, sha256_of, to_json
-from .quality import write_quality
+from .quality import REPORT, render_quality
 from .rows import episodes_of
 from .splits import SPLITS
 
@@ -49,7 +50,7 @@ def write_dataset(
     software = {"parser": PARSER_VERSION, **{name: installed(name) for name in ("datasets", "pyarrow", "matplotlib")}}
     configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
     (folder / STATS).write_text(to_json(stats), encoding="utf-8")
-    write_quality(folder, stats)
+    (folder / REPORT).write_text(render_quality(stats), encoding="utf-8")
     (folder / CROISSANT).write_text(to_json(make_croissant(show, version, sample, configs)), encoding="utf-8")
     examples = {config: example(config_rows) for config, config_rows in rows.items()}
     text = card.render_card(show, version, sample, parameters, software, configs, examples, stats, pages, failed_pages)
@@ -66,7 +67,7 @@ def write_dataset(
         splits={split: sorted(id for id in splits if splits[id] == split) for split in SPLITS},
         configs=configs,
         dropped=stats["dropped"],
-        leakage={name: value for name, value in stats["leakage"].items() if name != "pairs"},
+        leakage=abridged(stats["leakage"]),
         files=describe_files(folder),
     )
     (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
@@ -81,7 +82,7 @@ def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str,
     for split in SPLITS:
         table = rows.filter(pc.is_in(episodes, pa.array([id for id in splits if splits[id] == split], pa.string())))
         if len(table):
-            path = f"{config}/{split}-00000-of-00001.parquet"
+            path = parquet_path(config, split)
             pq.write_table(
                 table.combine_chunks(),
                 folder / path,
@@ -99,6 +100,15 @@ def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str,
             }
     version = content_version(f"{split} {file['sha256']}" for split, file in written.items())
     return {"version": version, "splits": written}
+
+
+def parquet_path(config: str, split: str) -> str:
+    """Where the rows of a split are, in the folder.
+
+    >>> parquet_path("lines", "test")
+    'lines/test-00000-of-00001.parquet'
+    """
+    return f"{config}/{split}-00000-of-00001.parquet"
 
 
 def example(rows: pa.Table) -> Row:

@@ -128,7 +128,7 @@ def test_row() -> None:
         page="0615-0616.html",
         headings=["[Scene: A kitchen]"],
     )  # fmt: skip
-    [row] = chat_rows(line_rows(made, {"s06e15_c01": "d007"}), "Friends", ["Joey"])
+    [row] = chat_rows([row | {"dup_cluster": "d007"} for row in line_rows(made)], "Friends", ["Joey"])
     assert row == {
         "id": "s06e15_c01_u0004",
         "season": 6,

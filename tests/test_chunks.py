@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from invented import direction, episode
 
-from builders.chunks import Turn, chunk_rows, pack, turns_of
-from builders.lines import line_rows
+from builders.chunks import chunk_rows, pack, printed_turns
+from builders.lines import Row, line_rows
 from builders.named_lines import name_lines, named
 from builders.schema import to_table
-from friends_corpus.model import Line
+from friends_corpus.model import Episode, Line
 
 
-def turns(texts: list[str]) -> list[Turn]:
-    return turns_of([Line(1, 0, ("Joey",), "Joey", text, text, (), ()) for text in texts])
+def chunks_of(made: Episode[Line], limit: int) -> list[Row]:
+    return chunk_rows(line_rows(made), printed_turns(made), limit)
 
 
 # "Joey: " is six characters and the line break between turns is one.
@@ -37,7 +37,8 @@ def turns(texts: list[str]) -> list[Turn]:
     ],
 )
 def test_pack(texts: list[str], limit: int, expected: list[list[str]]) -> None:
-    assert [[turn.line.text for turn in chunk] for chunk in pack(turns(texts), limit)] == expected
+    packed = pack([len(named("Joey", text)) for text in texts], limit)
+    assert [[texts[number] for number in chunk] for chunk in packed] == expected
 
 
 TURNS = st.lists(st.integers(1, 60).map(lambda size: ("Joey", "x" * size)), max_size=25)
@@ -47,7 +48,7 @@ TURNS = st.lists(st.integers(1, 60).map(lambda size: ("Joey", "x" * size)), max_
 @given(scenes=st.lists(TURNS, min_size=1, max_size=4), limit=st.integers(1, 120))
 def test_no_line_is_lost_repeated_or_moved(scenes: list[list[tuple[str, str]]], limit: int) -> None:
     made = episode(*scenes)
-    chunks = chunk_rows(made, limit)
+    chunks = chunks_of(made, limit)
     lines = line_rows(made)
     assert [id for chunk in chunks for id in chunk["line_ids"]] == [line["id"] for line in lines]
     texts = {row["id"]: named(row["speaker"], row["text"]) for row in lines}
@@ -68,7 +69,7 @@ def test_row() -> None:
         page="0615-0616.html",
         headings=["[Scene: A kitchen]"],
     )
-    [row] = chunk_rows(made, 1200)
+    [row] = chunks_of(made, 1200)
     assert row == {
         "id": "s06e15_c01_k01",
         "season": 6,
@@ -108,7 +109,7 @@ def test_directions_stand_where_they_were_printed() -> None:
             direction("(They leave)"),
         ]
     )
-    first, second = chunk_rows(made, 25)
+    first, second = chunks_of(made, 25)
     assert first["text"] == "Joey: aaaa\nRoss: bbbb"
     assert first["text_with_directions"] == "(Enter Joey)\nJoey: aaaa\n(A bell)\nRoss: (nods)\nRoss: bbbb"
     assert second["text_with_directions"] == "(Between)\nJoey: cccc\nRoss: dddd\nRoss: (shrugs)\n(They leave)"
@@ -117,7 +118,7 @@ def test_directions_stand_where_they_were_printed() -> None:
 
 def test_a_scene_without_speech_has_no_chunk_and_keeps_its_number() -> None:
     made = episode([("Joey", "Hi.")], [direction("(Night.)"), ("Ross", "", "(snores)")], [("Ross", "Morning.")])
-    assert [row["id"] for row in chunk_rows(made, 1200)] == ["s01e01_c01_k01", "s01e01_c03_k01"]
+    assert [row["id"] for row in chunks_of(made, 1200)] == ["s01e01_c01_k01", "s01e01_c03_k01"]
 
 
 def test_lines_and_named_lines_are_the_same_rows() -> None:

@@ -12,13 +12,16 @@ from huggingface_hub import DatasetCard
 from invented import page, write_pages
 from markdown_it import MarkdownIt
 
-from builders import build
+from builders import build, check
 from builders.schema import FEATURES
 
 HOSTILE = 'The One | With <script>alert("x")</script>\n---\n[a](javascript:b) `c` *d* {{ stats }} {% raw %}'
 LEAKAGE = {
-    "rule": {"scene_characters": 200, "shingle_words": 5, "same": 0.8, "run_words": 13, "passage_runs": 8},
-    **dict.fromkeys(("clusters", "clustered_scenes", "near_duplicates", "clips", "passages"), 1),
+    "rule": {
+        **dict.fromkeys(("scene_characters", "shingle_words", "run_words", "passage_runs", "stock_scenes"), 13),
+        **dict.fromkeys(("same", "seen"), 0.8),
+    },
+    **dict.fromkeys(("clusters", "clustered_scenes", "near_duplicates", "clips", "passages", "seen_episodes"), 1),
     "splits": [
         {
             "split": "test",
@@ -29,6 +32,8 @@ LEAKAGE = {
             "runs": 1,
             "shared_runs": 1,
             "shared_runs_share": 1.0,
+            "within_target": False,
+            "phrases": 3,
             "stock_phrases": [{"phrase": HOSTILE, "scene": "s01e01_c01", "times": 1}],
         }
     ],
@@ -118,6 +123,34 @@ def test_the_sample_says_that_it_is_invented(card: DatasetCard, tmp_path: Path) 
     assert manifest["failed_pages"] == []
 
 
+def test_what_is_where(tmp_path: Path) -> None:
+    """Nothing vanishes silently: each kind and each drop of the pages is on the card with its number."""
+    odd = (
+        "<p>[Scene: A park.]</p>\n<p>Hello there, who is speaking?</p>\n<p><b>Joey:</b> Hi.</p>\n"
+        "<p><b>Ross:</b> (nods)</p>\n<p>[Scene: A street.]</p>\n<p>(Night.)</p>\n<p><b>Ross:</b> (nods)</p>\n"
+        "<p>[Scene: A room.]</p>\n<p><b>Joey:</b> Oh.</p>"
+    )
+    pages = write_pages(tmp_path / "pages")
+    (pages / "0105.html").write_text(page(5, extra=odd), encoding="utf-8")
+    assert build.main(["--pages", str(pages), "--out", str(tmp_path / "out"), "--jobs", "1", "--no-cache"]) == 0
+    stats = json.loads((tmp_path / "out" / "stats.json").read_text(encoding="utf-8"))
+    assert stats["dropped"] == {
+        "no_label": {"count": 1, "characters": len("Hello there, who is speaking?\n")},
+        "no_speech": {"count": 1, "characters": len("(nods)")},
+        "scene_without_speech": {"count": 3, "characters": len("[Scene: A street.](Night.)(nods)")},
+    }
+    assert stats["between_turns"] == {"count": 11, "characters": 10 * len("(They leave.)") + len("Ross: (nods)")}
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    for kind, counts in stats["segments"].items():
+        assert kind.startswith("dropped:") or f"| {kind} | {counts['count']} | {counts['characters']:,} | " in text
+    assert "| no\\_label | 1 | 30 | speech under nobody's label; in no row |" in text
+    assert (
+        "| scene\\_without\\_speech | 3 | 32 | scenes in which nobody speaks: heading, directions, such turns;" in text
+    )
+    assert "- 11 lines of the scripts (142 characters) are only in `chunks.text_with_directions`" in text
+    assert check.main([str(tmp_path / "out")]) == 0
+
+
 def test_every_reason_is_listed(card: DatasetCard, stats: dict) -> None:
     assert all(reason.replace("_", "\\_") in card.text for reason in stats["dropped"])
     assert "| 07outtakes.html | variant: outtakes |" in card.text
@@ -173,6 +206,8 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
                 "prompt_characters": lengths,
                 "completion_characters": lengths,
             },
+            "segments": {HOSTILE: {"count": 1, "characters": 1}},
+            "between_turns": {"count": 1, "characters": 1},
             "dropped": {HOSTILE: {"count": 1, "characters": 1}},
             "leakage": LEAKAGE,
             "suspicions": [{"kind": "markup", "meaning": "", "count": 1, "examples": []}],
@@ -182,6 +217,9 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
         pages=[{"page": HOSTILE, "reason": HOSTILE}],
         failed_pages=[{"page": HOSTILE, "error": HOSTILE}],
     )
+    assert "is met everywhere" not in text
+    assert "**it is missed by `test` against `train`**" in text
+    assert "The shared runs make 3 phrases, of which these are the longest:" in text
     (tmp_path / "README.md").write_text(text, encoding="utf-8")
     card = DatasetCard.load(tmp_path / "README.md")
     html = MarkdownIt("commonmark").enable("table").render(card.text)

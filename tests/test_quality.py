@@ -48,7 +48,12 @@ def found(
         pytest.param("Fine. ROSS : And you?", ["label in text"], id="label in capitals"),
         pytest.param("Fine. WAITER: And you?", ["label in text"], id="unknown label in capitals"),
         pytest.param("Ross: And you?", ["label in text"], id="label first"),
+        pytest.param("Maybe. Bellhop: Your bags?", ["label in text"], id="unknown label after a sentence"),
+        pytest.param("Maybe! Old Man in the Back of Bus #2: “Yes.”", ["label in text"], id="long unknown label"),
         pytest.param("Listen: it is 5:30, TV time: now", [], id="colons"),
+        pytest.param("Bellhop: Your bags", [], id="prose before a colon first"),
+        pytest.param("Oh. Question: Why? Listen: No. Here's the thing: We are late", [], id="prose before a colon"),
+        pytest.param("There are rules. One: no books. Behold: the jaw", [], id="small letter after a colon"),
         pytest.param("I am (fine.", ["bracket in speech", "unbalanced brackets"], id="bracket"),
         pytest.param("The cafÃ© is open", ["mojibake"], id="utf-8 as cp1252"),
         pytest.param("Iâ€™m fine", ["mojibake"], id="quote"),
@@ -130,7 +135,16 @@ def test_one_pattern_tells_which_lines_to_read(parts: list[str], column: str) ->
 
 def test_hostile_texts_take_no_time() -> None:
     row: Row = line_rows(episode([("Joey", "x")]))[0]
-    for text in ("(" * 100_000, "Joey " * 50_000, "@" * 100_000, "www." * 50_000, "<b" * 50_000, "A" * 100_000 + ":"):
+    for text in (
+        "(" * 100_000,
+        "Joey " * 50_000,
+        "A. " * 50_000,
+        "A of the " * 20_000,
+        "@" * 100_000,
+        "www." * 50_000,
+        "<b" * 50_000,
+        "A" * 100_000 + ":",
+    ):
         look([row | {"text": text, "text_with_directions": text}], [])
 
 
@@ -155,6 +169,7 @@ def test_report(folder: Path) -> None:
     assert first == {
         "episode": "s01e01",
         "page": "0101.html",
+        "episodes": [1],
         "scenes": 2,
         "lines": 12,
         "unknown_cues": 0,

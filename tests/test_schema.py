@@ -11,7 +11,7 @@ from datasets import Dataset, Features, List, Value
 from invented import episode
 
 from builders.chat import chat_rows
-from builders.chunks import chunk_rows
+from builders.chunks import chunk_rows, printed_turns
 from builders.lines import display, line_rows
 from builders.named_lines import name_lines
 from builders.schema import FEATURES, meaning, to_table, type_name
@@ -31,7 +31,7 @@ CHAT = (
 ROWS = {
     "lines": line_rows,
     "named_lines": lambda made: name_lines(to_table("lines", line_rows(made))).to_pylist(),
-    "chunks": lambda made: chunk_rows(made, 1200),
+    "chunks": lambda made: chunk_rows(line_rows(made), printed_turns(made), 1200),
     "chat": lambda made: chat_rows(line_rows(made), "Friends", ["Joey", "Ross"]),
 }
 EPISODE = episode(
