@@ -1,4 +1,8 @@
-"""python -m builders.check: is a dataset folder what its manifest says, and are its rows sound?
+"""python -m builders.check: is a dataset folder what its manifest says, are its rows sound, and does the rest follow?
+
+Statistics, leakage certificate, splits, quality report, card and croissant.json are made again from rows and manifest
+and compared. What only the pages tell is not verified: that wants a new build. A folder is checked by the version that
+built it; another one may word the card differently.
 
 Violations (a wrong hash, an empty speaker, a line missing from chunks, …) are printed one per line and make the exit
 code 1. Warnings are what looks wrong and may be right; they never do.
@@ -15,9 +19,10 @@ from typing import TYPE_CHECKING
 
 from friends_corpus.command import exit_code
 
+from .violation import Violation
+
 if TYPE_CHECKING:
     from .suspicions import Suspicion
-    from .violation import Violation
 
 VIOLATED = 1
 LOOKED_AT = ("id", "speaker", "speakers", "cue", "text", "text_with_directions")  # by find_suspicions
@@ -26,11 +31,15 @@ ALIKE = 20  # violations of one kind in one file that are printed each
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is wrong with a folder, what looks wrong, and how many rows each config has."""
+    """What is wrong with a folder, what looks wrong, and how many rows each config has.
+
+    `complete`: whether rows and manifest are sound, so that all that follows from them could be compared as well.
+    """
 
     violations: Sequence[Violation]
     suspicions: Sequence[Suspicion]
     rows: dict[str, int]
+    complete: bool
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,14 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check(folder: Path) -> int:
     """Prints what was found; returns the exit code. Raises InputError."""
-    from .manifest import need_manifest
-
-    need_manifest(folder)
     report = check_folder(folder)
     rows = ", ".join(f"{number:,} {config}" for config, number in report.rows.items())
     print(f"{folder}: {rows or 'no rows could be read'}")
     for text in [*describe_suspicions(report.suspicions), *describe_violations(report.violations)]:
         print(text)
+    if not report.complete:
+        print("not compared with the rows before these and the manifest are sound: statistics, splits, reports, card")
     print(f"{counted(len(report.violations), 'violation')}, {counted(len(report.suspicions), 'warning')}")
     return VIOLATED if report.violations else 0
 
@@ -61,34 +69,44 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check_folder(folder: Path) -> Report:
-    """Reads everything in the folder; files that cannot be read are violations, and the rest is still checked."""
+    """Reads everything in the folder; each step relies on what those before it found sound. Raises InputError."""
     from .agreement import check_agreement
-    from .card_check import check_card
-    from .integrity import check_files, check_manifest, read_parts
-    from .manifest import read_manifest
+    from .derived import check_croissant, check_derived
+    from .integrity import check_files, read_parts
+    from .leakage import find_leaks
+    from .listing import check_config_names, check_listing
+    from .manifest import MANIFEST, BrokenManifest, read_manifest
     from .rules import check_rows
     from .schema import to_table
+    from .shape import check_shape
     from .suspicions import find_suspicions
 
-    manifest = read_manifest(folder) or {}
-    violations = check_manifest(manifest)
-    if violations:
-        return Report(violations, [], {})  # nothing can be looked up in it
-    violations = check_files(folder, manifest)
-    parts, unreadable = read_parts(folder, manifest)
-    violations += unreadable
-    for part in parts:
-        violations += check_rows(part)
-    violations += check_agreement(parts, manifest)
-    violations += check_card(folder, manifest, parts)
+    try:
+        manifest = read_manifest(folder)
+    except BrokenManifest as error:
+        return Report([Violation(MANIFEST, "cannot be read", detail=str(error))], [], {}, complete=False)
+    if wrong := check_shape(manifest) or check_config_names(manifest):
+        return Report(wrong, [], {}, complete=False)  # nothing can be looked up in it
+    parts, violations = read_parts(folder, manifest)
+    violations = check_listing(manifest) + violations
+    broken = {part.path: check_rows(part) for part in parts}
+    violations += [violation for found in broken.values() for violation in found]
+    violations += check_agreement([part for part in parts if not broken[part.path]], manifest)
+    readable = len(parts) == sum(len(described["splits"]) for described in manifest["configs"].values())
+    complete = readable and not violations
+    leaks: list[Suspicion] = []
+    if complete:
+        violations += check_derived(folder, manifest, parts)
+        leaks = find_leaks(manifest["leakage"]) if not violations else []
     rows: dict[str, int] = {}
     for part in parts:
         rows[part.config] = rows.get(part.config, 0) + len(part.rows)
     lines = [row for part in parts if part.config == "lines" for row in part.rows]
     whole = [row for row in lines if all(row[column] is not None for column in LOOKED_AT)]
-    readable = len(parts) == sum(len(described["splits"]) for described in manifest["configs"].values())
     episodes = {id for ids in manifest["splits"].values() for id in ids} if readable else set[str]()
-    return Report(violations, find_suspicions(to_table("lines", whole), episodes), rows)
+    suspicions = find_suspicions(to_table("lines", whole), episodes) + leaks
+    violations = check_files(folder, manifest) + violations + check_croissant(folder, manifest)
+    return Report(violations, suspicions, rows, complete)
 
 
 def describe_suspicions(found: Sequence[Suspicion]) -> list[str]:

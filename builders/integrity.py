@@ -5,77 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
-from pydantic import BaseModel, Field, ValidationError
 
 from .folder import SYSTEM_FILES
 from .lines import Row
-from .manifest import MANIFEST, content_version, sha256_of
-from .schema import FEATURES, MAY_BE_MISSING
+from .manifest import MANIFEST, sha256_of
+from .schema import FEATURES
 from .splits import SPLITS
 from .violation import Violation
 
 FROM_THE_HUB = frozenset((".git", ".gitattributes", ".cache"))  # what git and the Hub's client put beside the files
-
-
-class File(BaseModel):
-    """A file of the folder."""
-
-    bytes: int = Field(ge=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-class SplitFile(File):
-    """A Parquet file."""
-
-    path: str
-    rows: int = Field(gt=0)
-    arrow_bytes: int = Field(ge=0)
-
-
-class Config(BaseModel):
-    """A config of the dataset."""
-
-    version: str
-    splits: dict[Literal["train", "validation", "test"], SplitFile] = Field(min_length=1)
-
-
-class ShownShow(BaseModel):
-    """The show that the dataset is of."""
-
-    title: str
-    cast: list[str]
-
-
-class Page(BaseModel):
-    """A page that was read: shipped (episode and split) or not (reason)."""
-
-    page: str
-    sha256: str
-    episode: str | None = None
-    split: str | None = None
-    reason: str | None = None
-
-
-class Manifest(BaseModel):
-    """What manifest.json must hold; it may hold more."""
-
-    builder: Literal["friends-corpus"]
-    dataset: str
-    show: ShownShow
-    version: str = Field(pattern=r"^(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}$")
-    sample: bool
-    parameters: dict[str, Any]
-    software: dict[str, str]
-    configs: dict[str, Config]
-    splits: dict[Literal["train", "validation", "test"], list[str]]
-    files: dict[str, File]
-    pages: list[Page]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,40 +34,6 @@ class Part:
     def wrong(self, row: int, column: str, rule: str, detail: str = "") -> Violation:
         """A violation in one cell."""
         return Violation(self.path, rule, row, self.rows[row]["id"] or "", column, detail)
-
-
-def check_shape(manifest: Mapping[str, Any]) -> list[Violation]:
-    """Whether everything is there and of the right type.
-
-    >>> print(check_shape({"builder": "friends-corpus"})[0])
-    manifest.json: dataset: Field required
-    """
-    try:
-        Manifest.model_validate(manifest, strict=True)
-    except ValidationError as error:
-        places = [(".".join(map(str, problem["loc"])), problem["msg"]) for problem in error.errors()]
-        return [Violation(MANIFEST, f"{place}: {message}") for place, message in places]
-    return []
-
-
-def check_manifest(manifest: Mapping[str, Any]) -> list[Violation]:
-    """Its shape; if that is right, whether its parts agree."""
-    if wrong := check_shape(manifest):
-        return wrong
-    read = Manifest.model_validate(manifest)
-    missing = [name for name in FEATURES if name not in read.configs and name not in MAY_BE_MISSING]
-    found = [Violation(MANIFEST, f"configs: {name!r} is missing") for name in missing]
-    found += [Violation(MANIFEST, f"configs: {name!r} is unknown") for name in read.configs if name not in FEATURES]
-    outside = [path for path in read.files if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts]
-    found += [Violation(MANIFEST, f"files: {path!r} leaves the folder") for path in outside]
-    for config, part in read.configs.items():
-        for split, file in part.splits.items():
-            listed = read.files.get(file.path)
-            if listed is None or (listed.sha256, listed.bytes) != (file.sha256, file.bytes):
-                found.append(Violation(MANIFEST, f"configs: {config}.{split} and files do not agree on {file.path!r}"))
-        if part.version != content_version(f"{split} {file.sha256}" for split, file in part.splits.items()):
-            found.append(Violation(MANIFEST, f"configs: {config}.version does not follow from the hashes"))
-    return found
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any]) -> list[Violation]:

@@ -11,6 +11,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
+from friends_corpus.normalise import clean
+
 from .integrity import Part
 from .lines import display
 from .violation import Violation, shorten
@@ -117,6 +119,30 @@ def is_prompt(messages: Sequence[Mapping[str, str | None] | None]) -> bool:
     return roles(messages) == ["system", "user", *["assistant", "user"] * (len(messages) // 2 - 1)]
 
 
+def without(directions: Sequence[str | None], printed: str) -> str | None:
+    """The letters of a turn as printed without its directions; None where they do not stand there in this order.
+
+    >>> without(["(to Ross)"], "Hi (to  Ross), “you”."), without(["(waves)"], "Hi (to Ross).")
+    ('Hiyou', None)
+    """
+    left, text = "", clean(printed)
+    for direction in filter(None, directions):
+        before, found, text = text.partition(direction)
+        if not found:
+            return None
+        left += before
+    return letters(left + text)
+
+
+def letters(text: str) -> str:
+    """The letters and digits alone: blanks and stops go or come where a direction stood.
+
+    >>> letters('Hi , "you 2".')
+    'Hiyou2'
+    """
+    return "".join(char for char in text if char.isalnum())
+
+
 FROM_0, FROM_1 = pa.Check.ge(0, error="is below 0"), pa.Check.ge(1, error="is below 1")
 FILLED = each(filled, "is blank")
 SOME = each(lambda values: len(values) > 0, "is empty")
@@ -147,7 +173,7 @@ LINE_CHECKS: dict[str, Sequence[pa.Check]] = {
     **TEXT_CHECKS,
     **TURN_CHECKS,
     "speaker": [FILLED],
-    "cue": [],
+    "cue": [FILLED],
     "directions": [ALL_FILLED],
 }
 CHUNK_CHECKS: dict[str, Sequence[pa.Check]] = {
@@ -199,8 +225,21 @@ ACROSS_CHUNK = [
     *ACROSS_ROW,
     across(("turns", "line_ids"), lambda turns, ids: len(turns) == len(ids), "turns: are not as many as the line_ids"),
 ]
+ACROSS_SPEECH = [
+    *ACROSS_LINE,
+    across(
+        ("directions", "text_with_directions"),
+        lambda directions, printed: without(directions, printed) is not None,
+        "directions: are not in text_with_directions, in this order",
+    ),
+    across(
+        ("text", "directions", "text_with_directions"),
+        lambda text, directions, printed: without(directions, printed) in (None, letters(text)),
+        "text: is not text_with_directions without the directions",
+    ),
+]
 RULES = {
-    "lines": (LINE_CHECKS, ACROSS_LINE),
+    "lines": (LINE_CHECKS, ACROSS_SPEECH),
     "named_lines": (LINE_CHECKS, ACROSS_LINE),
     "chunks": (CHUNK_CHECKS, ACROSS_CHUNK),
     "chat": (CHAT_CHECKS, ACROSS_TURN),

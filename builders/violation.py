@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SAME_SHOWN = 15  # characters before the first that differs
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -37,3 +39,16 @@ def shorten(text: str) -> str:
     'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'
     """
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def differ(found: object, expected: object) -> str:
+    """Two values that should be one, from where they differ.
+
+    >>> differ("Hi.", "Ho."), differ("x" * 80 + "!", "x" * 80 + "?")
+    ("'Hi.' instead of 'Ho.'", "…xxxxxxxxxxxxxxx!' instead of …xxxxxxxxxxxxxxx?'")
+    """
+    texts = repr(found), repr(expected)
+    same = next((place for place, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), 0)
+    if same > 2 * SAME_SHOWN:
+        texts = f"…{texts[0][same - SAME_SHOWN :]}", f"…{texts[1][same - SAME_SHOWN :]}"
+    return f"{shorten(texts[0])} instead of {shorten(texts[1])}"

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ FIRST = "s01e03_c01_u0000"  # the first line of the split train
 SECOND = "s01e03_c01_u0001"  # the first line that answers somebody
 PROMPT = "is not a system message, then user and assistant in turns, a user last"
 SPEECH = "My violin number 3 is bigger than yours, 0 times."
-BY_HASH = ("sha256", "bytes, not", "its files make it", "does not follow")  # what any edit of a file breaks as well
+BY_HASH = ("sha256", "bytes, not", "does not follow")  # what any edit of a file breaks as well
 Spoil = Callable[[Path], object]
 
 
@@ -41,14 +41,14 @@ def folder(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built, tmp_path / "friends-lines"))
 
 
-def violations(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+def violations(folder: Path, capsys: pytest.CaptureFixture[str], by_hash: Sequence[str] = BY_HASH) -> list[str]:
     """The violations printed, without those of hashes that any edit of a file breaks."""
     capsys.readouterr()
     code = check.main([str(folder)])
     printed = capsys.readouterr().out.splitlines()
     found = [line.removeprefix("violation: ") for line in printed if line.startswith("violation: ")]
     assert code == (1 if found else 0)
-    return [line for line in found if not any(word in line for word in BY_HASH)]
+    return [line for line in found if not any(word in line for word in by_hash)]
 
 
 def table(path: str, change: Callable[[pa.Table], pa.Table]) -> Spoil:
@@ -134,10 +134,13 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
         pytest.param(text("README.md", "Friends", "FRIENDS"), "README.md: has not the sha256 of manifest.json", id="card edited"),
         pytest.param(text("stats.json", "{", "{ "), "stats.json: has", id="other length"),
         pytest.param(cell(LINES, 0, "text", "Oh."), f"{LINES}: has", id="row edited"),
-        pytest.param(cell(LINES, 0, "text", "Oh."), "README.md: config lines has version", id="version by content"),
         pytest.param(lambda f: (f / LINES).write_bytes(b"PAR1"), f"{LINES}: is no Parquet file: ", id="no Parquet"),
         pytest.param(rows(LINES, lambda r: r[:-1]), f"{LINES}: has 23 rows, not 24 as in manifest.json", id="row gone"),
-        pytest.param(rows(CHUNKS, lambda r: r[:-1]), "stats.json: says 8 chunks, there are 7", id="chunk gone"),
+        pytest.param(
+            rows(CHUNKS, lambda r: r[:-1]),
+            f"{CHUNKS}: lacks a row that follows from lines: s01e04_c02_k01",
+            id="chunk gone",
+        ),
         pytest.param(
             manifest(lambda m: m["configs"]["lines"]["splits"]["train"].update(rows=25)),
             f"{LINES}: has 24 rows, not 25 as in manifest.json",
@@ -150,13 +153,31 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
         ),
         pytest.param(
             manifest(lambda m: m["files"].pop(CHUNKS)),
-            f"manifest.json: configs: chunks.train and files do not agree on '{CHUNKS}'",
+            f"manifest.json: files: '{CHUNKS}' is missing",
             id="not listed",
         ),
         pytest.param(
             manifest(lambda m: m["files"].update({"../secret": m["files"]["README.md"]})),
-            "manifest.json: files: '../secret' leaves the folder",
+            "manifest.json: files: '../secret' is none that a build writes",
             id="outside",
+        ),
+        *(
+            pytest.param(manifest(lambda m, path=path: m["files"].pop(path)), f"manifest.json: files: '{path}' is missing", id=f"{path} not listed")
+            for path in ("README.md", "stats.json", "quality.md", "croissant.json", "plots/lengths.png")
+        ),
+        *(
+            pytest.param(manifest(lambda m, path=path: m["files"].update({path: m["files"]["README.md"]})), f"manifest.json: files: '{path}' is none that a build writes", id=f"{path} listed")
+            for path in ("load.py", "lines/extra.parquet", "plots/dropped.png")
+        ),
+        pytest.param(
+            manifest(lambda m: m["files"][LINES].update(sha256="0" * 64)),
+            f"manifest.json: configs: lines.train and files do not agree on '{LINES}'",
+            id="two hashes",
+        ),
+        pytest.param(
+            manifest(lambda m: m["configs"]["lines"]["splits"]["train"].update(path="x")),
+            f"manifest.json: configs: lines.train is at 'x', not at '{LINES}'",
+            id="elsewhere",
         ),
         pytest.param(
             manifest(lambda m: m["configs"]["chunks"].update(version="1.2.3")),
@@ -164,16 +185,29 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
             id="version of a config",
         ),
         pytest.param(manifest(lambda m: m["configs"].pop("chunks")), "manifest.json: configs: 'chunks' is missing", id="no config"),
-        pytest.param(manifest(lambda m: m["configs"].pop("chat")), "stats.json: says 40 chat, there are 0", id="no chat"),
+        pytest.param(manifest(lambda m: m["configs"].update(talk=m["configs"]["chat"])), "manifest.json: configs: 'talk' is unknown", id="a config too many"),
+        pytest.param(manifest(lambda m: m["configs"].update(chat=None)), "manifest.json: configs.chat: Input should be", id="null config"),
+        pytest.param(manifest(lambda m: m["configs"].pop("chat")), f"{CHAT}: is missing: it follows from lines", id="no chat"),
         pytest.param(manifest(lambda m: m["show"].pop("cast")), "manifest.json: show.cast: Field required", id="no cast"),
         pytest.param(manifest(lambda m: m.update(version="1.0")), "manifest.json: version: String should match", id="version"),
         pytest.param(manifest(lambda m: m.pop("pages")), "manifest.json: pages: Field required", id="no pages"),
         pytest.param(manifest(lambda m: m.update(configs=3)), "manifest.json: configs: Input should be", id="type"),
-        pytest.param(text("README.md", "num_examples: 24", "num_examples: 25"), "README.md: config lines has other row counts than the manifest", id="card: rows"),
-        pytest.param(text("README.md", f"path: {LINES}", "path: x"), "README.md: config lines lists other files than the manifest", id="card: files"),
-        pytest.param(text("README.md", "config_name: chunks", "config_name: talk"), "README.md: config chunks is not in its metadata", id="card: config"),
-        pytest.param(text("README.md", "---", "--- {[:"), "README.md: its metadata cannot be read: ", id="card: no YAML"),
-        pytest.param(text("stats.json", "{", "["), "stats.json: cannot be read", id="statistics: no JSON"),
+        pytest.param(manifest(lambda m: m["parameters"].update(chunk_chars="1200")), "manifest.json: parameters.chunk_chars: Input should be", id="chunk_chars"),
+        pytest.param(manifest(lambda m: m["parameters"].update(character=None)), "manifest.json: parameters.character: Input should be", id="null character"),
+        pytest.param(manifest(lambda m: m["parameters"].pop("character")), "manifest.json: parameters.character: Field required", id="nobody"),
+        pytest.param(manifest(lambda m: m.update(software={})), "manifest.json: software.parser: Field required", id="software"),
+        pytest.param(manifest(lambda m: m.update(failed_pages=5)), "manifest.json: failed_pages: Input should be", id="failed pages"),
+        pytest.param(manifest(lambda m: m.pop("leakage")), "manifest.json: leakage: Field required", id="no certificate"),
+        pytest.param(manifest(lambda m: m["pages"][0].update(sha256="xyz")), "manifest.json: pages.0.sha256: String should match", id="hash of a page"),
+        pytest.param(manifest(lambda m: m["pages"][0].update(episode=None)), "manifest.json: pages.0.episode: Input should be", id="null episode"),
+        pytest.param(manifest(lambda m: m["pages"].append(m["pages"][0])), "manifest.json: pages: '0101.html' stands there 2 times", id="page twice"),
+        pytest.param(manifest(lambda m: m["pages"][0].update(reason="x")), "manifest.json: pages: 0101.html has not just an episode and a split, or a reason", id="page shipped and not"),
+        pytest.param(manifest(lambda m: m.update(sample=True)), "manifest.json: sample: True, which is not what", id="sample"),
+        pytest.param(manifest(lambda m: m.update(dataset="../x")), "manifest.json: dataset: a show of that title makes it friends-lines", id="name"),
+        pytest.param(manifest(lambda m: m["parameters"].update(character="Nobody")), "manifest.json: parameters: the show has no character 'Nobody'", id="character"),
+        pytest.param(lambda f: (f / "manifest.json").write_bytes(b""), "manifest.json: cannot be read: ", id="empty manifest"),
+        pytest.param(lambda f: (f / "manifest.json").write_bytes((f / "manifest.json").read_bytes()[:999]), "manifest.json: cannot be read: ", id="truncated manifest"),
+        pytest.param(lambda f: (f / "manifest.json").write_bytes(b"\xff"), "manifest.json: cannot be read: ", id="manifest in no UTF-8"),
     ],
 )  # fmt: skip
 def test_files(spoil: Spoil, expected: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,6 +270,12 @@ def message(column: str, number: int, key: str, value: str | None) -> Spoil:
     return rows(CHAT, lambda values: values[0][column][number].update({key: value}))
 
 
+def script(change: Callable[[list[str]], list[str]]) -> Spoil:
+    """The first chunk as printed with other lines."""
+    column = "text_with_directions"
+    return rows(CHUNKS, lambda r: r[0].update({column: "\n".join(change(r[0][column].split("\n")))}))
+
+
 def swap(values: list[dict]) -> list[dict]:
     return [values[1], values[0], *values[2:]]
 
@@ -264,10 +304,14 @@ def move_line(values: list[dict]) -> None:
         pytest.param(cell(LINES, 2, "text", ""), [f"{LINES}: row 2 (s01e03_c01_u0002), column text: is blank: ''"], id="empty text"),
         pytest.param(cell(LINES, 2, "text_with_directions", None), [f"{LINES}: row 2 (s01e03_c01_u0002), column text_with_directions: is null"], id="null text"),
         pytest.param(in_all_configs(2, "cue", None), [f"{LINES}: row 2 (s01e03_c01_u0002), column cue: is null"], id="null cue"),
+        pytest.param(in_all_configs(2, "cue", " "), [f"{LINES}: row 2 (s01e03_c01_u0002), column cue: is blank: ' '"], id="blank cue"),
+        pytest.param(in_all_configs(2, "directions", ["(never printed)"]), [f"{LINES}: row 2 (s01e03_c01_u0002), column directions: are not in text_with_directions, in this order: ['(never printed)']"], id="direction never printed"),
+        pytest.param(in_all_configs(2, "directions", []), [f"{LINES}: row 2 (s01e03_c01_u0002), column text: is not text_with_directions without the directions: 'My cactus"], id="direction left out"),
+        pytest.param(in_all_configs(2, "text_with_directions", "(smiling) Something else."), [f"{LINES}: row 2 (s01e03_c01_u0002), column text: is not text_with_directions without the directions: 'My cactus"], id="printed otherwise"),
         pytest.param(in_all_configs(2, "directions", [None]), [f"{LINES}: row 2 (s01e03_c01_u0002), column directions: has an entry that is null or blank: [None]"], id="null direction"),
         pytest.param(in_all_configs(2, "position", -1), [f"{LINES}: row 2 (s01e03_c01_u0002), column position: is below 0: -1", f"{LINES}: row 2 (s01e03_c01_u0002), column id: is of another position than the row says: 's01e03_c01_u0002'"], id="position"),
         pytest.param(in_all_configs(2, "scene", 0), [f"{LINES}: row 2 (s01e03_c01_u0002), column scene: is below 1: 0", f"{LINES}: row 2 (s01e03_c01_u0002), column id: is of another season, episode or scene than the row says: 's01e03_c01_u0002'"], id="scene"),
-        pytest.param(in_all_configs(2, "season", None), [f"{LINES}: row 2 (s01e03_c01_u0002), column season: is null", f"{LINES}: row 2 (s01e03_c01_u0002), column season: differs within the episode: None instead of 1"], id="season"),
+        pytest.param(in_all_configs(2, "season", None), [f"{LINES}: row 2 (s01e03_c01_u0002), column season: is null"], id="season"),
         pytest.param(in_all_configs(2, "episodes", [4]), [f"{LINES}: row 2 (s01e03_c01_u0002), column episodes: do not begin with the episode: [4]"], id="episodes"),
         pytest.param(in_all_configs(2, "episodes", [3, 2]), [f"{LINES}: row 2 (s01e03_c01_u0002), column episodes: are not in ascending order: [3, 2]"], id="episodes out of order"),
         pytest.param(in_all_configs(2, "episode_title", "The One"), [f"{LINES}: row 2 (s01e03_c01_u0002), column episode_title: differs within the episode: 'The One' instead of 'The One With The Violin'"], id="title"),
@@ -276,27 +320,31 @@ def move_line(values: list[dict]) -> None:
         pytest.param(cell(LINES, 2, "id", "Joey"), [f"{LINES}: row 2 (Joey), column id: is not of the form s01e01_c03_u0012: 'Joey'"], id="id"),
         pytest.param(cell(LINES, 2, "id", "s01e03_c01_u0001"), [f"{LINES}: row 1 (s01e03_c01_u0001), column id: stands twice: 's01e03_c01_u0001'", f"{LINES}: row 2 (s01e03_c01_u0001), column id: stands twice: 's01e03_c01_u0001'"], id="id twice"),
         pytest.param(rows(LINES, swap), [f"{LINES}: row 1 ({FIRST}), column id: comes before the row above it: '{FIRST}'"], id="order"),
-        pytest.param(rows(LINES, lambda r: r[1:]), [f"{NAMED}: row 0 ({FIRST}), column id: is no row of lines", f"{CHUNKS}: row 0 (s01e03_c01_k01), column line_ids: {FIRST} is no line of this split"], id="line gone"),
-        pytest.param(rows(NAMED, lambda r: r[1:]), [f"{LINES}: row 0 ({FIRST}), column id: is no row of named_lines"], id="named line gone"),
-        pytest.param(cell(NAMED, 0, "text", SPEECH), [f"{NAMED}: row 0 ({FIRST}), column text: is not as in lines: '{SPEECH}' instead of 'Rachel: {SPEECH}'"], id="no name"),
-        pytest.param(cell(NAMED, 0, "cue", "RACH"), [f"{NAMED}: row 0 ({FIRST}), column cue: is not as in lines: 'RACH' instead of 'Rachel'"], id="named cue"),
-        pytest.param(rows(CHUNKS, lambda r: r[1:]), [f"{LINES}: row 0 ({FIRST}), column id: is in no chunk", f"{LINES}: row 5 (s01e03_c01_u0005), column id: is in no chunk"], id="chunk gone"),
-        pytest.param(cell(CHUNKS, 0, "line_ids", [FIRST]), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column turns: are not as many as the line_ids: [", f"{LINES}: row 5 (s01e03_c01_u0005), column id: is in no chunk"], id="line_ids"),
-        pytest.param(rows(CHUNKS, lambda r: r[0]["line_ids"].__setitem__(1, FIRST)), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column line_ids: {FIRST} stands in a second place", f"{LINES}: row 1 (s01e03_c01_u0001), column id: is in no chunk"], id="line twice"),
-        pytest.param(rows(CHUNKS, lambda r: r[0]["line_ids"].reverse()), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column line_ids: {FIRST} is out of order"], id="line order"),
-        pytest.param(rows(CHUNKS, move_line), [f"{CHUNKS}: row 1 (s01e03_c02_k01), column scene: is not that of its lines: s01e03_c01_u0005: 1 instead of 2"], id="line of another scene"),
-        pytest.param(turn(0, "text", "Oh."), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column turns: text of {FIRST} is not that of lines: 'Oh.' instead of '{SPEECH}'", f"{CHUNKS}: row 0 (s01e03_c01_k01), column text: is not its turns: "], id="turn"),
+        pytest.param(rows(LINES, lambda r: r[1:]), [f"{NAMED}: row 0 ({FIRST}), column id: is none that follows from lines", f"{CHUNKS}: row 0 (s01e03_c01_k01), column line_ids: is not what lines make it: ['{FIRST}', "], id="line gone"),
+        pytest.param(rows(NAMED, lambda r: r[1:]), [f"{NAMED}: lacks a row that follows from lines: {FIRST}"], id="named line gone"),
+        pytest.param(cell(NAMED, 0, "text", SPEECH), [f"{NAMED}: row 0 ({FIRST}), column text: is not what lines make it: '{SPEECH}' instead of 'Rachel: {SPEECH}'"], id="no name"),
+        pytest.param(cell(NAMED, 0, "cue", "RACH"), [f"{NAMED}: row 0 ({FIRST}), column cue: is not what lines make it: 'RACH' instead of 'Rachel'"], id="named cue"),
+        pytest.param(rows(CHUNKS, lambda r: r[1:]), [f"{CHUNKS}: lacks a row that follows from lines: s01e03_c01_k01"], id="chunk gone"),
+        pytest.param(cell(CHUNKS, 0, "line_ids", [FIRST]), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column turns: are not as many as the line_ids: ["], id="line_ids"),
+        pytest.param(rows(CHUNKS, lambda r: r[0]["line_ids"].__setitem__(1, FIRST)), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column line_ids: is not what lines make it: "], id="line twice"),
+        pytest.param(rows(CHUNKS, lambda r: r[0]["line_ids"].reverse()), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column line_ids: is not what lines make it: ['s01e03_c01_u0005', "], id="line order"),
+        pytest.param(rows(CHUNKS, move_line), [f"{CHUNKS}: row 1 (s01e03_c02_k01), column line_ids: is not what lines make it: ['s01e03_c01_u0005', "], id="line of another scene"),
+        pytest.param(turn(0, "text", "Oh."), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column turns: is not what lines make it: "], id="turn"),
         pytest.param(turn(0, "speaker", None), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column turns: has a null or blank turn: ["], id="null turn"),
-        pytest.param(cell(CHUNKS, 0, "text", "Rachel: Oh."), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text: is not its turns: 'Rachel: Oh.' instead of "], id="chunk text"),
-        pytest.param(cell(CHUNKS, 0, "text_with_directions", "Oh."), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text_with_directions: {FIRST} is not in it"], id="chunk as printed"),
-        pytest.param(cell(CHUNKS, 0, "speakers", ["Joey"]), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column speakers: are not those of its lines: ['Joey'] instead of ["], id="chunk speakers"),
+        pytest.param(cell(CHUNKS, 0, "text", "Rachel: Oh."), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text: is not what lines make it: 'Rachel: Oh.' instead of "], id="chunk text"),
+        pytest.param(cell(CHUNKS, 0, "text_with_directions", "Oh."), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text_with_directions: lacks a turn of its lines: 'Rachel: (smiling)"], id="chunk as printed"),
+        pytest.param(script(lambda lines: ["Ross: I never said this.", *lines]), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text_with_directions: has a turn that is none of its lines: 'Ross: I never said this.'"], id="invented turn"),
+        pytest.param(script(lambda lines: [lines[1], lines[0], *lines[2:]]), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text_with_directions: has a turn that is none of its lines: 'Phoebe: (smiling)"], id="turns out of order"),
+        pytest.param(script(lambda lines: lines[:-1]), ["stats.json: is not what the rows make it: between_turns.count: 8 instead of 7"], id="direction between turns left out"),
+        pytest.param(cell(CHUNKS, 0, "speakers", ["Joey"]), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column speakers: is not what lines make it: ['Joey'] instead of ["], id="chunk speakers"),
         pytest.param(cell(CHUNKS, 0, "id", FIRST), [f"{CHUNKS}: row 0 ({FIRST}), column id: is not of the form s01e01_c03_k02: '{FIRST}'"], id="chunk id"),
-        pytest.param(cell(CHUNKS, 0, "source", "0104.html"), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column source: is '0104.html', by manifest.json '0103.html'"], id="source"),
-        pytest.param(cell(CHUNKS, 0, "dup_cluster", "x"), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column dup_cluster: is not that of its lines: {FIRST}: None instead of 'x'"], id="cluster of a chunk"),
-        pytest.param(rows(CHAT, lambda r: r[1:]), [f"{LINES}: row 1 ({SECOND}), column id: is no row of chat"], id="chat row gone"),
-        pytest.param(cell(CHAT, 0, "id", FIRST), [f"{CHAT}: row 0 ({FIRST}), column id: is no line that answers somebody", f"{CHAT}: row 0 ({FIRST}), column id: is of another position than the row says: '{FIRST}'"], id="chat row of an opening line"),
+        pytest.param(cell(CHUNKS, 0, "source", "0104.html"), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column source: is not what lines make it: '0104.html' instead of '0103.html'"], id="source"),
+        pytest.param(cell(CHUNKS, 0, "dup_cluster", "x"), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column dup_cluster: is not what lines make it: 'x' instead of None"], id="cluster of a chunk"),
+        pytest.param(rows(CHAT, lambda r: r[1:]), [f"{CHAT}: lacks a row that follows from lines: {SECOND}"], id="chat row gone"),
+        pytest.param(cell(CHAT, 0, "id", FIRST), [f"{CHAT}: row 0 ({FIRST}), column id: is of another position than the row says: '{FIRST}'"], id="chat row of an opening line"),
         pytest.param(cell(CHAT, 0, "id", "s01e03_c01_k01"), [f"{CHAT}: row 0 (s01e03_c01_k01), column id: is not of the form s01e01_c03_u0012: "], id="chat id"),
-        pytest.param(cell(CHAT, 0, "position", 2), [f"{CHAT}: row 0 ({SECOND}), column position: is not what lines make it: 2 instead of 1"], id="chat position"),
+        pytest.param(cell(CHAT, 0, "position", 2), [f"{CHAT}: row 0 ({SECOND}), column id: is of another position than the row says: "], id="chat position"),
+        pytest.param(cell(CHAT, 0, "source", "x"), [f"{CHAT}: row 0 ({SECOND}), column source: is not what lines make it: 'x' instead of '0103.html'"], id="chat source"),
         pytest.param(cell(CHAT, 0, "character", "Ross"), [f"{CHAT}: row 0 ({SECOND}), column character: is not what lines make it: 'Ross' instead of 'Phoebe'"], id="character"),
         pytest.param(cell(CHAT, 0, "dup_cluster", "x"), [f"{CHAT}: row 0 ({SECOND}), column dup_cluster: is not what lines make it: 'x' instead of None"], id="cluster of a chat row"),
         pytest.param(message("completion", 0, "content", "Oh."), [f"{CHAT}: row 0 ({SECOND}), column completion: is not what lines make it: "], id="completion"),
@@ -309,9 +357,8 @@ def move_line(values: list[dict]) -> None:
         pytest.param(message("prompt", 1, "role", "assistant"), [f"{CHAT}: row 0 ({SECOND}), column prompt: {PROMPT}: ["], id="assistant last"),
         pytest.param(rows(CHAT, lambda r: r[0]["prompt"].__delitem__(0)), [f"{CHAT}: row 0 ({SECOND}), column prompt: {PROMPT}: ["], id="no system message"),
         pytest.param(message("prompt", 1, "content", "Oh."), [f"{CHAT}: row 0 ({SECOND}), column prompt: is not what lines make it: "], id="another prompt"),
-        pytest.param(manifest(lambda m: m["parameters"].update(character="Ross")), [f"{CHAT}: row 0 ({SECOND}), column id: is no line that answers somebody"], id="another character"),
-        pytest.param(manifest(lambda m: m["parameters"].pop("character")), [f"{CHAT}: row 0 ({SECOND}), column id: is no line that answers somebody"], id="nobody"),
-        pytest.param(manifest(lambda m: m["parameters"].update(chunk_chars=200)), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text: is longer than 200 characters: "], id="chunk too long"),
+        pytest.param(manifest(lambda m: m["parameters"].update(character="Ross")), [f"{CHAT}: row 0 ({SECOND}), column id: is none that follows from lines"], id="another character"),
+        pytest.param(manifest(lambda m: m["parameters"].update(chunk_chars=200)), [f"{CHUNKS}: row 0 (s01e03_c01_k01), column text: is not what lines make it: "], id="chunk too long"),
     ],
 )  # fmt: skip
 def test_rows(spoil: Spoil, expected: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,12 +405,144 @@ def test_splits(spoil: Spoil, expected: str, folder: Path, capsys: pytest.Captur
     assert expected in violations(folder, capsys)
 
 
-def test_a_repeated_scene_in_two_splits(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    held_out = "lines/test-00000-of-00001.parquet"
-    for path in (LINES, held_out):
-        rows(path, lambda values: [row | {"dup_cluster": "x"} if row["scene"] == 1 else row for row in values])(folder)
-    expected = f"{held_out}: row 0 (s01e02_c01_u0000), column dup_cluster: s01e02_c01 repeats a scene in train: x"
+# What follows from the rows.
+
+
+def derived(line: str) -> str:
+    return f"{line.partition(': ')[0]}: is not what the rows make it: {line.partition(': ')[2]}"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        *(
+            pytest.param(text("stats.json", old, new), derived(f"stats.json: {said}"), id=f"statistics: {said.partition(':')[0]}")
+            for old, new, said in (
+                ('"lines": 48', '"lines": 7', "total.lines: 7 instead of 48"),
+                ('"words": ', '"words": 1', "total.words: 1"),
+                ('"episodes": 4', '"episodes": 7', "total.episodes: 7 instead of 4"),
+                ('"speaker": "Joey"', '"speaker": "Ann"', "speakers.1.speaker: 'Ann' instead of 'Joey'"),
+                ('"shared_scenes": 0', '"shared_scenes": 9', "leakage.splits.0.shared_scenes: 9 instead of 0"),
+                ('"name": "Wanda Writer"', '"name": "W."', "written_by.0.name: 'W.' instead of 'Wanda Writer'"),
+                ('"longest": ', '"longest": 9', "line_characters.longest: 9"),
+            )
+        ),
+        pytest.param(text("stats.json", '"total": {', '"total": [], "x": {'), derived("stats.json: total: [] instead of {"), id="no totals"),
+        pytest.param(text("stats.json", '"total": {', '"total": null, "x": {'), derived("stats.json: total: None instead of {"), id="null totals"),
+        pytest.param(text("stats.json", "{", "["), "stats.json: cannot be read: ", id="statistics: no JSON"),
+        pytest.param(lambda f: (f / "stats.json").write_text("[]"), "stats.json: Input should be", id="statistics: a list"),
+        pytest.param(text("stats.json", '"scenes": 2,\n      "unknown', '"scenes": 1,\n      "unknown'), derived("stats.json: pages_table: 0101.html: episodes or scenes"), id="fewer scenes than in rows"),
+        pytest.param(text("stats.json", '"page": "0101.html"', '"page": "x.html"'), "stats.json: pages_table: has other pages than manifest.json", id="statistics: pages"),
+        pytest.param(text("stats.json", '"notes": 0', '"notes": 1'), "stats.json: pages_table: notes are not those of segments", id="notes"),
+        pytest.param(text("stats.json", '"dropped": {}', '"dropped": {"x": {"count": 1, "characters": 1}}'), "manifest.json: dropped: is not that of stats.json", id="dropped"),
+        pytest.param(text("README.md", "48 speaker-attributed", "5,000 speaker-attributed"), derived("README.md: line "), id="card: a number"),
+        pytest.param(text("README.md", "num_examples: 24", "num_examples: 25"), derived("README.md: line "), id="card: rows"),
+        pytest.param(text("README.md", f"path: {LINES}", "path: x"), derived("README.md: line "), id="card: files"),
+        pytest.param(text("README.md", "config_name: chunks", "config_name: talk"), derived("README.md: line "), id="card: config"),
+        pytest.param(text("README.md", "dtype: int32", "dtype: string"), derived("README.md: line "), id="card: type"),
+        pytest.param(text("README.md", "  default: true\n", ""), derived("README.md: line "), id="card: default"),
+        pytest.param(text("README.md", "---", "--- {[:"), derived("README.md: line 1: '--- {[:' instead of '---'"), id="card: no YAML"),
+        pytest.param(text("README.md", "Version 1.0.0", "Version 9.0.0"), derived("README.md: line "), id="card: version"),
+        pytest.param(lambda f: (f / "README.md").write_text(""), derived("README.md: line 1: 'nothing' instead of '---'"), id="card: empty"),
+        pytest.param(lambda f: (f / "README.md").write_bytes(b"\xff"), "README.md: cannot be read: ", id="card: no UTF-8"),
+        pytest.param(lambda f: (f / "quality.md").write_text("All is well."), derived("quality.md: line 1: 'All is well.' instead of "), id="quality report"),
+        pytest.param(text("croissant.json", '"sha256": "', '"sha256": "0'), "croissant.json: is not what the manifest makes it: distribution.0.", id="croissant: hash"),
+        pytest.param(text("croissant.json", "{", "["), "croissant.json: cannot be read: ", id="croissant: no JSON"),
+        pytest.param(manifest(lambda m: m.update(version="7.7.7")), "croissant.json: is not what the manifest makes it: version: '1.0.0' instead of '7.7.7'", id="version"),
+        pytest.param(manifest(lambda m: m["leakage"]["splits"][0].update(shared_scenes=9)), derived("manifest.json: leakage.splits.0.shared_scenes: 9 instead of 0"), id="certificate"),
+        pytest.param(manifest(lambda m: m["leakage"].pop("rule")), derived("manifest.json: leakage.rule: 'nothing' instead of {"), id="certificate: no rule"),
+        pytest.param(manifest(lambda m: m["pages"][0].update(repeats=True)), derived("manifest.json: pages: 0101.html: repeats"), id="page"),
+    ],
+)  # fmt: skip
+def test_what_follows_from_the_rows(
+    spoil: Spoil, expected: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(folder)
+    found = violations(folder, capsys, by_hash=["sha256 of"])
+    assert [line for line in found if line.startswith(expected)], "\n".join(found)
+
+
+def test_it_is_not_compared_with_rows_that_are_not_sound(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text("README.md", "48 speaker", "5 speaker")(folder)
+    in_all_configs(2, "cue", " ")(folder)
+    check.main([str(folder)])
+    printed = capsys.readouterr().out
+    assert "README.md: is not what" not in printed
+    assert "\nnot compared with the rows before these and the manifest are sound: statistics, splits" in printed
+
+
+def everywhere(change: Callable[[dict], object]) -> Spoil:
+    """All rows of all configs and splits, changed alike."""
+
+    def spoil(folder: Path) -> None:
+        for path in sorted(folder.glob("*/*.parquet")):
+            rows(path.relative_to(folder).as_posix(), lambda values: [change(row) for row in values] and None)(folder)
+
+    return spoil
+
+
+def marked(row: dict, scene: str, cluster: str | None) -> None:
+    if row["id"].startswith(scene):
+        row["dup_cluster"] = cluster
+
+
+@pytest.fixture(scope="module")
+def with_a_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty-two episodes, one of which, s01e05, would be held out if it did not repeat a scene of s01e01."""
+    home = tmp_path_factory.mktemp("clip")
+    pages = write_pages(home / "pages", range(1, 23))
+    first = (pages / "0101.html").read_text(encoding="utf-8")
+    clip = first[first.index("<p>[Scene") : first.index("<p>(They leave.)</p>")]
+    text("0105.html", "<p><b>End</b></p>", clip)(pages)
+    assert build.main(["--pages", str(pages), "--out", str(home / "out"), "--jobs", "1", "--no-cache"]) == 0
+    return home / "out"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        pytest.param(everywhere(lambda row: marked(row, "s01e05_c03", None)), "lines/train-00000-of-00001.parquet: row {row} (s01e05_c03_u0012), column dup_cluster: is not what the rows make it: None instead of d001", id="blanked"),
+        pytest.param(everywhere(lambda row: marked(row, "s01e05_c03", "d002")), "lines/train-00000-of-00001.parquet: row {row} (s01e05_c03_u0012), column dup_cluster: is not what the rows make it: d002 instead of d001", id="another"),
+        pytest.param(everywhere(lambda row: marked(row, "s01e05_c03", "d001") or marked(row, "s01e05_c02", "d001")), "lines/train-00000-of-00001.parquet: row {row} (s01e05_c02_u0006), column dup_cluster: is not what the rows make it: d001 instead of None", id="invented"),
+        pytest.param(manifest(lambda m: [page.pop("repeats", None) for page in m["pages"]]), "manifest.json: is not what the rows make it: pages: 0105.html: repeats", id="pages"),
+        pytest.param(manifest(lambda m: m["leakage"].update(train_only=["s01e01"])), "manifest.json: is not what the rows make it: leakage.train_only: ['s01e01'] instead of ['s01e01', 's01e05']", id="certificate"),
+    ],
+)  # fmt: skip
+def test_repeats_are_found_again(
+    spoil: Spoil, expected: str, with_a_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(with_a_clip, tmp_path / "out"))
+    assert violations(folder, capsys) == []
+    ids = pq.read_table(folder / LINES, columns=["id"])["id"].to_pylist()
+    spoil(folder)
+    expected = expected.replace(
+        "{row}", str(ids.index(expected.partition("(")[2].partition(")")[0])) if "{row}" in expected else ""
+    )
     assert expected in violations(folder, capsys)
+
+
+def test_an_episode_that_repeats_others_cannot_be_held_out(
+    with_a_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(with_a_clip, tmp_path / "out"))
+    for config in FEATURES:
+        train, test = (f"{config}/{split}-00000-of-00001.parquet" for split in ("train", "test"))
+        moved = [row for row in pq.read_table(folder / train).to_pylist() if row["id"].startswith("s01e05")]
+        rows(train, lambda values: [row for row in values if not row["id"].startswith("s01e05")])(folder)
+        rows(test, lambda values, moved=moved: moved + values)(folder)  # s01e05 comes before s01e10
+
+    def move(m: dict) -> None:
+        m["splits"]["train"].remove("s01e05")
+        m["splits"]["test"].append("s01e05")
+        next(page for page in m["pages"] if page["episode"] == "s01e05")["split"] = "test"
+        for config in FEATURES:
+            for entry in m["configs"][config]["splits"].values():
+                entry["rows"] = len(pq.read_table(folder / entry["path"]))
+
+    manifest(move)(folder)
+    found = violations(folder, capsys)
+    assert "manifest.json: is not what the rows make it: pages: 0105.html: test instead of train" in found
+    assert "manifest.json: is not what the rows make it: leakage.splits.0.shared_scenes: 0 instead of 1" in found
 
 
 def test_many_alike_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -376,7 +555,7 @@ def test_many_alike_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]
 # Use.
 
 
-@pytest.mark.parametrize("content", [None, "", "[]", '{"dataset": "other", "files": {}}'])
+@pytest.mark.parametrize("content", [None, "[]", '{"dataset": "other", "files": {}}'])
 def test_no_dataset(content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if content is not None:
         (tmp_path / "manifest.json").write_text(content)

@@ -70,12 +70,26 @@ def test_nothing_in_the_folder_says_friends(dataset: Path) -> None:
     for path in ("README.md", "quality.md", "croissant.json", "stats.json", "manifest.json"):
         text = (dataset / path).read_text(encoding="utf-8")
         assert "friends" not in text.replace("friends-corpus", "").casefold(), path
+        for name in (*friends().cast, "PHOE", "MNCA"):
+            assert name not in text, path
     card = (dataset / "README.md").read_text(encoding="utf-8")
     for said in ("# Harbour Lights lines", '"harbour-lights-lines"', "1988–1991", "Nobody Pictures", "example.org"):
         assert said in card
     shown = json.loads((dataset / "manifest.json").read_text(encoding="utf-8"))["show"]
     assert shown["title"] == "Harbour Lights"
     assert shown["cast"] == ["Ada", "Bram"]
+
+
+def test_names_of_any_letters(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Plots that lack a letter say nothing on stderr; the report does."""
+    (tmp_path / "show.yaml").write_text("title: 寅さん\ncast: {寅次郎: ''}", encoding="utf-8")
+    (tmp_path / "sample").mkdir()
+    turns = "".join(f"<p><b>{name}:</b> Hello number {n}.</p>" for n, name in enumerate(["寅次郎", "さくら"] * 3))
+    (tmp_path / "sample" / "0101.html").write_text(f"<h1>One</h1>{turns}", encoding="utf-8")
+    assert build.main(["--show", str(tmp_path), "--out", str(tmp_path / "out"), "--jobs", "1", "--no-cache"]) == 0
+    assert "warning" not in capfd.readouterr().err.casefold()
+    assert "drawn as boxes" in (tmp_path / "out" / "quality.md").read_text(encoding="utf-8")
+    assert check.main([str(tmp_path / "out")]) == 0
 
 
 def test_the_other_commands_take_it(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
