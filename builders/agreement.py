@@ -5,10 +5,8 @@ Rows that break a rule of their own are not compared: what stands here can rely 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-
-from friends_corpus.brackets import outside
 
 from .chat import characters_of, chat_rows
 from .chunks import chunk_rows
@@ -27,9 +25,7 @@ def check_agreement(parts: Sequence[Part], manifest: Mapping[str, Any]) -> list[
     """Rows against other rows and the manifest; what stands in a file that is not among `parts` is not compared."""
     found: list[Violation] = []
     of = {(part.config, part.split): part for part in parts}
-    all_lines = [part for part in parts if part.config == "lines"]
-    speakers = {row["speaker"] for lines in all_lines for row in lines.rows}
-    for lines in all_lines:
+    for lines in [part for part in parts if part.config == "lines"]:
         found += check_splits(lines, manifest)
         found += check_constant(lines, (*EPISODE_COLUMNS, "source"), "episode", episode_of)
         found += check_constant(lines, ("scene_heading",), "scene", scene_of)
@@ -40,7 +36,7 @@ def check_agreement(parts: Sequence[Part], manifest: Mapping[str, Any]) -> list[
             elif expected and lines.split not in manifest["configs"].get(config, {"splits": {}})["splits"]:
                 found.append(Violation(parquet_path(config, lines.split), "is missing: it follows from lines"))
             if part and config == "chunks":
-                found += check_scripts(part, expected, speakers)
+                found += check_scripts(part, lines.rows)
     return found
 
 
@@ -98,24 +94,29 @@ def check_rows_follow(part: Part, expected: Sequence[Row]) -> Iterator[Violation
         yield Violation(part.path, "lacks a row that follows from lines", detail=id)
 
 
-def check_scripts(chunks: Part, expected: Sequence[Row], speakers: Collection[str]) -> Iterator[Violation]:
-    """Chunks as printed hold the turns of their lines in order, and between them nothing that somebody says.
+def check_scripts(chunks: Part, lines: Sequence[Row]) -> Iterator[Violation]:
+    """Chunks as printed hold the turns of their lines in order, and between them no turn that is none of these.
 
-    Directions printed there are in no other row, so whether they are the page's and all there cannot be told here.
+    A turn without speech is no line, but it has a number. Directions printed between turns are in no other row, so
+    that whether they are the page's cannot be told here; how many they are, stats.json tells.
     """
-    made = {row["id"]: row for row in expected}
+    by_id = {line["id"]: line for line in lines}
+    speakers = {line["speaker"] for line in lines}
+    taken = {(line["source"], line["position"]) for line in lines}
     for number, chunk in enumerate(chunks.rows):
-        if chunk["id"] not in made or chunk["line_ids"] != made[chunk["id"]]["line_ids"]:
-            continue  # named by check_rows_follow
-        turns = made[chunk["id"]][PRINTED].split("\n")
+        members = [by_id[id] for id in chunk["line_ids"] if id in by_id]
+        turns = [named(line["speaker"], line[PRINTED]) for line in members]
+        positions = [line["position"] for line in members] or [0]
+        found = 0
         for line in chunk[PRINTED].split("\n"):
-            speaker, _, rest = line.partition(SEPARATOR)
-            if turns and line == turns[0]:
-                turns = turns[1:]
-            elif speaker in speakers and any(char.isalnum() for char in outside(rest)):
+            if found < len(turns) and line == turns[found]:
+                found += 1
+                continue
+            free = positions[found] - 1 if found < len(turns) else positions[-1] + 1
+            if line.partition(SEPARATOR)[0] in speakers and (free < 0 or (chunk["source"], free) in taken):
                 yield chunks.wrong(number, PRINTED, "has a turn that is none of its lines", shorten(repr(line)))
-        if turns:
-            yield chunks.wrong(number, PRINTED, "lacks a turn of its lines", shorten(repr(turns[0])))
+        if found < len(turns):
+            yield chunks.wrong(number, PRINTED, "lacks a turn of its lines", shorten(repr(turns[found])))
 
 
 def episode_of(row: Row) -> str:

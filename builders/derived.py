@@ -137,16 +137,17 @@ def check_repeats(parts: Sequence[Part], manifest: Mapping[str, Any], duplicates
         for number, row in enumerate(part.rows):
             cluster = clusters.get(scene_of(row))
             if row["dup_cluster"] != cluster:
-                yield part.wrong(number, "dup_cluster", BY_ROWS, f"{row['dup_cluster']} instead of {cluster}")
+                yield part.wrong(number, "dup_cluster", BY_ROWS, differ(row["dup_cluster"], cluster))
     pages = [page for page in manifest["pages"] if "episode" in page]
     for page in pages:
-        if page.get("repeats", False) != (page["episode"] in repeats):
-            yield Violation(MANIFEST, BY_ROWS, detail=f"pages: {page['page']}: repeats")
+        marks = page.get("repeats", False), page["episode"] in repeats
+        if marks[0] != marks[1]:
+            yield Violation(MANIFEST, BY_ROWS, detail=f"pages: {page['page']}: repeats: {differ(*marks)}")
     expected = assign_splits((page["episode"] for page in pages), train_only=repeats)
     for page in pages:
         if page["split"] != expected[page["episode"]]:
-            belongs = f"pages: {page['page']}: {page['split']} instead of {expected[page['episode']]}"
-            yield Violation(MANIFEST, BY_ROWS, detail=belongs)
+            belongs = differ(page["split"], expected[page["episode"]])
+            yield Violation(MANIFEST, BY_ROWS, detail=f"pages: {page['page']}: split: {belongs}")
 
 
 def check_told(told: Mapping[str, Any], rows: Rows, manifest: Mapping[str, Any]) -> Iterator[Violation]:

@@ -19,6 +19,7 @@ from .violation import Violation, shorten
 
 LINE_ID = re.compile(r"s(\d\d)e(\d\d)_c(\d\d+)_u(\d{4,})")  # "s01e01_c03_u0012"
 CHUNK_ID = re.compile(r"s(\d\d)e(\d\d)_c(\d\d+)_k(\d\d+)")  # "s01e01_c03_k02"
+NOBODY = "?"  # who speaks where the label is nothing but a bracket
 NULL, TWICE = "is null", "stands twice"
 BUILT_IN = {"not_nullable": NULL, "field_uniqueness": TWICE}  # pandera's names for what it checks by itself
 CASE = ("column", "check", "index", "failure_case")  # columns of pandera's table of what failed
@@ -173,7 +174,7 @@ LINE_CHECKS: dict[str, Sequence[pa.Check]] = {
     **TEXT_CHECKS,
     **TURN_CHECKS,
     "speaker": [FILLED],
-    "cue": [FILLED],
+    "cue": [],
     "directions": [ALL_FILLED],
 }
 CHUNK_CHECKS: dict[str, Sequence[pa.Check]] = {
@@ -227,6 +228,11 @@ ACROSS_CHUNK = [
 ]
 ACROSS_SPEECH = [
     *ACROSS_LINE,
+    across(
+        ("cue", "speaker"),
+        lambda cue, speaker: filled(cue) or speaker == NOBODY,
+        "cue: is blank, though somebody is named",
+    ),
     across(
         ("directions", "text_with_directions"),
         lambda directions, printed: without(directions, printed) is not None,
