@@ -155,7 +155,7 @@ def test_hostile_texts_take_no_time() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("quality")
     pages = write_pages(home / "pages")
-    extra = "<p><b>Man | $x$ <i>*</i>:</b> cafÃ© <b>Ross</b> [x](y)</p><p><b>Joey:</b> (nods)</p>"
+    extra = "<p><b>Man | $x$ <i>*</i>:</b> cafÃ© <b>Ross</b> [x](y)</p><p><b>Zelda:</b> (nods)</p>"
     (pages / "0105.html").write_text(page(5, extra=extra), encoding="utf-8")
     assert build.main(["--pages", str(pages), "--out", str(home / "out"), "--jobs", "1", "--no-cache"]) == 0
     return home / "out"
