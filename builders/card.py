@@ -57,7 +57,7 @@ def render_card(
         "dropped": [(reason, counts, REASONS.get(reason, "")) for reason, counts in stats["dropped"].items()],
         "chat": {"earlier_lines": EARLIER_LINES, "earlier_characters": EARLIER_CHARACTERS},
         "leakage": stats["leakage"],
-        "plots": plots(stats),
+        "plots": plots(stats["dropped"]),
         "top_speakers": stats["speakers"][:CARD_SPEAKERS],
         "not_shipped": [page for page in pages if "reason" in page],
         "train_only": sorted(page["episode"] for page in pages if page.get("repeats")),

@@ -64,7 +64,7 @@ def count(rows: Mapping[str, pa.Table]) -> Counts:
 
 
 def draw_plots(folder: Path, counts: Counts, stats: Mapping[str, Any], chunk_chars: int) -> None:
-    """Draws the pictures of `plots(stats)` into `folder`."""
+    """Draws the pictures of `plots` into `folder`."""
     (folder / FOLDER).mkdir()
     with fixed_style():
         draw = {
@@ -72,19 +72,19 @@ def draw_plots(folder: Path, counts: Counts, stats: Mapping[str, Any], chunk_cha
             "lengths": lambda: draw_lengths(counts, stats, chunk_chars),
             "dropped": lambda: draw_dropped(stats["dropped"]),
         }
-        for name, plot in plots(stats).items():
+        for name, plot in plots(stats["dropped"]).items():
             no_software = {"Software": None}  # the file would name its maker
             draw[name]().savefig(folder / plot.path, dpi=DPI, metadata=no_software)
 
 
-def plots(stats: Mapping[str, Any]) -> dict[str, Plot]:
+def plots(dropped: Mapping[str, Any]) -> dict[str, Plot]:
     """The pictures of a build by name; that of drops only where something was dropped."""
     captions = {
         "speakers": "Lines per speaker and season",
         "lengths": "Length of lines and chunks in characters",
         "dropped": "Characters dropped, by reason",
     }
-    shown = [name for name in captions if name != "dropped" or stats["dropped"]]
+    shown = [name for name in captions if name != "dropped" or dropped]
     return {name: Plot(f"{FOLDER}/{name}.png", captions[name]) for name in shown}
 
 

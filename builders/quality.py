@@ -46,4 +46,4 @@ def page_table(pages: Sequence[Mapping[str, Any]], lines: pa.Table, found: Seque
 
 def render_quality(stats: Mapping[str, Any]) -> str:
     """quality.md, which shows the plots."""
-    return render("quality.md", {"stats": stats, "plots": plots(stats)})
+    return render("quality.md", {"stats": stats, "plots": plots(stats["dropped"])})
