@@ -89,7 +89,9 @@ def abridged(certificate: Mapping[str, Any]) -> dict[str, Any]:
 def find_leaks(certificate: Mapping[str, Any]) -> list[Suspicion]:
     """What is held out and shares more with another split than it should."""
     return [
-        Suspicion("seen elsewhere", row["split"], f"{row['shared_runs_share']:.3%} are in {row['against']}, too")
+        Suspicion(
+            "seen elsewhere", row["split"], f"{row['shared_runs_share'] * 100:.3f} % are in {row['against']}, too"
+        )
         for row in certificate["splits"]
         if not row["within_target"]
     ]

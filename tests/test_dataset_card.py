@@ -219,7 +219,7 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
     )
     assert "is met everywhere" not in text
     assert "**it is missed by `test` against `train`**" in text
-    assert "The shared runs make 3 phrases, of which these are the longest:" in text
+    assert "Pair by pair, the shared runs make 3 phrases, of which these are the longest:" in text
     (tmp_path / "README.md").write_text(text, encoding="utf-8")
     card = DatasetCard.load(tmp_path / "README.md")
     html = MarkdownIt("commonmark").enable("table").render(card.text)

@@ -273,7 +273,7 @@ def test_a_missed_target_is_a_warning() -> None:
     assert found.episodes() == set()
     ids = [scene.episode for scene in found.scenes]
     [leak, *others] = find_leaks(certify(found, {id: "test" if id == ids[0] else "train" for id in ids}))
-    assert (leak.kind, leak.id, leak.excerpt) == ("seen elsewhere", "test", "22.785% are in train, too")
+    assert (leak.kind, leak.id, leak.excerpt) == ("seen elsewhere", "test", "22.785 % are in train, too")
     assert others == []
     assert find_leaks(certify(find_duplicates(pages(*([speech(n)] for n in range(3)))), SPLITS)) == []
 
