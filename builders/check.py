@@ -84,7 +84,7 @@ def check_folder(folder: Path) -> Report:
     try:
         manifest = read_manifest(folder)
     except BrokenManifest as error:
-        return Report([Violation(MANIFEST, "cannot be read", detail=str(error))], [], {}, complete=False)
+        return Report([Violation(MANIFEST, "cannot be read", detail=error.why)], [], {}, complete=False)
     if wrong := check_shape(manifest) or check_config_names(manifest):
         return Report(wrong, [], {}, complete=False)  # nothing can be looked up in it
     parts, violations = read_parts(folder, manifest)

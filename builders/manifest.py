@@ -88,7 +88,11 @@ def about(manifest: Mapping[str, Any]) -> About:
 
 
 class BrokenManifest(InputError):
-    """A manifest.json of which nobody can tell whose it is."""
+    """A manifest.json of which nobody can tell whose it is, and why."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: cannot be read ({why}); build the dataset again")
+        self.why = why
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -98,9 +102,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         manifest = None
     except (OSError, ValueError) as error:
-        raise BrokenManifest(
-            f"{folder / MANIFEST}: cannot be read ({in_short(error)}); build the dataset again"
-        ) from None
+        raise BrokenManifest(folder / MANIFEST, in_short(error)) from None
     if isinstance(manifest, dict) and manifest.get("builder") == BUILDER:
         return manifest
     raise InputError(f"{folder}: no dataset folder (no {MANIFEST} of ours); builders.build makes one")

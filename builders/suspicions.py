@@ -61,7 +61,7 @@ MEANINGS = {
     "empty heading": "a scene heading without a word",
     "long scene": f"a scene of more than {LONG_SCENE} turns: headings may be missing",
     "no lines": "an episode of which no line is shipped",
-    "seen elsewhere": f"more than {SEEN * 100:g} % of the runs of {LONG_RUN} words that a split holds are in another split",
+    "seen elsewhere": f"more than {SEEN * 100:g} % of a split's runs of {LONG_RUN} words are in another split, too",
 }
 
 
