@@ -87,7 +87,7 @@ def _turns(text: str, cues: list[Cue]) -> Iterator[Piece]:
     """Label, colon and speech of each turn of a line."""
     spans = match_brackets(text)
     for index, cue in enumerate(cues):
-        if outside(text[cue.start : cue.end]):
+        if outside(text[cue.start : cue.end]).strip(" -–>"):
             yield from _speech(text, cue.start, cue.end, spans, plain_kind="cue")
         else:  # "(MACHINE--JOEY'S VOICE): …"
             yield "cue", text[cue.start : cue.end]

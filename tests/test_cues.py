@@ -48,6 +48,7 @@ CUES = [
     pytest.param("<p><b>Ross:</b> Woo hoo!<br>TV announcer: And now this.</p>",
                  [("Ross", "Woo hoo!"), ("TV Announcer", "And now this.")], id="plain role after <br>"),
     pytest.param("<p>(MACHINE--JOEY'S VOICE): Beep.</p>", [("Joey", "Beep.")], id="label in brackets"),
+    pytest.param("<p>- (MACHINE--JOEY'S VOICE): Beep.</p>", [("Joey", "Beep.")], id="label in brackets after a dash"),
     pytest.param("<p>JO LYNN: Hi.</p>", [("Jo Lynn", "Hi.")], id="two-word capitals, known"),
     # several speakers
     pytest.param("<p><b>Joey and Ross:</b> Hi.</p>", [("Joey + Ross", "Hi.")], id="and"),
