@@ -26,8 +26,9 @@ from train.recipe import packaged
 from train.step import Step, lighter, share_out
 
 ROOT = Path(__file__).parent.parent
-RUN = "--recipe quick.yaml --base tiny --max-steps 3 --learning-rate 1e-2".split()
-CASES = [
+RUN = "--recipe quick.yaml --base tiny --learning-rate 1e-2".split()
+STEPS, BUDGET = "--max-steps 3", 2537  # 50 in the last of four steps: nothing of it is left for a second rank
+CASES: list[dict[str, Any]] = [
     {"name": "one", "codes": [0], "arguments": "--output one"},
     {"name": "two", "codes": [0, 0], "arguments": "--output two"},
     {"name": "ended", "codes": [75, 75], "arguments": "--output ended", "harm": "end_the_second"},
@@ -39,6 +40,8 @@ CASES = [
     {"name": "column", "codes": [2, 2], "arguments": "--output column --text-field txt"},
     {"name": "three", "codes": [2, 2, 2], "arguments": "--output three"},
     {"name": "taken", "codes": [2, 2], "arguments": "--output two/run.json/x"},
+    {"name": "budget-one", "codes": [0], "until": f"--max-tokens {BUDGET}", "arguments": "--output budget-one"},
+    {"name": "budget-two", "codes": [0, 0], "until": f"--max-tokens {BUDGET}", "arguments": "--output budget-two"},
 ]
 
 
@@ -181,7 +184,12 @@ def environment() -> dict[str, str]:
 def codes(home: Path) -> dict[str, list[int]]:
     """The exit codes of all ranks of all CASES. That this ends is a test: no rank waits for one that is gone."""
     cases = [
-        case | {"ranks": len(case["codes"]), "arguments": [*RUN, *str(case["arguments"]).split()]} for case in CASES
+        case
+        | {
+            "ranks": len(case["codes"]),
+            "arguments": [*RUN, *case.get("until", STEPS).split(), *case["arguments"].split()],
+        }
+        for case in CASES
     ]
     (home / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
     script = [sys.executable, str(ROOT / "tests" / "forked.py"), "cases.json"]
@@ -208,6 +216,7 @@ def test_all_ranks_end_with_the_same_code(codes: dict[str, list[int]], case: dic
     [
         pytest.param("one", "two", id="two-ranks"),
         pytest.param("one", "halved", id="two-ranks-then-one-and-other-batches"),
+        pytest.param("budget-one", "budget-two", id="two-ranks-with-a-budget"),
     ],
 )
 def test_the_same_loss_as_one_process(home: Path, codes: Any, first: str, second: str) -> None:
@@ -215,7 +224,7 @@ def test_the_same_loss_as_one_process(home: Path, codes: Any, first: str, second
         [json.loads(line) for line in (home / name / "metrics.jsonl").read_text().splitlines()]
         for name in (first, second)
     ]
-    assert len(rows[0]) == 4  # three steps and an evaluation
+    assert len(rows[0]) == (5 if first == "budget-one" else 4)  # the steps and an evaluation
     for alone, shared in zip(*rows, strict=True):
         for key in ("loss", "eval_loss", "grad_norm"):
             assert alone.get(key) == pytest.approx(shared.get(key), abs=1e-4), (alone["step"], key)
@@ -223,6 +232,7 @@ def test_the_same_loss_as_one_process(home: Path, codes: Any, first: str, second
             assert alone.get(key) == shared.get(key), (alone["step"], key)
     runs = [json.loads((home / name / "run.json").read_text()) for name in (first, second)]
     assert runs[0]["losses"]["validation_start"] == pytest.approx(runs[1]["losses"]["validation_start"], abs=1e-6)
+    assert first == "one" or {run["trained_tokens"] for run in runs} == {BUDGET}
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from train.output import locked
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parent.parent
 STEPS = 9
+BUDGET = 5000
 RUN = f"--recipe quick.yaml --base tiny --max-steps {STEPS} --learning-rate 1e-2".split()
 HARM = """
 import os, signal, sys
@@ -76,12 +78,12 @@ def whole(home: Path) -> dict[int, dict[str, bytes]]:
     return left
 
 
-def run(home: Path, *arguments: str) -> str:
+def run(home: Path, *arguments: str, asked: Sequence[str] = RUN) -> str:
     """`train.sft` in this process, which has loaded torch already; what it said on stdout."""
     said = io.StringIO()
     before = dict(os.environ)
     with contextlib.chdir(home), contextlib.redirect_stdout(said):
-        assert sft.main([*RUN, *arguments]) == 0
+        assert sft.main([*asked, *arguments]) == 0
     os.environ.clear()
     os.environ.update(before)
     return said.getvalue()
@@ -97,10 +99,10 @@ def results(output: Path) -> dict[str, bytes]:
     return {name: (output / name).read_bytes() for name in ("adapter_model.safetensors", "metrics.jsonl", "samples.md")}
 
 
-def begun(home: Path, name: str, what: str = "step", at: int = 8, bits: int = 8) -> Path:
+def begun(home: Path, name: str, what: str = "step", at: int = 8, bits: int = 8, asked: Sequence[str] = RUN) -> Path:
     """A run in home/name that was killed, or ended by SIGTERM."""
     shutil.rmtree(home / name, ignore_errors=True)
-    done = python("-c", HARM, what, str(at), *RUN, "--bits", str(bits), "--output", name, cwd=home)
+    done = python("-c", HARM, what, str(at), *asked, "--bits", str(bits), "--output", name, cwd=home)
     assert done.returncode == (75 if what == "term" else -signal.SIGKILL), done.stderr
     return home / name
 
@@ -178,6 +180,26 @@ def test_it_goes_on_bit_for_bit(home: Path, whole: Any, what: str, at: int, bits
     assert ("cannot be used, it was not finished" in said) == (what == "seal")
     assert results(output) == whole[bits]
     assert not list(output.glob("*checkpoint-*"))
+
+
+@pytest.mark.slow
+def test_a_budget_goes_on_bit_for_bit(home: Path) -> None:
+    """Killed before the last step, which is cut: the resumed run cuts it at the same token."""
+    exactly = ["--recipe", "quick.yaml", "--base", "tiny", "--learning-rate", "1e-2", "--max-tokens", str(BUDGET)]
+    run(home, "--output", "exact", asked=exactly)
+    told = json.loads((home / "exact" / "run.json").read_text())
+    assert (told["trained_tokens"], told["recipe"]["max_tokens"]) == (BUDGET, BUDGET)
+    last = told["steps"]
+    before = [
+        json.loads(line)["trained_tokens"]
+        for line in results(home / "exact")["metrics.jsonl"].splitlines()
+        if b"trained" in line
+    ]
+    assert before[-1] - before[-2] < before[-2] - before[-3], "else nothing is cut"
+    begun(home, "exactly", "step", last, asked=exactly)
+    said = run(home, "--output", "exactly", "--resume", asked=exactly)
+    assert f"resume    from exactly/checkpoint-{last - 1}\n" in said
+    assert results(home / "exactly") == results(home / "exact")
 
 
 @pytest.mark.soak

@@ -72,7 +72,7 @@ def stages(out: Path) -> list[Stage]:
                 f"train on {name}",
                 (
                     TAUGHT[name],
-                    f"All four learn about {TOKENS:,} tokens with the same settings, so that the format alone differs.",
+                    f"All four learn just {TOKENS:,} tokens with the same settings, so that the format alone differs.",
                     "Watch the held-out loss: it is of episodes the model has not seen.",
                 ),
                 ((*train, "--dataset", name, "--output", adapters[name]),),
@@ -90,7 +90,7 @@ def stages(out: Path) -> list[Stage]:
                 (
                     *("-m", "train.compare", "--adapters", *(f"{name}={folder}" for name, folder in adapters.items())),
                     *("--data", data, "--limit", "6", "--seeds", "1", "--tokens", "40", "--replies", "20"),
-                    *("--any-budget", "--out", str(out / "report")),
+                    *("--out", str(out / "report")),
                 ),
             ),
         ),

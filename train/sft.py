@@ -91,7 +91,13 @@ def make_parser() -> Parser:
         help="compute activations twice to save memory; the same result",
     )
     add("--max-steps", type=int, metavar="N", default=absent, help="stop after N steps instead of the recipe's epochs")
-    add("--max-tokens", type=int, metavar="N", default=absent, help="stop after about N learnt tokens instead")
+    add(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        default=absent,
+        help="stop after exactly N learnt tokens instead: the last step is cut",
+    )
     add(
         "--text-field",
         metavar="COLUMN",
@@ -230,7 +236,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     # importing these takes seconds, so the mistakes above come first
     from transformers import PrinterCallback
 
-    from .trainer import AdapterTrainer, NotSaved, compare, generate, held_out_loss, steps_for, train_in_float32
+    from .trainer import AdapterTrainer, NotSaved, compare, generate, held_out_loss, train_in_float32
     from .watch import NotFinite, Progress, Watch
 
     folder_of_run = Path(tempfile.gettempdir()) if args.dry_run else output
@@ -255,7 +261,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     ]
     weights = train_in_float32(trainer.model)
     if recipe.max_tokens:
-        trainer.args.max_steps = steps_for(trainer, recipe.max_tokens)
+        trainer.learn_exactly(recipe.max_tokens)
     describe_adapter(trainer.model.peft_config["default"], base.model, source.revision)
     say(f"adapter   LoRA rank {recipe.lora_rank} on {recipe.lora_targets}: {weights:,} weights in float32")
     if odd := check_fed(tokenizer, trainer.train_dataset, len(data.train)):

@@ -14,6 +14,8 @@ What is different from TRL 1.16, and why:
 - The loss head computes the logits of learnt tokens only, at once. TRL's goes through them in chunks and computes them
   again for the backward, which saves memory where vocabulary times window is large, and is left to those; for SmolLM2
   and windows of 512 tokens it was a quarter of a step on a CPU (and half of that for means of entropy and accuracy).
+- A run can have a budget of learnt tokens (`learn_exactly`): what its last step holds beyond it is fed and not learnt.
+- A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
 - A checkpoint is sealed when all of it is on the disk (`checkpoints.py`): transformers writes it in place, and a half
   one cannot be told from a whole one.
 """
@@ -36,7 +38,7 @@ from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 from safetensors import SafetensorError
 from trl.trainer.sft_trainer import SFTTrainer
 
-from friends_corpus.command import in_short
+from friends_corpus.command import InputError, in_short
 
 from .checkpoints import seal
 from .ranks import most
@@ -61,6 +63,7 @@ class AdapterTrainer(SFTTrainer):
     run: Mapping[str, Any] = {}
     sample: Callable[[], list[dict[str, str]]] | None = None
     trained_tokens = 0  # those with a label, of all steps and processes
+    budget: int | None = None  # of trained_tokens
     _rows: Any = None
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
@@ -73,11 +76,31 @@ class AdapterTrainer(SFTTrainer):
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Nothing: the card is rendered from cards/adapter.md, once, at the end."""
 
+    def learn_exactly(self, tokens: int) -> None:
+        """Makes the run end with so many learnt tokens. Raises InputError if no row has any."""
+        self.budget, self.args.max_steps = tokens, steps_for(self, tokens)
+
+    def create_scheduler(self, num_training_steps: int, *rest: Any, **named: Any) -> Any:
+        """As ever, but at least one step comes after the warm-up, which begins at the learning rate 0."""
+        self.args.warmup_steps = min(self.args.get_warmup_steps(num_training_steps), num_training_steps - 1)
+        return super().create_scheduler(num_training_steps, *rest, **named)
+
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> Any:
+        """The batches of a step and their learnt tokens, of which none is beyond the budget."""
+        batches = list(itertools.islice(epoch_iterator, num_batches))
+        if self.budget is not None:
+            ranks, mine = self.accelerator.num_processes, self.accelerator.process_index
+            counts = self.accelerator.gather(torch.stack([learnt(batch) for batch in batches]))
+            in_turn = counts.view(ranks, -1).T.flatten()  # as batches are dealt out: one to each rank, then the next
+            before = (in_turn.cumsum(0) - in_turn)[mine::ranks]
+            for batch, of_others in zip(batches, before.tolist(), strict=True):
+                keep_first(batch["labels"], self.budget - self.trained_tokens - of_others)
+        return super().get_batch_samples(iter(batches), num_batches, device)
+
     def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
         """One forward and backward; keeps hold of the rows for `last_rows`."""
         self._rows = inputs["input_ids"]
-        learnt = (inputs["labels"][:, 1:] != IGNORED).sum()
-        self.trained_tokens += int(self.accelerator.gather(learnt).sum())
+        self.trained_tokens += int(self.accelerator.gather(learnt(inputs)).sum())
         return super().training_step(model, inputs, *rest, **named)
 
     def compute_loss(
@@ -162,17 +185,39 @@ def train_in_float32(model: Any) -> int:
     return sum(weight.numel() for weight in trainable)
 
 
+def learnt(batch: Mapping[str, Any]) -> torch.Tensor:
+    """How many of its tokens have a label; nothing foretells the first of a row."""
+    return (batch["labels"][:, 1:] != IGNORED).sum()
+
+
+def keep_first(labels: torch.Tensor, most: int) -> None:
+    """Takes away all labels but the first `most`, in place and in the order of the rows.
+
+    >>> labels = torch.tensor([[7, 7, IGNORED, 7], [7, 7, 7, 7]])
+    >>> keep_first(labels, 3)
+    >>> labels.tolist()
+    [[7, 7, -100, 7], [7, 7, -100, -100]]
+    """
+    following = labels[:, 1:]
+    known = following != IGNORED
+    following[known.flatten().cumsum(0).view_as(known) > most] = IGNORED
+
+
 def steps_for(trainer: Any, tokens: int) -> int:
-    """The optimizer steps after which about `tokens` tokens are learnt, at the mean of all windows; at least one."""
-    learnt = 0
-    for window in trainer.train_dataset:
-        starts = itertools.accumulate([0, *window.get("seq_lengths", ())[:-1]])  # nothing foretells a first token
-        labels = window["labels"]
-        learnt += sum(label != IGNORED for label in labels) - sum(labels[start] != IGNORED for start in starts)
-    args = trainer.args
-    windows = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    each: float = learnt / len(trainer.train_dataset) * windows
-    return max(1, round(tokens / each))
+    """The optimizer steps that it takes to learn `tokens` tokens, counted in the order in which a run comes to them."""
+    each = trainer.args.gradient_accumulation_steps
+    steps: list[int] = []  # the tokens learnt in each
+    with random_state_kept():
+        batches = trainer.get_train_dataloader()
+        for epoch in itertools.count():
+            batches.set_epoch(epoch)
+            counts = trainer.accelerator.reduce(torch.stack([learnt(batch) for batch in batches])).tolist()
+            steps += [sum(counts[start : start + each]) for start in range(0, len(counts), each)]
+            if sum(steps) >= tokens:
+                break
+            if not any(steps):
+                raise InputError("no token of the rows is learnt; give others with --data, or another --text-field")
+    return next(number for number, seen in enumerate(itertools.accumulate(steps), start=1) if seen >= tokens)
 
 
 def as_trained(model: Any) -> None:
