@@ -10,13 +10,15 @@ from typing import Any
 import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after a command has set it
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_voices import CONFIGS, write_home
 from tiny import write_dataset
 
 from friends_corpus.command import InputError
 from train import compare
 from train.comparison.arms import check_runs
-from train.comparison.bootstrap import interval
+from train.comparison.bootstrap import MOST, Measured, interval
 from train.comparison.journal import Journal
 from train.comparison.measures import METRICS, measure
 from train.comparison.verdicts import (
@@ -24,7 +26,6 @@ from train.comparison.verdicts import (
     CLAIMS,
     MARGINS,
     Claim,
-    Measured,
     Part,
     decide,
     judge,
@@ -41,6 +42,7 @@ PERSONA = (
     "Ben said. Respond as Friend."
 )
 NAN = float("nan")
+EXPECTED = ("higher", "lower", "not lower")
 
 
 # --- prompts ---------------------------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def test_names_of_arms() -> None:
         for part in claim.parts:
             assert part.metric in {*METRICS, "reply_loss"}
             assert part.metric in MARGINS
-            assert part.expected in ("higher", "lower", "not lower")
+            assert part.expected in EXPECTED
     assert set(ARMS) == {"base", "lines", "named_lines", "chunks", "chunks_clean", "chat"}
 
 
@@ -185,6 +187,60 @@ def test_it_covers_the_truth_about_as_often_as_it_says(draw: Any, truth: float) 
     assert 0.92 < hits / len(found) < 0.98
 
 
+@pytest.mark.parametrize("seeds", [1, 3], ids=["seeds-that-agree", "seeds-that-do-not"])
+@pytest.mark.parametrize("prompts", [20, 100])
+@pytest.mark.parametrize("rate", [0.0, 0.003, 0.01, 0.05, 0.3, 0.95, 0.99, 1.0])
+def test_it_covers_rare_and_frequent_events(rate: float, prompts: int, seeds: int) -> None:
+    chance = np.random.default_rng(5)
+    shares = [chance.binomial(seeds, rate, prompts) / seeds for _ in range(300)]
+    found = [Measured({"a": share}, "share").mean("a") for share in shares]
+    hits = [one is not None and 0 <= one["low"] <= rate <= one["high"] <= 1 for one in found]
+    assert sum(hits) / len(hits) >= 0.93
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.003, 0.003), (0.01, 0.05), (0.3, 0.2)])
+@pytest.mark.parametrize("prompts", [20, 100])
+def test_it_covers_differences_of_shares(rates: tuple[float, float], prompts: int) -> None:
+    chance = np.random.default_rng(5)
+    drawn = [
+        {name: chance.binomial(1, rate, prompts) * 1.0 for name, rate in zip("ab", rates, strict=True)}
+        for _ in range(300)
+    ]
+    found = [Measured(values, "share").difference(["a"], "b") for values in drawn]
+    hits = [one is not None and -1 <= one["low"] <= rates[0] - rates[1] <= one["high"] <= 1 for one in found]
+    assert sum(hits) / len(hits) >= 0.93
+
+
+def test_nothing_seen_is_not_nothing() -> None:
+    """In shares and counts; a loss of 7 episodes that is the same everywhere is taken as it is."""
+    never = {"a": np.zeros(100), "b": np.zeros(100), "c": np.ones(100)}
+    for unit in ("share", "count"):
+        assert Measured(never, unit).mean("a") == {"mean": 0.0, "low": 0.0, "high": pytest.approx(0.03, abs=0.01)}
+        difference = Measured(never, unit).difference(["a"], "b")
+        assert difference == {"mean": 0, "low": pytest.approx(-0.03, abs=0.01), "high": pytest.approx(0.03, abs=0.01)}
+    assert Measured(never, "share").mean("c") == {"mean": 1.0, "low": pytest.approx(0.97, abs=0.01), "high": 1.0}
+    same = {"a": np.full(7, 3.5), "b": np.full(7, 3.5)}
+    for unit in ("nats", "tokens"):
+        assert Measured(same, unit).difference(["a"], "b") == {"mean": 0.0, "low": 0.0, "high": 0.0}
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, 3]), min_size=5, max_size=40), st.data())
+def test_one_more_event_lowers_nothing(events: list[int], data: st.DataObject) -> None:
+    """Of three seeds of a prompt one more says it; the other voice says it now and then."""
+    where = data.draw(st.integers(0, len(events) - 1))
+    more = [*events[:where], min(3, events[where] + 1), *events[where + 1 :]]
+    other = np.resize([0.0, 0.0, 1 / 3], len(events))
+    for unit in (*MOST, "nats"):
+        before, after = (Measured({"a": np.array(of) / 3, "b": other}, unit) for of in (events, more))
+        for then, now in (
+            (before.mean("a"), after.mean("a")),
+            (before.difference(["a"], "b"), after.difference(["a"], "b")),
+        ):
+            assert then is not None and now is not None
+            assert all(then[end] <= now[end] for end in ("mean", "low", "high"))
+            assert now["low"] <= now["mean"] <= now["high"]
+
+
 @pytest.mark.parametrize(
     ("values", "weights", "mean"),
     [
@@ -205,29 +261,41 @@ def test_means(values: list[float], weights: list[float] | None, mean: float | N
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "higher", "lower", "not_lower"),
+    ("low", "mean", "high", "higher", "lower", "not_lower"),
     [
-        pytest.param(0.1, 0.2, "supported", "not supported", "supported", id="above"),
-        pytest.param(-0.2, -0.1, "not supported", "supported", "not supported", id="below"),
-        pytest.param(-0.2, 0.2, "undecided", "undecided", "undecided", id="wide"),
-        pytest.param(-0.01, 0.01, "not supported", "not supported", "supported", id="none-to-speak-of"),
-        pytest.param(0.01, 0.02, "not supported", "not supported", "supported", id="sure-and-too-small"),
-        pytest.param(0.0, 0.2, "undecided", "not supported", "supported", id="from-zero"),
-        pytest.param(-0.2, 0.01, "not supported", "undecided", "undecided", id="hardly-above"),
+        pytest.param(0.1, 0.15, 0.2, "supported", "not supported", "supported", id="above"),
+        pytest.param(-0.2, -0.15, -0.1, "not supported", "supported", "not supported", id="below"),
+        pytest.param(-0.2, 0.0, 0.2, "undecided", "undecided", "undecided", id="wide"),
+        pytest.param(-0.2, 0.1, 0.2, "undecided", "undecided", "undecided", id="wide-around-much"),
+        pytest.param(-0.01, 0.0, 0.01, "not supported", "not supported", "supported", id="none-to-speak-of"),
+        pytest.param(0.01, 0.02, 0.03, "not supported", "not supported", "supported", id="sure-and-too-small"),
+        pytest.param(0.01, 0.03, 0.06, "undecided", "not supported", "supported", id="too-small-but-perhaps-not"),
+        pytest.param(0.01, 0.05, 0.06, "supported", "not supported", "supported", id="just-enough"),
+        pytest.param(0.0, 0.1, 0.2, "undecided", "not supported", "supported", id="from-zero"),
+        pytest.param(-0.2, -0.1, 0.01, "not supported", "undecided", "undecided", id="hardly-above"),
+        pytest.param(
+            -0.06, -0.03, -0.01, "not supported", "undecided", "undecided", id="too-small-below-but-perhaps-not"
+        ),
     ],
 )
-def test_the_rule(low: float, high: float, higher: str, lower: str, not_lower: str) -> None:
-    assert [decide(low, high, expected, 0.05) for expected in ("higher", "lower", "not lower")] == [
-        higher,
-        lower,
-        not_lower,
-    ]
+def test_the_rule(low: float, mean: float, high: float, higher: str, lower: str, not_lower: str) -> None:
+    found = [decide({"mean": mean, "low": low, "high": high}, expected, 0.05) for expected in EXPECTED]
+    assert found == [higher, lower, not_lower]
+
+
+@given(st.floats(-0.3, 0.3), *[st.floats(0, 0.3)] * 4)
+def test_who_is_less_sure_decides_no_more(mean: float, below: float, above: float, lower: float, higher: float) -> None:
+    """A wider interval around the same mean leaves a decision as it was or makes it undecided."""
+    narrow = {"mean": mean, "low": mean - below, "high": mean + above}
+    wide = narrow | {"low": mean - below - lower, "high": mean + above + higher}
+    for expected in EXPECTED:
+        assert decide(wide, expected, 0.05) in (decide(narrow, expected, 0.05), "undecided")
 
 
 def voices(**means: float) -> Measured:
     """A metric whose values scatter around the mean of each voice, by the same amounts in each."""
     scatter = np.linspace(-0.4, 0.4, 41)
-    return Measured({name: mean + scatter for name, mean in means.items()})
+    return Measured({name: mean + scatter for name, mean in means.items()}, "nats")
 
 
 def test_differences_are_paired() -> None:
@@ -249,21 +317,21 @@ def test_arms_are_taken_together_and_told_apart() -> None:
     assert {arm: of["mean"] for arm, of in found["by_arm"].items()} == pytest.approx({"lines": -0.1, "chunks": 0.5})
 
 
-@pytest.mark.parametrize("in_base", [pytest.param(0.0, id="never"), pytest.param(1 / 3, id="once-in-the-base")])
+@pytest.mark.parametrize("said", [pytest.param(0.0, id="never"), pytest.param(1 / 3, id="once-by-chunks")])
 @pytest.mark.parametrize(
     ("prompts", "verdict"), [pytest.param(12, "undecided", id="few"), pytest.param(120, "not supported", id="many")]
 )
-def test_what_never_happened_in_a_few_prompts_is_undecided(prompts: int, verdict: str, in_base: float) -> None:
-    never = Measured({"base": np.zeros(prompts), "chunks": np.zeros(prompts)})
-    never.values["base"][0] = in_base
+def test_what_hardly_happened_in_a_few_prompts_is_undecided(prompts: int, verdict: str, said: float) -> None:
+    never = Measured({"base": np.zeros(prompts), "chunks": np.zeros(prompts)}, "share")
+    never.values["chunks"][0] = said
     found = judge_part(Part("hey", ("chunks",), "higher", "base"), {"hey": never})
     assert found["verdict"] == verdict
-    assert found["high"] == pytest.approx((3 - in_base) / prompts, abs=1e-5)
+    assert found["high"] == pytest.approx(3 / prompts, rel=0.4)
 
 
 def test_losses_of_few_episodes_may_decide() -> None:
-    """No rule of three there: that no episode shows the contrary is much, where every one shows a difference."""
-    losses = Measured({"base": np.full(7, 3.5), "chunks": np.array([3.0, 3.1, 3.2, 3.0, 3.1, 3.2, 3.1])})
+    """That no episode shows the contrary is much, where every one shows a difference."""
+    losses = Measured({"base": np.full(7, 3.5), "chunks": np.array([3.0, 3.1, 3.2, 3.0, 3.1, 3.2, 3.1])}, "nats")
     found = judge_part(Part("reply_loss", ("chunks",), "lower", "base"), {"reply_loss": losses})
     assert (found["verdict"], found["mean"]) == ("supported", pytest.approx(-0.4))
     assert found["high"] < -0.3
@@ -286,12 +354,14 @@ def test_a_claim_of_two_parts(hey: float | None, script: float | None, verdict: 
     found = judge_claim(claim, measured)
     assert (found["verdict"], found["metric"]) == (verdict, metric)
     assert verdict != "left out" or found["note"] == "hey was not measured"
+    assert (found["low"] is None) == (given[metric] is None)
 
 
 def test_claims_whose_arms_are_missing_are_left_out() -> None:
     measured = {name: voices(base=1.0, lines=1.0) for name in METRICS}
     found = {verdict["claim"]: verdict for verdict in judge(measured)}
     assert len(found) == len(CLAIMS)
+    assert all({"claim", "verdict", "metric", "mean", "low", "high"} <= set(verdict) for verdict in found.values())
     left_out = [claim for claim, verdict in found.items() if verdict["verdict"] == "left out"]
     assert left_out == [CLAIMS[number].text for number in (0, 1, 2, 5, 6)]
     assert found[CLAIMS[1].text]["note"] == "it needs named_lines among the adapters"

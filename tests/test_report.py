@@ -61,6 +61,7 @@ def make_results() -> dict[str, Any]:
         "arms": ["chunks"],
         "against": "base",
         "expected": "lower",
+        **dict.fromkeys(("mean", "low", "high")),
         "note": "it needs | chat",
         "verdict": "left out",
     }
@@ -152,12 +153,13 @@ def test_the_page_says_what_was_found(page: BeautifulSoup) -> None:
     cards = [words(card) for card in page.select(".verdict")]
     assert cards[0].startswith(
         "✓ supported they write <u>scripts</u> Tested: s1. "
-        f"script <i>format</i>: {ARMS[1]} and chunks against base, +20.0 points [+15.0, +25.0]; all of it is above zero."
+        f"script <i>format</i>: {ARMS[1]} and chunks against base, +20.0 points [+15.0, +25.0]; all of it is above zero, "
+        "and it is as much as would matter (5 points)."
     )
     assert "points [−25.0, −15.0]; it is not higher by as much as would matter (5 points)." in cards[1]
-    assert "+1.0 points [−4.0, +6.0]; it may be nothing, or enough to matter (5 points)." in cards[2]
+    assert "+1.0 points [−4.0, +6.0]; it may be too little to matter, or enough (5 points)." in cards[2]
     assert (
-        "Supported. script <i>format</i>: chunks against base, +20.0 points [+15.0, +25.0]; all of it is above zero."
+        "Supported. script <i>format</i>: chunks against base, +20.0 points [+15.0, +25.0]; all of it is above zero, "
         in cards[2]
     )
     assert cards[3] == "– left out conversation is better Tested: s4. loss of real replies: left out, it needs | chat."

@@ -25,12 +25,12 @@ from friends_corpus.command import Failed, InputError, exit_code
 from .adapter import read_run
 from .base_model import BITS, Device, processor, sha256_of
 from .comparison.arms import budget, check_runs, facts, read_adapters
-from .comparison.bootstrap import FEWEST, interval
+from .comparison.bootstrap import FEWEST, Measured
 from .comparison.journal import Journal
 from .comparison.measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
 from .comparison.progress import bar
 from .comparison.replies import find_replies, fingerprint, load_replies, notes_on, score
-from .comparison.verdicts import Measured, judge
+from .comparison.verdicts import judge
 from .dataset import DEFAULT
 from .memory import is_out_of_memory
 from .output import locked, software
@@ -190,11 +190,7 @@ def ask(voices: Voices, prompts: Sequence[Prompt], args: argparse.Namespace, jou
 def summarise(measured: Mapping[str, Measured], voices: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Voice → metric → {mean, low, high}; a metric with too few values is left out."""
     return {
-        voice: {
-            name: found
-            for name, metric in measured.items()
-            if (found := interval(metric.values[voice], metric.weights)) is not None
-        }
+        voice: {name: mean for name, metric in measured.items() if (mean := metric.mean(voice)) is not None}
         for voice in voices
     }
 

@@ -32,14 +32,14 @@ LEGEND = (
     "Means over prompts and seeds; in brackets their 95 % intervals, from drawing whole prompts again and again "
     "(whole episodes for the loss of real replies)."
 )
-UNSURE = "it may be nothing, or enough to matter ({})"
+UNSURE = "it may be too little to matter, or enough ({})"
 REASONS = {  # verdict, what was claimed → what decided it; {} is the least difference that would matter
-    ("supported", "higher"): "all of it is above zero",
-    ("supported", "lower"): "all of it is below zero",
+    ("supported", "higher"): "all of it is above zero, and it is as much as would matter ({})",
+    ("supported", "lower"): "all of it is below zero, and it is as much as would matter ({})",
     ("supported", "not lower"): "it is not lower by as much as would matter ({})",
     ("not supported", "higher"): "it is not higher by as much as would matter ({})",
     ("not supported", "lower"): "it is not lower by as much as would matter ({})",
-    ("not supported", "not lower"): "all of it is below zero",
+    ("not supported", "not lower"): "all of it is below zero, and it is as much as would matter ({})",
     ("undecided", "higher"): UNSURE,
     ("undecided", "lower"): UNSURE,
     ("undecided", "not lower"): UNSURE,
@@ -236,9 +236,10 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def measured(value: Mapping[str, float] | None) -> bool:
+def measured(value: Mapping[str, Any] | None) -> bool:
     """Whether there is a mean with an interval, all of them numbers."""
-    return value is not None and all(math.isfinite(value.get(key, math.nan)) for key in ("mean", "low", "high"))
+    numbers = [(value or {}).get(key) for key in ("mean", "low", "high")]
+    return all(number is not None and math.isfinite(number) for number in numbers)
 
 
 def draw(title: str, plotted: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,51 +2,71 @@
 
 A cluster is what was sampled together: all answers to one prompt, over its seeds, or all replies of one episode.
 Drawing clusters, not answers, keeps apart what is known apart: three seeds of one prompt are not three prompts.
-Percentiles of a few clusters reach too short (of 7, they miss the truth in 13 of 100 cases instead of 5), so they are
-stretched as Student's t is against the normal distribution, but not beyond the values themselves.
+Percentiles of a few clusters reach too short (of 7, they miss the truth in 13 of 100 cases instead of 5), so those
+further out are taken, by as much as Student's t is wider than the normal distribution (Hesterberg's expanded
+percentiles, 2015).
 
-Where a cluster shows nothing (0) and none shows anything on one side of it, drawing them again cannot either, however
-few they are. There the interval reaches at least to 3/n from the mean: the rule of three for what never happened in n.
+What n clusters have not shown, drawing them again cannot show. So each end of an interval is drawn with one cluster
+more, which shows there the most that one can, where the unit has a most: a share is from 0 to 1, and of what is counted
+it is one event. None in 100 may then be 3 in 100, and one more event never makes an interval end earlier.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 DRAWS = 2000
-ENDS = (2.5, 97.5)  # per cent
+Z = 1.959964  # standard deviations that hold 95 % of a normal distribution
 FEWEST = 5  # clusters; an interval from fewer would look far surer than it is
 SEED = 0
-RULE_OF_THREE = 3.0
+MOST = {"share": (1.0,), "count": (1.0,)}  # unit → what one cluster may show that none has shown; least is 0
 
 Values = npt.NDArray[np.float64]
+Interval = dict[str, float]  # mean, low, high
 
 
-def stretch(clusters: int) -> float:
-    """How much further than the percentiles an interval has to reach: the t distribution's 97.5 % point over 1.96.
+@dataclass(frozen=True)
+class Measured:
+    """One metric: a value per cluster for each voice, NaN where there is none, and how much each cluster weighs."""
 
-    And √(n / (n - 1)), as drawing from n values spreads less than they do.
+    values: Mapping[str, Values]  # voice → (clusters,)
+    unit: str
+    weights: Values | None = None
 
-    >>> [round(stretch(clusters), 2) for clusters in (5, 7, 120)]
-    [1.56, 1.34, 1.01]
-    """
-    degrees = clusters - 1
-    z = 1.959964
-    t = z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)  # Abramowitz, Stegun 26.7.5
-    return math.sqrt(clusters / degrees) * t / z
+    def mean(self, voice: str) -> Interval | None:
+        """The mean of a voice; None if it has too few values.
+
+        >>> Measured({"base": np.zeros(100)}, "share").mean("base")
+        {'mean': 0.0, 'low': 0.0, 'high': 0.029703}
+        """
+        most = MOST.get(self.unit, ())
+        return interval(self.values[voice], self.weights, [0.0 for _ in most], most)
+
+    def difference(self, arms: Sequence[str], against: str) -> Interval | None:
+        """How much the mean of `arms`, taken together, is above that of `against`; cluster by cluster, so paired.
+
+        >>> Measured({"a": np.array([1.0, 2, 3, 4, 5]), "b": np.array([0.0, 1, 2, 3, 4])}, "nats").difference("a", "b")
+        {'mean': 1.0, 'low': 1.0, 'high': 1.0}
+        """
+        most = MOST.get(self.unit, ())
+        together: Values = np.mean([self.values[arm] for arm in arms], axis=0)
+        return interval(together - self.values[against], self.weights, [-value for value in most], most)
 
 
-def interval(values: Values, weights: Values | None = None, signed: bool = False) -> dict[str, float] | None:
+def interval(
+    values: Values, weights: Values | None = None, least: Sequence[float] = (), most: Sequence[float] = ()
+) -> Interval | None:
     """{mean, low, high} of one value per cluster, weighted by the clusters' sizes if they are given; always the same.
 
-    Clusters whose value is NaN have nothing to say and are left out. None if fewer than FEWEST are left. `signed`: of
-    differences, which could be below 0 as well.
+    `least` and `most`: what one more cluster might show. Clusters whose value is NaN have nothing to say and are left
+    out. None if fewer than FEWEST are left.
 
-    >>> interval(np.zeros(100))
-    {'mean': 0.0, 'low': 0.0, 'high': 0.03}
     >>> interval(np.array([2.0, 2.0, 2.0, 2.0, 2.0, np.nan]))
     {'mean': 2.0, 'low': 2.0, 'high': 2.0}
     >>> interval(np.array([1.0, 3.0])) is None
@@ -57,14 +77,30 @@ def interval(values: Values, weights: Values | None = None, signed: bool = False
         return None
     values = values[known]
     sizes = np.ones(len(values)) if weights is None else weights[known]
-    drawn = np.random.default_rng(SEED).integers(len(values), size=(DRAWS, len(values)))
-    means = (values * sizes)[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    mean = (values * sizes).sum() / sizes.sum()
-    reach = (np.percentile(means, ENDS) - mean) * stretch(len(values))
-    low, high = np.clip(mean + reach, values.min(), values.max())
-    unseen = RULE_OF_THREE / len(values) if (values == 0).any() else 0.0
-    if not (values > 0).any():
-        high = max(high, mean + unseen)
-    if signed and not (values < 0).any():
-        low = min(low, mean - unseen)
-    return {"mean": round(float(mean), 6), "low": round(float(low), 6), "high": round(float(high), 6)}
+    mean = float(np.average(values, weights=sizes))
+    outside = tail(len(values))
+    low = min(mean, float(np.percentile(draw(values, sizes, least), outside)))
+    high = max(mean, float(np.percentile(draw(values, sizes, most), 100 - outside)))
+    return {"mean": round(mean, 6), "low": round(low, 6), "high": round(high, 6)}
+
+
+def draw(values: Values, sizes: Values, more: Sequence[float]) -> Values:
+    """The means of as many clusters as there are, drawn from them and from those of the values `more`."""
+    sizes = np.append(sizes, [sizes.mean() for _ in more])
+    drawn = np.random.default_rng(SEED).integers(len(sizes), size=(DRAWS, len(sizes)))
+    means: Values = (np.append(values, more) * sizes)[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    return means
+
+
+def tail(clusters: int) -> float:
+    """The per cent of drawn means to leave out on each side.
+
+    So many as lie outside of Z times √(n / (n - 1)), for drawing from n values spreads less than they do, times the t
+    distribution's 97.5 % point over Z.
+
+    >>> [round(tail(clusters), 2) for clusters in (5, 7, 120)]
+    [0.11, 0.43, 2.34]
+    """
+    degrees = clusters - 1
+    t = Z + (Z**3 + Z) / (4 * degrees) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * degrees**2)  # Abramowitz, Stegun 26.7.5
+    return 100 * NormalDist().cdf(-t * math.sqrt(clusters / degrees))

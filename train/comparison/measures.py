@@ -11,7 +11,7 @@ import numpy as np
 from ..prompts import ON_TOPIC, Prompt
 from ..voices import Answer
 from . import text_metrics as count
-from .verdicts import Measured
+from .bootstrap import Measured
 
 Key = tuple[str, int, str]  # prompt id, seed, voice
 
@@ -121,7 +121,9 @@ def measure(
         return sum(known) / len(known) if known else float("nan")
 
     return {
-        name: Measured({voice: np.array([value(metric, prompt, voice) for prompt in prompts]) for voice in voices})
+        name: Measured(
+            {voice: np.array([value(metric, prompt, voice) for prompt in prompts]) for voice in voices}, metric.unit
+        )
         for name, metric in METRICS.items()
     }
 

@@ -20,10 +20,9 @@ from friends_corpus.command import InputError, in_short
 from ..base_model import sha256_of
 from ..dataset import DEFAULT, find_data
 from ..voices import Voices
-from .bootstrap import FEWEST
+from .bootstrap import FEWEST, Measured
 from .journal import Journal
 from .progress import bar
-from .verdicts import Measured
 
 CONFIG, SPLITS = "chat", ("validation", "test")  # both are held out, and either alone has few episodes
 SEED = 0  # of the choice of rows
@@ -129,7 +128,7 @@ def by_cluster(
             sums[cluster_of(name), voice] += of_voices[voice]
     names = sorted(tokens)
     values = {voice: np.array([sums[name, voice] / tokens[name] for name in names]) for voice in voices}
-    return names, Measured(values, np.array([float(tokens[name]) for name in names]))
+    return names, Measured(values, "nats", np.array([float(tokens[name]) for name in names]))
 
 
 def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, dict[str, Any]]:

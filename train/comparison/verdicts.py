@@ -4,10 +4,13 @@ A claim has parts; a part says that in some arms a metric is higher (or lower, o
 judged by the interval of the paired difference: the same prompts, the same seeds, the mean over the arms it names.
 With `margin`, the least difference that would matter:
 
-    not supported   the whole interval lies below the margin ("not lower": below 0): if there is an effect of the
-                    claimed kind, it is too small to matter
-    supported       it does not, and lies wholly on the claimed side of 0 ("not lower": above -margin)
+    supported       the whole interval lies on the claimed side of 0, and the mean is as much as would matter
+    not supported   the whole interval lies below the margin: if there is an effect of the claimed kind, it is too small
+                    to matter
     undecided       neither: more prompts, or more training, would be needed
+
+What is less sure, so has a wider interval around the same mean, can only become undecided. "Not lower" is the contrary
+of "lower": supported where that is not, not supported where it is.
 
 A claim is supported if all of its parts are, not supported if one of them is not, and undecided if one was not tested.
 """
@@ -18,12 +21,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..voices import BASE
-from .bootstrap import Values, interval
+from .bootstrap import Interval, Measured
 
 SUPPORTED, UNDECIDED, NOT_SUPPORTED, LEFT_OUT = "supported", "undecided", "not supported", "left out"
+CONTRARY = {SUPPORTED: NOT_SUPPORTED, NOT_SUPPORTED: SUPPORTED, UNDECIDED: UNDECIDED}
+UNKNOWN = dict.fromkeys(("mean", "low", "high"))
 DECIDING = (NOT_SUPPORTED, UNDECIDED, LEFT_OUT, SUPPORTED)  # which part's verdict is the claim's
 TUNED = ("lines", "named_lines", "chunks")  # the arms of the blog post
 NAMED = ("named_lines", "chunks")  # those that saw who speaks
@@ -36,14 +39,6 @@ MARGINS = {  # in the metric's own unit
     "overlap": 0.05,
     "reply_loss": 0.05,
 }
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One metric: a value per cluster for each voice, NaN where there is none, and how much each cluster weighs."""
-
-    values: Mapping[str, Values]  # voice → (clusters,)
-    weights: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -127,37 +122,44 @@ def judge_claim(claim: Claim, measured: Mapping[str, Measured]) -> dict[str, Any
 
 
 def judge_part(part: Part, measured: Mapping[str, Measured]) -> dict[str, Any]:
-    """{verdict, metric, arms, against, expected, margin, mean, low, high, by_arm}; the difference is arms - against."""
+    """{verdict, metric, arms, against, expected, margin, mean, low, high, by_arm}; the difference is arms - against.
+
+    A part that cannot be tested has a `note` instead of margin and by_arm, and its numbers are None.
+    """
     asked = {"metric": part.metric, "arms": list(part.arms), "against": part.against, "expected": part.expected}
+
+    def left_out(why: str) -> dict[str, Any]:
+        return {"verdict": LEFT_OUT} | asked | UNKNOWN | {"note": why}
+
     metric = measured.get(part.metric)
     if metric is None:
-        return asked | {"verdict": LEFT_OUT, "note": f"{part.metric} was not measured"}
+        return left_out(f"{part.metric} was not measured")
     arms = [arm for arm in part.arms if arm in metric.values]
     missing = [] if part.against in metric.values else [part.against]
     missing += [] if arms else [" or ".join(part.arms)]
     if missing:
-        return asked | {"verdict": LEFT_OUT, "note": f"it needs {' and '.join(missing)} among the adapters"}
-    differences = {arm: metric.values[arm] - metric.values[part.against] for arm in arms}
-    mean = np.mean(list(differences.values()), axis=0)
-    together = interval(mean, metric.weights, signed=True)
+        return left_out(f"it needs {' and '.join(missing)} among the adapters")
+    together = metric.difference(arms, part.against)
     if together is None:
-        return asked | {"verdict": LEFT_OUT, "note": f"too few values of {part.metric} for an interval"}
+        return left_out(f"too few values of {part.metric} for an interval")
     margin = MARGINS[part.metric]
-    by_arm = {arm: interval(difference, metric.weights, signed=True) for arm, difference in differences.items()}
-    verdict = decide(together["low"], together["high"], part.expected, margin)
+    by_arm = {arm: metric.difference([arm], part.against) for arm in arms}
+    verdict = decide(together, part.expected, margin)
     return {"verdict": verdict} | asked | {"arms": arms, "margin": margin} | together | {"by_arm": by_arm}
 
 
-def decide(low: float, high: float, expected: str, margin: float) -> str:
-    """The rule above, for the interval [low, high] of a difference.
+def decide(difference: Interval, expected: str, margin: float) -> str:
+    """The rule above.
 
-    >>> decide(0.01, 0.3, "higher", 0.05), decide(-0.1, 0.3, "higher", 0.05), decide(0.01, 0.04, "higher", 0.05)
+    >>> found = {"mean": 0.1, "low": 0.01, "high": 0.3}
+    >>> decide(found, "higher", 0.05), decide(found | {"low": -0.1}, "higher", 0.05), decide(found, "higher", 0.5)
     ('supported', 'undecided', 'not supported')
-    >>> decide(-0.3, -0.1, "lower", 0.05), decide(-0.02, 0.3, "not lower", 0.05), decide(-0.3, -0.1, "not lower", 0.05)
-    ('supported', 'supported', 'not supported')
+    >>> decide(found, "lower", 0.05), decide(found, "not lower", 0.05)
+    ('not supported', 'supported')
     """
     if expected == "not lower":
-        return SUPPORTED if low > -margin else NOT_SUPPORTED if high < 0 else UNDECIDED
+        return CONTRARY[decide(difference, "lower", margin)]
+    mean, low, high = (difference[key] for key in ("mean", "low", "high"))
     if expected == "lower":
-        low, high = -high, -low
-    return NOT_SUPPORTED if high < margin else SUPPORTED if low > 0 else UNDECIDED
+        mean, low, high = -mean, -high, -low
+    return NOT_SUPPORTED if high < margin else SUPPORTED if low > 0 and mean >= margin else UNDECIDED
