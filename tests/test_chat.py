@@ -135,7 +135,16 @@ def test_lines(line: str, parsed: tuple[str, str] | str) -> None:
         pytest.param(
             "Sure.\nNote: it rains.\nStep one: rain.", "Sure.\nNote: it rains.\nStep one: rain.", False, id="labels"
         ),
-        pytest.param("Hey.\nÉlodie: Salut.", "Hey.", True, id="not-ascii"),
+        pytest.param("Hey.\nÉlodie: Oh, salut.", "Hey.", True, id="not-ascii"),
+        pytest.param("Hey.\nBen: Salt.", "Hey.", True, id="the-user"),
+        pytest.param("Hey.\nGus: I know.", "Hey.", True, id="unknown-and-spoken"),
+        pytest.param("Gus: Jam.\nGus: More.", "Gus: Jam.", True, id="unknown-and-twice"),
+        pytest.param(
+            "Jam.\nTools: A pot.\nTime: 5 hours",
+            "Jam.\nTools: A pot.\nTime: 5 hours",
+            False,
+            id="unknown-and-not-spoken",
+        ),
         pytest.param("One thing: jam.\nand this: more", "One thing: jam.\nand this: more", False, id="small-letter"),
         pytest.param("It is\n12:30\nhttp://x", "It is\n12:30\nhttp://x", False, id="colon-without-a-name"),
         pytest.param("Hey. Ross: Hi.", "Hey. Ross: Hi.", False, id="not-at-the-start-of-a-line"),
@@ -144,16 +153,18 @@ def test_lines(line: str, parsed: tuple[str, str] | str) -> None:
     ],
 )
 def test_the_friends_turn(text: str, shown: str, cut: bool) -> None:
-    assert own_turn(text, "Joey", ended=True) == (shown, cut)
+    assert own_turn(text, "Joey", "Ben", ended=True) == (shown, cut)
 
 
-@given(st.lists(st.sampled_from(["Joey", "Ross", "R", "hey", ":", " ", "\n", ".", "É", "12"])).map("".join))
+@given(
+    st.lists(st.sampled_from(["Joey", "Ross", "Gus:", "R", "I am", "hey", ":", " ", "\n", ".", "É", "12"])).map("".join)
+)
 def test_what_was_shown_is_never_taken_back(text: str) -> None:
     """However far it has come, what is shown is a beginning of what will be; a cut stays where it is."""
-    whole, was_cut = own_turn(text, "Joey", ended=True)
+    whole, was_cut = own_turn(text, "Joey", "Ben", ended=True)
     before = ""
     for length in range(len(text) + 1):
-        now, cut = own_turn(text[:length], "Joey", ended=False)
+        now, cut = own_turn(text[:length], "Joey", "Ben", ended=False)
         assert now.startswith(before)
         assert whole.startswith(now)
         if cut:

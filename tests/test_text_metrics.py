@@ -11,50 +11,102 @@ from train.turns import cue, may_become_cue, turns
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        pytest.param("", [], id="nothing"),
-        pytest.param("Hey, how are you?", [], id="prose"),
-        pytest.param("Joey: Hey!", ["Joey"], id="one"),
-        pytest.param("Joey: Hey!\nROSS: What?\n\nJoey: Nothing.", ["Joey", "ROSS", "Joey"], id="scene"),
-        pytest.param("Sure!\nJoey: Hey!", ["Joey"], id="later"),
-        pytest.param("Joey (to Ross): Hey!\nRoss [on the phone]: What?", ["Joey", "Ross"], id="with-direction"),
-        pytest.param("(laughing) Joey: Hey!", [], id="behind-a-direction"),
-        pytest.param("**Joey:** Hey!\n**Ross**: What?", ["Joey", "Ross"], id="bold"),
-        pytest.param('"Joey: Hey!"', ["Joey"], id="quoted"),
-        pytest.param(
-            "Mrs. Geller: Hello.\nDr. O’Brien: Hi.\nJean-Luc: Hi.",
-            ["Mrs. Geller", "Dr. O’Brien", "Jean-Luc"],
-            id="titles",
-        ),
-        pytest.param("Chandler and Joey: No!", ["Chandler", "Joey"], id="together"),
-        pytest.param("Monica, Ross & Rachel: No!", ["Monica", "Ross", "Rachel"], id="three-together"),
-        pytest.param("Chandler, Joey, and Ross: No!", ["Chandler", "Joey", "Ross"], id="three-with-a-comma"),
-        pytest.param("JOEY : Hey!\nRoss (laughing) : What?", ["JOEY", "Ross"], id="space-before-the-colon"),
-        pytest.param("A Lost Raptor: A Hero in Need of a Buck", [], id="headline"),
-        pytest.param("Joey: Oh My God!", ["Joey"], id="speech-in-capitals"),
-        pytest.param("Zoë: Hé!\nÉmile: Ça va?", ["Zoë", "Émile"], id="non-ascii"),
-        pytest.param("joey: hey", [], id="small-letters"),
-        pytest.param("Joey: ", [], id="nothing-said"),
-        pytest.param("Joey:\nHey!", [], id="heading"),
-        pytest.param("I told him: no.", [], id="colon-in-a-sentence"),
-        pytest.param("The thing is: no.", [], id="sentence-with-a-colon"),
-        pytest.param("Meet me at 10:30.", [], id="time"),
-        pytest.param("Note: this is not speech.\nP.S.: nor is this.\nFun fact: or this.", [], id="labels"),
-        pytest.param("- Food: grass\n* Home: Peru\n1. Wool: soft\n2) Height: a metre\n• Sound: hum", [], id="list"),
-        pytest.param("1. **Food**: grass\n- **Home:** Peru", [], id="bold-list"),
-        pytest.param("Hey, Joey: what?", [], id="address"),
-        pytest.param("https://example.org is a page", [], id="link"),
-        pytest.param("Passenger #1: Hey!\nStudent 2: Hi!", ["Passenger #1", "Student 2"], id="numbered"),
-        pytest.param("Step 1: boil.\nDay 2: rest.\nRule #1: smile.", [], id="numbered-labels"),
-        pytest.param("Flour: 2 cups\nSugar: 1 cup", [], id="quantities"),
-        pytest.param("To: the landlord\nDear Landlord: the tap drips.", [], id="letter"),
-        pytest.param("Monday: rest\nPros: none\nHaiku: leaves fall", [], id="plan"),
-        pytest.param("Q: Why?\nA: Because.", [], id="question-and-answer"),
-        pytest.param("A: Why?\nB: Because.\nPerson A: Oh.", ["A", "B", "Person A"], id="letters-as-people"),
+        pytest.param("", "", id="nothing"),
+        pytest.param("Hey, how are you?", "", id="prose"),
+        # people of the show
+        pytest.param("Joey: Hey!", "Joey", id="one"),
+        pytest.param("Joey: Hey!\nROSS: What?\n\nJoey: Nothing.", "Joey ROSS Joey", id="scene"),
+        pytest.param("Sure!\nJoey: Hey!", "Joey", id="later"),
+        pytest.param("Joey: Hey how are you", "Joey", id="no-point"),
+        pytest.param("Hi.\nRoss: So do you", "Ross", id="short"),
+        pytest.param("Ross: Oh my god", "Ross", id="small-words"),
+        pytest.param("Rachel: Joey Tribbiani Is Here", "Rachel", id="in-capitals"),
+        pytest.param("Joey: Oh My God!", "Joey", id="in-capitals-with-a-mark"),
+        pytest.param("Joey: 5 bucks?\nRoss: 1994 was a good year.", "Joey Ross", id="numbers"),
+        pytest.param("Chandler: ...", "Chandler", id="silence"),
+        pytest.param("Joey (to Ross): Hey!\nRoss [on the phone]: What?", "Joey Ross", id="with-direction"),
+        pytest.param("JOEY : Hey!\nRoss (laughing) : What?", "JOEY Ross", id="space-before-the-colon"),
+        pytest.param("(laughing) Joey: Hey!", "", id="behind-a-direction"),
+        pytest.param("**Joey:** Hey!\n**Ross**: What?\n### Joey: Hm.", "Joey Ross Joey", id="bold"),
+        pytest.param('"Joey: Hey!"\n> Ross: What?', "Joey Ross", id="quoted"),
+        pytest.param("Chandler and Joey: No!", "Chandler Joey", id="together"),
+        pytest.param("Monica, Ross & Rachel: No!", "Monica Ross Rachel", id="three-together"),
+        pytest.param("Chandler, Joey, and Ross: No!", "Chandler Joey Ross", id="three-with-a-comma"),
+        pytest.param("User: What?\nAssistant: Nothing.", "User Assistant", id="roles"),
+        # whom the prompt names
+        pytest.param("Ben: thanks for asking", "Ben", id="the-user"),
+        pytest.param("Finch: Ship ahead.\nCAPTAIN: Ship ahead.", "Finch CAPTAIN", id="the-one-who-is-played"),
+        # others, beside one of them
+        pytest.param("Joey: Hey!\nGunther: Coffee is ready.", "Joey Gunther", id="unknown-beside-known"),
+        pytest.param("Joey: Hey!\nPassenger #1: Tea.\nStudent 2: Milk.", "Joey Passenger_#1 Student_2", id="numbered"),
+        pytest.param("Mrs. Geller: Jam.\nDr. O’Brien: Tea.\nJean-Luc: Milk.\nRoss: Hm.", "Mrs._Geller Dr._O’Brien Jean-Luc Ross", id="titles"),
+        pytest.param("Joey: Hey!\nNote: he is hungry.\nTranslation: hello.", "Joey", id="labels-beside-known"),
+        # others, among themselves
+        pytest.param("Alejon: Ah, ela!\nAlejon: Ela!", "Alejon Alejon", id="twice"),
+        pytest.param("Zoë: Hé!\nÉmile: Ça va?\nZoë: Bien.", "Zoë Émile Zoë", id="non-ascii"),
+        pytest.param("Bride: I do.\nGroom: Me too.", "Bride Groom", id="first-person"),
+        pytest.param("Max: I'm scared of mice!", "Max", id="first-person-alone"),
+        pytest.param("Specter: Buonami! That's a fantastic choice, and I'm happy to help.", "Specter", id="first-person-later"),
+        pytest.param("Clerk: What do you want?\nMan: A stamp.", "Clerk Man", id="question-to-somebody"),
+        pytest.param("Dragon: Well, somebody took the gold.\nMouse: Yes!", "Dragon Mouse", id="spoken-words"),
+        pytest.param("A: Why?\nB: Because I say so.\nPerson A: Oh.", "A B Person_A", id="letters-as-people"),
+        pytest.param("Interviewer: Why us?\nCandidate: I like stamps.", "Interviewer Candidate", id="interview"),
+        pytest.param("Waiter: Your soup.\nGuest: There is a fly in it.", "", id="WRONG-nothing-tells"),
+        pytest.param("Joey: an actor\nRoss: a scientist", "Joey Ross", id="WRONG-descriptions"),
+        # plain text, quoted speech
+        pytest.param("Joey: ", "", id="nothing-said"),
+        pytest.param("Joey:\nHey!", "", id="heading"),
+        pytest.param("joey: hey", "", id="small-letters"),
+        pytest.param("Hey, Joey: what?", "", id="address"),
+        pytest.param("I told him: no.\nThe thing is: no.", "", id="colon-in-a-sentence"),
+        pytest.param("Joey said: “I know!”", "", id="quoted-speech"),
+        pytest.param("Once there was a dragon named Max: I feared him.", "", id="story"),
+        pytest.param("Meet me at 10:30.\nhttps://example.org is a page", "", id="time-and-link"),
+        # lists and Markdown
+        pytest.param("- Food: grass\n* Home: Peru\n1. Wool: soft\n2) Height: a metre\n• Sound: hum", "", id="list"),
+        pytest.param("1. **Food**: grass\n- **Home:** Peru", "", id="bold-list"),
+        pytest.param("- Joey: loves food\n- Ross: loves fossils", "", id="list-of-people"),
+        pytest.param("**Overview**: Bees collect nectar.\n**Background:** They live in hives.", "", id="bold-headings"),
+        pytest.param("### Step 1: Boil water.\n### Step 2: Do you see bubbles?", "", id="steps"),
+        pytest.param("Step One: boil water\nDay One: rest\nRule #1: smile.", "", id="numbers-as-words"),
+        pytest.param("Advantages: They are fast.\nDisadvantages: They are loud.", "", id="advantages"),
+        pytest.param("Note: I am no doctor.\nP.S.: nor are you?\nFun fact: me neither.", "", id="spoken-labels"),
+        pytest.param("Sure: why not\nNo: I won't.\nHmm: let me see.", "", id="words-of-an-answer"),
+        # recipes
+        pytest.param("Flour: 2 cups\nSugar: 1 cup", "", id="quantities"),
+        pytest.param("Preparation: Mix everything.\nEquipment: A bowl.\nTools: A spoon.", "", id="recipe"),
+        pytest.param("Ingredients: Eggs.\nInstructions: Beat them until you like it.", "", id="instructions"),
+        pytest.param("Breakfast: Eggs and toast.\nLunch: Soup.\nDinner: Rice.", "", id="meals"),
+        # letters
+        pytest.param("Subject: I need help\nTo: the landlord\nDear Landlord: I am cold.", "", id="letter"),
+        pytest.param("Contact: info@example.org\nPhone: (555) 123-4567\nWebsite: https://example.org\nEmail: joe@x.org", "", id="contact"),
+        # translations and rewritings
+        pytest.param("French: La bibliothèque est fermée.\nEnglish: The library is closed.", "", id="translation"),
+        pytest.param("English: I am hungry.\nFrench: J'ai faim.", "", id="translation-in-the-first-person"),
+        pytest.param("Original: I ain't sure.\nRevised: I am not sure.", "", id="rewritten"),
+        # definitions and comparisons
+        pytest.param("Definition: a list can be changed.\nPhotosynthesis: How plants make food.", "", id="definitions"),
+        pytest.param("List: mutable.\nTuple: immutable.", "", id="comparison"),
+        pytest.param("Trains: They are slow.\nPlanes: They are fast.", "", id="comparison-in-sentences"),
+        pytest.param("Causes: World War I began in 1914.", "", id="a-number-that-looks-like-I"),
+        # itineraries and plans
+        pytest.param("Morning: Visit the planetarium.\nAfternoon: See dinosaurs.", "", id="itinerary"),
+        pytest.param("Clothing: Warm jackets and boots.\nIncome: Write it down.\nBudget: Write down your income.", "", id="plan"),
+        pytest.param("Monday: rest\nPros: none\nHaiku: leaves fall", "", id="days"),
+        # headlines and titles
+        pytest.param("A Lost Raptor: A Hero in Need of a Buck", "", id="headline"),
+        pytest.param("Prelude: Lost in the act of chasing a big Buck!", "", id="headline-with-a-mark"),
+        pytest.param("Breaking News: Parrot Found Alive.\nHeadline: Lost parrot found safe", "", id="news"),
+        pytest.param("Autumn Leaves: a haiku about loss.", "", id="title"),
+        # questions and answers
+        pytest.param("Q: Can I eat it?\nA: Yes, you can.", "", id="question-and-answer"),
+        pytest.param("A: Paris\nB: London", "", id="choices"),
+        pytest.param("Question: Who are you?\nAnswer: I am nobody.", "", id="question-in-words"),
     ],
-)
-def test_turns(text: str, names: list[str]) -> None:
-    assert turns(text) == names
-    assert count.script(text) == float(bool(names))
+)  # fmt: skip
+def test_turns(text: str, names: str) -> None:
+    assert turns(text, ["Captain Finch", "Ben"]) == [name.replace("_", " ") for name in names.split()]
+    assert count.script(text, "Captain Finch", "Ben") == float(bool(names))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +154,7 @@ def test_two_names_of_one_person() -> None:
 @pytest.mark.parametrize("name", ["Assistant", "AI", "Chatbot", "Captain", "Finch"])
 def test_the_assistant_by_another_name_is_nobody_else(name: str) -> None:
     assert count.other_turns(f"{name}: Aye.", "Captain Finch", None) == 0
-    assert count.script(f"{name}: Aye.") == 1
+    assert count.script(f"{name}: Aye.", "Captain Finch", None) == 1
 
 
 @pytest.mark.parametrize(
@@ -188,7 +240,17 @@ def test_overlap(asked: str, text: str, share: float | None) -> None:
 @pytest.mark.timeout(60)  # seconds on any machine; grown without bounds it is hours
 def test_a_hostile_answer_takes_no_time() -> None:
     """Patterns with nested choices grow without bounds on the wrong text; these are the ones that could."""
-    for text in ("A" * 5000, "A " * 5000, "(a" * 5000, "*a" * 5000, "A and " * 3000, "*" * 5000, "A-" * 5000 + ":"):
+    for text in (
+        "A" * 5000,
+        "A " * 5000,
+        "(a" * 5000,
+        "*a" * 5000,
+        "A and " * 3000,
+        "*" * 5000,
+        "A-" * 5000 + ":",
+        "Gus: " + "you " * 5000,
+        "Gus: " + "a-" * 5000,
+    ):
         turns(text)
         may_become_cue(text)
         count.directions(text)

@@ -1,6 +1,12 @@
 """Who speaks in what a model wrote: lines that begin with a name and a colon, and what only looks like one.
 
-Patterns, not judges: a label that LABELS does not have is taken for a name.
+“Joey: Hey!” is dialogue and “Overview: Bees make honey.” is none, though both begin alike. What tells is the whole
+answer: it is dialogue if a cue in it names somebody known (the FRIENDS, or whom the prompt names), if a name speaks
+twice, or if something is said as only people say it (“I”, “Oh”, a question to “you”). Then all its cues are people but
+for LABELS, else none is.
+
+Patterns, not judges. Known to be wrong: descriptions of known people (“Joey: an actor”), headings of a text in the
+first person (“Holiday: I got up late.”), and people whom nobody knows, who speak once each and say no such thing.
 """
 
 from __future__ import annotations
@@ -8,6 +14,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")  # whom adapters of this show bring along
+USER = ("user", "you", "human")  # what models call the one who asks
+SELF = ("assistant", "ai", "bot", "chatbot", "me")  # and themselves
 _WORD = r"[^\W\d_a-z][^\W\d_]*(?:['’-][^\W\d_]+)*\.?"  # "Joey", "MONICA", "O'Brien", "Mrs."
 NAME = rf"{_WORD}(?: {_WORD}){{0,2}}(?: (?:No\. ?|#)?\d{{1,2}})?"  # "Mrs. Geller", "Passenger #1"
 _BETWEEN = r"(?:,? and | & |, |/)"
@@ -15,9 +24,9 @@ ASIDE = r"\([^()\n]*\)|\[[^\[\]\n]*\]"  # "(to Ross)", "[on phone]"
 CUE = re.compile(  # "Joey: ", "**Chandler and Joey** (together):", "ROSS (to Joey): " where a line begins
     rf"[^\w\n]*(?P<names>{NAME}(?:{_BETWEEN}{NAME})*)\**(?: (?:{ASIDE}))? ?:\**(?=\s|\Z)"
 )
-SPEECH = re.compile(r"[ \t]+[^\s\d]")  # behind a cue, " Hey"; "Flour: 2 cups" is none, and no name stands alone
-HEADLINE = re.compile(  # behind a cue, " A Hero in Need of a Home": three words or more, the longer ones in capitals
-    r"[ \t]+(?:[^\W\d_a-z][\w’'-]*|\w{1,3})(?:,? (?:[^\W\d_a-z][\w’'-]*|\w{1,3})){2,}\Z"
+SPOKEN = re.compile(  # "Well, I do.", "I'm tired", "Oh, fine", "What do you want?"; not "World War I began."
+    r"(?:^|[^\w\s]\s*|\b[a-z]\S* )I [a-z]|\bI['’][a-z]|\b[Mm]e\b|\b[Yy]ou\b[^.!]*\?"
+    r"|^\W*(?i:(?:oh|ah|hey|hi|hello|yeah|wow|uh|um|huh|gosh)\b|(?:yes|no|okay|ok|well|so|thanks|sorry|look|right)[,!?…])"
 )
 _PART = r"(?:[^\W\d_a-z][\w.'’-]*|#|#?\d+|an?d?|&)"  # "Ross", "#1", "an" of "and"
 UNFINISHED = re.compile(  # "Chandler an", "**Ro", "Ross (to": what may become a cue, and one cannot say yet
@@ -26,43 +35,62 @@ UNFINISHED = re.compile(  # "Chandler an", "**Ro", "Ross (to": what may become a
 ITEM = re.compile(r"[ \t]*(?:[-•+]|\*(?!\*)|\d+[.)])[ \t]")  # "- Food: grass", "2. Food: grass": a list, no speech
 NAMES = re.compile(_BETWEEN)
 NUMBER = re.compile(r" (?:No\. ?|#)?\d+$")  # of "Step 2"
-# Labels that an assistant sets before a colon, and that nobody is called. Of several words, the last decides.
+# Words that an assistant sets before a colon in an answer with people in it, or before words of its own; of several
+# words in front of a colon, the last decides.
 LABELS = frozenset(
-    "act address also answer answers but caption caveat chapter chorus conclusion cons date day december "
-    "description dinner directions disclaimer ending episode example examples exercise fact february finally first "
-    "friday from haiku hello hey hi hint idea important ingredients input instructions introduction item january joke "
-    "july lesson level limerick line location lunch march material materials method monday moral morning name "
-    "next note notes november number objective october ode oh ok okay option output p.s page paragraph part phase "
-    "place plot poem prep problem pros ps question questions re reason recipe remember reply response result round "
-    "rule saturday scene season second section september setting solution source stage stanza step steps story "
-    "subject summary sunday task third thursday time tip tips title to topic total translation tuesday verse warning "
-    "wednesday week well year yes".split()
+    "act address advice also analysis answer answers bonus but caption caveat challenge chapter chorus comment "
+    "conclusion cons context date day description dinner directions disclaimer email ending english episode example "
+    "examples exercise explanation fact finally first formal french friday from german goal greeting haiku hello "
+    "hey hi hint hmm idea important informal ingredients input instruction instructions introduction italian item "
+    "joke latin lesson letter level limerick line location lunch material materials message method mistake monday "
+    "moral morning name news next no note notes number objective ode offer oh ok okay option original output p.s "
+    "page paragraph part phase place plot poem prep problem prompt pros ps question questions quote re reason "
+    "recipe remember reminder reply response result revised round rule saturday scenario scene season second "
+    "section sentence setting solution source spanish stage stanza step steps story subject summary sunday sure "
+    "task text theme third thought thoughts thursday time tip tips title to topic total translation tuesday verse "
+    "version warning wednesday week well year yes".split()
 )
 LETTERS = ("a", "q")  # of "Q: … A: …", a question and its answer; where a B speaks too, A is somebody
 
 
-def turns(text: str) -> list[str]:
+def turns(text: str, known: Sequence[str | None] = ()) -> list[str]:
     """The names before a colon that begin a line of dialogue, in order; a line that several speak counts for each.
 
-    Lines of a list ("- Food: grass"), labels ("Note: …"), quantities ("Flour: 2 cups") and headlines ("Lost Parrot: A
-    Hero Comes Home") are not dialogue.
+    `known`: people besides the FRIENDS. Lines of a list ("- Food: grass") and labels are not dialogue.
 
-    >>> turns("Joey: Hey!\\nRoss and Rachel: Hi!\\nNote: they are friends.")
-    ['Joey', 'Ross', 'Rachel']
+    >>> turns("Joey: Hey!\\nRoss and Gus: Hi!\\nNote: they are friends."), turns("Gus: Bees make honey.")
+    (['Joey', 'Ross', 'Gus'], [])
+    >>> turns("Gus: Bees make honey.\\nGus: And wax."), turns("Gus: I make honey."), turns("Gus: Bees.", ["Gus"])
+    (['Gus', 'Gus'], ['Gus'], ['Gus'])
     """
-    found = [(cue(line), line) for line in text.split("\n")]
-    names = [name for one, line in found if one and is_said(line[one[1] :]) for name in one[0]]
+    found = [(names, line[end:].strip()) for line in text.split("\n") for names, end in [cue(line) or ([], 0)]]
+    cues = [(names, said) for names, said in found if said]
+    names = [name for one, _ in cues for name in one] if is_dialogue(cues, known) else []
     somebody = any(name.lower() == "b" for name in names)
     return [name for name in names if somebody or name.lower() not in LETTERS]
 
 
-def is_said(text: str) -> bool:
-    """Whether it may be speech, what stands behind a cue.
+def is_dialogue(cues: Sequence[tuple[Sequence[str], str]], known: Sequence[str | None]) -> bool:
+    """Whether people speak in an answer with these cues: their names, and what stands behind them.
 
-    >>> is_said(" Hey!"), is_said(" 2 cups"), is_said(" A Hero in Need of a Home"), is_said(" Oh My God!")
-    (True, False, False, True)
+    >>> is_dialogue([(["Gus"], "Bees.")], []), is_dialogue([(["Gus"], "Bees."), (["Gus"], "Wax.")], [])
+    (False, True)
     """
-    return bool(SPEECH.match(text)) and not HEADLINE.match(text)
+    names = [name.casefold() for of, _ in cues for name in of]
+    return (
+        any(is_known(name, known) for name in names)
+        or len(set(names)) < len(names)
+        or any(SPOKEN.search(said) for of, said in cues if of)
+    )
+
+
+def is_known(name: str, known: Sequence[str | None]) -> bool:
+    """Whether it is one of the friends, of `known`, or what models call themselves and the user.
+
+    >>> is_known("Joey Tribbiani", []), is_known("Gus", ["Gus"]), is_known("User", []), is_known("About Me", [])
+    (True, True, True, False)
+    """
+    return name.lower() in (*USER, *SELF) or any(is_same(name, other) for other in (*FRIENDS, *known))
 
 
 def cue(line: str) -> tuple[list[str], int] | None:

@@ -31,7 +31,7 @@ METRICS = {
         "Script format",
         "share",
         "answers with a line that begins with a speaker's name and a colon",
-        lambda answer, prompt: count.script(answer.text),
+        lambda answer, prompt: count.script(answer.text, prompt.plays, prompt.user),
     ),
     "other_speakers": Metric(
         "Other speakers",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
-from ..turns import ASIDE, NAME, is_same, turns
+from ..turns import ASIDE, NAME, SELF, USER, is_same, turns
 
 _GAP = r"[^\[\]\n]*\b(?i:your|name|insert|date|address|number|company)\b"  # "[Company Name": to be filled in
 DIRECTION = re.compile(  # "(sighs)", "[Scene: a kitchen]", "*waves*" where a sentence could begin; "Ross (to Joey):"
@@ -23,8 +23,6 @@ DIRECTION = re.compile(  # "(sighs)", "[Scene: a kitchen]", "*waves*" where a se
 EARLY = 10  # words of an answer
 HEY = re.compile(r"\bhe+y+\b", re.I)  # "Hey", "heyyy"
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # "don't", "I", "1994"
-USER = ("user", "you", "human")  # what models call the one who asks
-SELF = ("assistant", "ai", "bot", "chatbot", "me", "i")  # and themselves
 STOP_WORDS = frozenset(
     "a about above after again all also am an and any are as at be because been before being below between both but "
     "by can could describe did do does doing don't down each else ever every explain few five for four from get gets "
@@ -48,16 +46,16 @@ def others(text: str, plays: str | None, user: str | None) -> list[str]:
     >>> others("Friend: Hm.\\nRoss: Hey!\\nBen: Oh.\\nRoss: So?", plays="Friend", user="Ben")
     ['Ross', 'Ross']
     """
-    return [name for name in turns(text) if not _of(name, [plays, user, *USER, *SELF])]
+    return [name for name in turns(text, [plays, user]) if not _of(name, [plays, user, *USER, *SELF])]
 
 
-def script(text: str) -> float:
+def script(text: str, plays: str | None, user: str | None) -> float:
     """Whether any line begins with a speaker's name and a colon.
 
-    >>> script("Joey: Hey!"), script("Hey, Joey: how are you?")
-    (1.0, 0.0)
+    >>> script("Joey: Hey!", None, None), script("Ben: Aye.", None, "Ben"), script("Ben: Aye.", None, None)
+    (1.0, 1.0, 0.0)
     """
-    return float(bool(turns(text)))
+    return float(bool(turns(text, [plays, user])))
 
 
 def other_speakers(text: str, plays: str | None, user: str | None) -> float:
@@ -88,7 +86,7 @@ def user_turns(text: str, user: str | None) -> float:
     >>> user_turns("Friend: No.\\nBen: Why?", "Ben"), user_turns("User: And now?", None), user_turns("Ben: Why?", None)
     (1.0, 1.0, 0.0)
     """
-    return float(sum(_of(name, [user, *USER]) for name in turns(text)))
+    return float(sum(_of(name, [user, *USER]) for name in turns(text, [user])))
 
 
 def directions(text: str) -> float:

@@ -13,10 +13,9 @@ from pathlib import Path
 from cards.render import cell
 from friends_corpus.command import InputError, did_you_mean
 
-from ..turns import are_same, cue, may_become_cue
+from ..turns import are_same, cue, is_dialogue, may_become_cue
 
 SYSTEM = "You are {character} from Friends. You are talking with {user}."  # as in the rows of the dataset's config chat
-FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")  # offered; any other name can be given
 FRIEND = "Joey"
 SCRIPTS = ("lines", "named_lines", "chunks")  # configs whose adapters write scripts, in which others speak too
 CONTROL = {number: None for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}  # "\x1b": no colours
@@ -109,26 +108,32 @@ def clean(text: str) -> str:
     return text.translate(CONTROL).rstrip("\ufffd").strip()
 
 
-def own_turn(text: str, friend: str | None, ended: bool) -> tuple[str, bool]:
+def own_turn(text: str, friend: str | None, user: str | None, ended: bool) -> tuple[str, bool]:
     """The first speaker's turn at the beginning of a script, and whether somebody else's begins after it.
 
-    Whose turn it is a label may say ("Ross: …"), else it is the friend's, whose own label is not shown. While more text
-    may come (not `ended`), a last line that could become a label is held back: what was shown once is never taken back.
+    Whose turn it is a cue may say ("Ross: …"), else it is the friend's, whose own cue is not shown. While more text may
+    come (not `ended`), a last line is held back that could become a cue, or whose cue is dialogue only if what it says
+    is spoken: what was shown once is never taken back.
 
-    >>> own_turn("Hey!\\nRoss: Hi.", "Joey", ended=True)
+    >>> own_turn("Hey!\\nRoss: Hi.", "Joey", "Ben", ended=True)
     ('Hey!', True)
-    >>> own_turn("Joey: Hey!\\nRo", "Joey", ended=False)
-    ('Hey!', False)
+    >>> own_turn("Joey: Hey!\\nRo", "Joey", "Ben", ended=False), own_turn("Hey!\\nGus: Ho", "Joey", "Ben", ended=False)
+    (('Hey!', False), ('Hey!', False))
     """
     speakers: list[str | None] = [friend]
     shown: list[str] = []
+    cues: list[tuple[list[str], str]] = []
     *whole, last = text.lstrip().split("\n")
-    held = not ended and may_become_cue(last)
-    for line in whole if held else [*whole, last]:
+    for line in [*whole, last] if ended or not may_become_cue(last) else whole:
         names, end = cue(line) or ([], 0)
-        if names and not any(shown):
+        unfinished = line is last and not ended
+        cues.append((names, "" if unfinished else line[end:].strip()))
+        dialogue = bool(names) and is_dialogue(cues, [friend, user])
+        if names and unfinished and not dialogue:
+            break
+        if dialogue and not any(shown):
             speakers = list(names)
-        elif names and not are_same(names, speakers):
+        elif dialogue and not are_same(names, speakers):
             return "\n".join(shown).strip(), True
         shown.append(line[end:].lstrip() if are_same(names, [friend]) else line)
     return "\n".join(shown).strip(), False

@@ -15,9 +15,10 @@ from uuid import uuid4
 
 from friends_corpus.command import InputError, in_short
 
+from ..turns import FRIENDS
 from ..voices import BASE, Sampling, Voices
 from .columns import card, columns, told
-from .conversation import FRIEND, FRIENDS, Message, Persona, answered, named_folder, question, reply
+from .conversation import FRIEND, Message, Persona, answered, named_folder, question, reply
 from .streaming import answers, check_sampling
 
 ONE, ALL = "Talk to one", "Ask all at once"

@@ -87,7 +87,7 @@ def answers(
         except BaseException as error:  # the reader's to raise
             tokens.queue.put(error)
 
-    rows = [Row(voices, voice, persona.character) for voice, _ in asked]
+    rows = [Row(voices, voice, persona) for voice, _ in asked]
     worker = Thread(target=work, daemon=True)
     worker.start()
     try:
@@ -108,10 +108,10 @@ def answers(
 class Row:
     """One answer as it grows; `over` once the friend's turn has ended."""
 
-    def __init__(self, voices: Voices, voice: str, friend: str | None) -> None:
+    def __init__(self, voices: Voices, voice: str, persona: Persona) -> None:
         run = voices.runs.get(voice)
-        self.script = bool(friend) or (run is not None and run["dataset"]["config"] in SCRIPTS)
-        self.tokenizer, self.friend = voices.tokenizer, friend
+        self.script = bool(persona.character) or (run is not None and run["dataset"]["config"] in SCRIPTS)
+        self.tokenizer, self.persona = voices.tokenizer, persona
         self.ids: list[int] = []
         self.over = False
 
@@ -126,6 +126,6 @@ class Row:
         text = clean(self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
         if not self.script:
             return text
-        shown, cut = own_turn(text, self.friend, ended or self.over)
+        shown, cut = own_turn(text, self.persona.character, self.persona.user, ended or self.over)
         self.over = self.over or cut
         return shown
