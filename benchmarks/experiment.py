@@ -29,6 +29,7 @@ from builders.ngrams import WORD
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("FRIENDS_CORPUS_PAGES", ROOT.parent / "shared" / "corpus" / "pages"))
+LEFT_OUT = "‹left out: it has words of a transcript›"  # neither dialogue nor a direction, if answers are counted again
 QUOTED, WHOLE = 8, 5  # words of a line, or all of them where it has so many; stock phrases are shorter
 ASKED = ("--limit", 100, "--tokens", 40, "--rows", 150)  # 1,800 answers, half a second each on two cores
 ARMS = {  # the blog post's learn its text, minimally processed; config and column
@@ -101,7 +102,7 @@ def to_commit(work: Path) -> dict[str, Any]:
     results["samples"] = [sample for sample in results["samples"] if sample["seed"] == 0]
     lines = pd.read_parquet(data / "lines", columns=["text", "text_with_directions"])
     for sample in quoting(results["samples"], [*lines["text"], *lines["text_with_directions"]]):
-        sample["text"] = "[left out: it has words of a transcript]"
+        sample["text"] = LEFT_OUT
     return results
 
 

@@ -12,12 +12,17 @@ from itertools import islice
 
 from ..turns import ASIDE, NAME, SELF, USER, is_same, turns
 
-_GAP = r"[^\[\]\n]*\b(?i:your|name|insert|date|address|number|company)\b"  # "[Company Name": to be filled in
-DIRECTION = re.compile(  # "(sighs)", "[Scene: a kitchen]", "*waves*" where a sentence could begin; "Ross (to Joey):"
-    r"(?:^|[.!?…:,—\"”)]\s?)[ \t]*"  # a bracket that the answer's end cuts off counts; "(a)" does not
-    rf"(?:\(+(?=[^\W\d_](?!\)))[^()\n]+(?:\)|\Z)|\[(?!{_GAP})(?=[^\W\d_])[^\[\]\n]+(?:\](?!\()|\Z)"
-    r"|\*(?=[^\W\d_])[^*\n]+(?<=\S)\*(?!\*|:| [a-z]))"
-    rf"|^{NAME} (?:{ASIDE}):",
+_GAP = r"[^\[\]\n]*\b(?i:your|name|insert|fill|date|address|number|company)\b"  # "[Company Name": to be filled in
+_ACTION = (  # "Scene: a kitchen", "to Ross", "sighs", "Joey walks in", "both are laughing"
+    r"(?:(?i:scene|cut|fade|enter|exit|pause|silence|aside)|to|on|in|at|from|into"
+    r"|(?:[^\W\d_][\w'’-]* ){0,2}(?!this\b)[a-z]{2,}(?:s|ing|ed))(?![^\W_])"
+)
+DIRECTION = re.compile(  # where a sentence could begin; the end of an answer may cut a bracket off
+    r"(?:^|[.!?…:—\"”)]\s?)[ \t]*(?:"
+    r"\(+(?![ivx]+\)|\w\))(?=[^\W\d_])(?:[^()\n]|\([^()\n]*\)|\n(?!\n))+(?:\)|\Z)"  # "(sighs)", "(He (Joey) leaves)"
+    rf"|\[(?!{_GAP}){_ACTION}[^\[\]\n]*(?:\](?!\()|\Z)"  # "[Scene: a kitchen]", not "[Landlord]"
+    rf"|(?P<mark>\*\*?|__?){_ACTION}[^*_:\n]*(?<=\S)(?P=mark)(?![*_:,]| [a-z]))"  # "*waves*", "_sighs_"
+    rf"|^{NAME} (?:{ASIDE}):",  # "Ross (to Joey):"
     re.M,
 )
 EARLY = 10  # words of an answer
@@ -92,8 +97,9 @@ def user_turns(text: str, user: str | None) -> float:
 def directions(text: str) -> float:
     """Whether there is a stage direction: (…), […] or *…* where a sentence could begin, or behind a speaker's name.
 
-    Brackets in the middle of a sentence are taken for an aside of ordinary prose, links and gaps ("[Date]") for what
-    they are; a whole sentence in brackets counts, too, though ordinary prose has such.
+    Square brackets and stars need a verb or a word of the stage, for they are also gaps ("[Landlord]") and emphasis.
+    Known to be wrong: directions in the middle of a sentence are missed, as asides of ordinary prose stand there; a
+    sentence in round brackets counts, too, though ordinary prose has such; of "*Sighs*" and "*Alpacas*" neither does.
 
     >>> directions("(sighs) Fine."), directions("Ross (to Joey): Fine."), directions("Alpacas (Vicugna pacos) hum.")
     (1.0, 1.0, 0.0)
