@@ -383,6 +383,23 @@ def test_measures_are_means_over_seeds() -> None:
         assert found[name] == pytest.approx(values, nan_ok=True), name
 
 
+def test_on_the_topic_at_equal_length() -> None:
+    """The long answer has more room, and comes to the point later; one that hardly says anything cuts the others not below five words."""
+    ask = [Prompt(name, "question", "Do alpacas spit?") for name in "ab"]
+    said = {
+        ("a", 0, "base"): "Well, that is a good question about them: alpacas spit.",
+        ("a", 0, "chat"): "Alpacas are hungry, so they hum.",
+        ("b", 0, "base"): "Alpacas spit.",
+        ("b", 0, "chat"): "I would say alpacas, never spit.",
+    }
+    found = measure({key: Answer(text, True, 9) for key, text in said.items()}, ask, [0], ["base", "chat"])
+    assert {voice: of.tolist() for voice, of in found["overlap"].values.items()} == {"base": [1, 1], "chat": [0.5, 1]}
+    assert {voice: of.tolist() for voice, of in found["equal_overlap"].values.items()} == {
+        "base": [0, 1],
+        "chat": [0.5, 0.5],
+    }
+
+
 # --- the journal -----------------------------------------------------------------------------------------------------
 
 
@@ -497,7 +514,7 @@ def test_the_results(home: Path) -> None:
     assert re.search(r"\(CPU, \d+ threads\)$", results["device"])
     assert list(results["variants"]) == names
     for metrics in results["variants"].values():  # too few questions among 14 prompts
-        assert set(metrics) == {*METRICS, "reply_loss"} - {"overlap", "early_overlap"}
+        assert set(metrics) == {*METRICS, "reply_loss"} - {"overlap", "equal_overlap"}
         assert all(of["low"] <= of["mean"] <= of["high"] for of in metrics.values())
     assert list(results["metrics"]) == [*METRICS, "reply_loss"]
     assert {verdict["claim"] for verdict in results["verdicts"]} == {claim.text for claim in CLAIMS}

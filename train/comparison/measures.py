@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,21 @@ from . import text_metrics as count
 from .bootstrap import Measured
 
 Key = tuple[str, int, str]  # prompt id, seed, voice
+FEWEST_WORDS = 5  # to which answers are cut: what is shorter is so by itself, and would leave nothing of the others
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is called and written (`unit`: share, count, tokens or nats), what it means, how it is counted."""
+    """How a metric is called and written (`unit`: share, count, tokens or nats), what it means, how it is counted.
+
+    `cut`: in answers that are `equally_long`.
+    """
 
     label: str
     unit: str
     meaning: str
     of: Callable[[Answer, Prompt], float | None]
+    cut: bool = False
 
 
 METRICS = {
@@ -64,11 +69,13 @@ METRICS = {
         "content words of a question or an instruction that come back in the answer: a weak sign of helpfulness",
         lambda answer, prompt: count.overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
     ),
-    "early_overlap": Metric(
-        "On the topic at once",
+    "equal_overlap": Metric(
+        "On the topic at equal length",
         "share",
-        f"the same of an answer's first {count.EARLY} words, where a longer answer has no more room",
-        lambda answer, prompt: count.early_overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
+        "the same, where the answers of all variants to a prompt with a seed are cut to the words of the shortest one, "
+        f"but not below {FEWEST_WORDS}: a longer answer has no more room",
+        lambda answer, prompt: count.overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
+        cut=True,
     ),
     "stopped": Metric(
         "Ends by itself",
@@ -114,9 +121,11 @@ def measure(
     answers: Mapping[Key, Answer], prompts: Sequence[Prompt], seeds: Sequence[int], voices: Sequence[str]
 ) -> dict[str, Measured]:
     """Every metric of the answers: for each voice a value per prompt, the mean over its seeds, NaN if it has none."""
+    cut = equally_long(answers)
 
     def value(metric: Metric, prompt: Prompt, voice: str) -> float:
-        found = [metric.of(answers[prompt.id, seed, voice], prompt) for seed in seeds]
+        counted = cut if metric.cut else answers
+        found = [metric.of(counted[prompt.id, seed, voice], prompt) for seed in seeds]
         known = [one for one in found if one is not None]
         return sum(known) / len(known) if known else float("nan")
 
@@ -125,6 +134,24 @@ def measure(
             {voice: np.array([value(metric, prompt, voice) for prompt in prompts]) for voice in voices}, metric.unit
         )
         for name, metric in METRICS.items()
+    }
+
+
+def equally_long(answers: Mapping[Key, Answer]) -> dict[Key, Answer]:
+    """The answers, those to the same prompt with the same seed cut to the words of the shortest of them.
+
+    >>> said = {"base": "Alpacas are kept for wool and they hum.", "chat": "Hm."}
+    >>> cut = equally_long({("a", 0, voice): Answer(text, True, 9) for voice, text in said.items()})
+    >>> [answer.text for answer in cut.values()]
+    ['alpacas are kept for wool', 'hm']
+    """
+    room: dict[tuple[str, int], int] = {}
+    for (prompt, seed, _), answer in answers.items():
+        words = len(count.words(answer.text))
+        room[prompt, seed] = max(FEWEST_WORDS, min(words, room.get((prompt, seed), words)))
+    return {
+        (prompt, seed, voice): replace(answer, text=" ".join(count.words(answer.text)[: room[prompt, seed]]))
+        for (prompt, seed, voice), answer in answers.items()
     }
 
 

@@ -25,18 +25,18 @@ DIRECTION = re.compile(  # where a sentence could begin; the end of an answer ma
     rf"|^{NAME} (?:{ASIDE}):",  # "Ross (to Joey):"
     re.M,
 )
-EARLY = 10  # words of an answer
 HEY = re.compile(r"\bhe+y+\b", re.I)  # "Hey", "heyyy"
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # "don't", "I", "1994"
 STOP_WORDS = frozenset(
-    "a about above after again all also am an and any are as at be because been before being below between both but "
-    "by can could describe did do does doing don't down each else ever every explain few five for four from get gets "
-    "give go got had has have having he help her here hers him his how i i'm i've if in into is it its just kind know "
-    "let like list lot made make many may me might mine more most much must my name need new no nor not now of off on "
-    "once one only or other our out over own please really said same say see sentence sentences she short should so "
-    "some something sort such take tell than that that's the their them then there these they thing things think this "
-    "those three through to today too two under up us use very want was way we well were what what's when where which "
-    "while who who's why will with word words would write you you're your yours".split()
+    "a about above after again all also am an and any are aren't as at be because been before being below between "
+    "both but by can can't cause causes could describe did didn't do does doesn't doing don't down each else ever "
+    "every explain few five for four from get gets give gives go got had has have having he help her here hers "
+    "him his how i i'm i've if in into is isn't it its just kind know let like list lot made make makes making "
+    "many may me means might mine more most much must my name need new no nor not now of off on once one only or "
+    "other our out over own please really said same say see sentence sentences she short should so some something "
+    "sort such take takes tell than that that's the their them then there these they thing things think this "
+    "those three through to today too two under up us use very want was way we well were what what's when where "
+    "which while who who's why will with won't word words would write you you're your yours".split()
 )
 ENDINGS = ("ingly", "edly", "ings", "ing", "ies", "ied", "ly", "es", "ed", "er", "s", "e", "y")  # the longest first
 
@@ -166,15 +166,6 @@ def content(text: str) -> set[str]:
     ['alpaca', 'wool']
     """
     return {stem(word.removesuffix("'s")) for word in words(text) if word not in STOP_WORDS and len(word) > 1}
-
-
-def early_overlap(text: str, asked: str) -> float | None:
-    """The same of the first EARLY words of an answer, in which every answer has the same room.
-
-    >>> early_overlap("Hm. " * EARLY + "Alpacas!", "Do alpacas spit?"), early_overlap("Alpacas?", "Do alpacas spit?")
-    (0.0, 0.5)
-    """
-    return overlap(" ".join(words(text)[:EARLY]), asked)
 
 
 def overlap(text: str, asked: str) -> float | None:
