@@ -23,7 +23,7 @@ from friends_corpus.command import FAILED, InputError, did_you_mean, exit_code
 from . import faults
 
 SAMPLE = Path(__file__).parents[1] / "friends_corpus" / "sample"
-FORMATS = ("lines", "named_lines", "chunks", "chat")
+FORMATS = dict.fromkeys(("lines", "named_lines", "chunks"), "text_with_directions") | {"chat": "completion"}  # columns
 TOKENS = 1500  # learnt in each training: too few to judge by, enough to see the formats differ
 say = partial(print, flush=True)
 
@@ -75,9 +75,9 @@ def stages(out: Path) -> list[Stage]:
                     f"All four learn just {TOKENS:,} tokens with the same settings, so that the format alone differs.",
                     "Watch the held-out loss: it is of episodes the model has not seen.",
                 ),
-                ((*train, "--dataset", name, "--output", adapters[name]),),
+                ((*train, "--dataset", name, "--text-field", column, "--output", adapters[name]),),
             )
-            for name in FORMATS
+            for name, column in FORMATS.items()
         ),
         Stage(
             "compare",

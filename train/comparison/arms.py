@@ -9,12 +9,13 @@ from typing import Any
 from friends_corpus.command import InputError, did_you_mean
 
 from ..voices import BASE, with_values
-from .verdicts import ARMS
+from .verdicts import ARMS, TUNED
 
 TOLERANCE = 0.01  # by which trained tokens may differ from their mean
 MORE_STEPS = 1.5  # times the steps of another adapter are worth a note
 ALIKE = ("learning_rate", "schedule", "lora_rank", "lora_alpha", "lora_targets", "seed")  # what should not differ
-CLEAN = "_clean"  # ends the name of an arm that learnt the column without stage directions
+CLEAN = "_clean"  # ends the name of an arm that learnt CLEANED, beside one of the same config that learnt PRINTED
+CLEANED, PRINTED = "text", "text_with_directions"
 
 
 def read_adapters(given: Iterable[str]) -> dict[str, Path]:
@@ -40,10 +41,12 @@ def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str
         config = run["dataset"]["config"]
         if name in ARMS and name.removesuffix(CLEAN) != config:
             raise InputError(f"the adapter called {name} learnt the dataset {config!r}; call it by that")
-        plain = runs.get(name.removesuffix(CLEAN), {})
-        if name.endswith(CLEAN) and plain and column(plain) == column(run):
+        wanted = CLEANED if name.endswith(CLEAN) else PRINTED if name + CLEAN in runs else column(run)
+        if column(run) != wanted:
+            plain = name.removesuffix(CLEAN)
             raise InputError(
-                f"{name} learnt the same column as {name.removesuffix(CLEAN)}: {column(run)}; call it by another name"
+                f"{name} learnt the column {column(run)}, but {plain} and {plain}{CLEAN} are to differ by what cleaning"
+                f" changes; train it with --text-field {wanted}, or call it by another name"
             )
     learnt = {name: trained(run) for name, run in runs.items()}
     notes = []
@@ -63,6 +66,9 @@ def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str
         values = {name: run["recipe"].get(key) for name, run in runs.items()}
         if len(set(values.values())) > 1:
             notes.append(f"the adapters were trained alike but for {key}: {with_values(values)}")
+    columns = {name: column(run) for name, run in runs.items() if name in TUNED}
+    if len(set(columns.values())) > 1:
+        notes.append(f"the adapters learnt different columns: {with_values(columns)}. A difference may come from that")
     if len({run["dataset"].get("manifest_sha256") for run in runs.values()}) > 1:
         notes.append("the adapters learnt different builds of the dataset")
     for name in runs:
@@ -89,8 +95,7 @@ def budget(runs: Mapping[str, dict[str, Any]]) -> int | None:
 
 def trained(run: Mapping[str, Any]) -> int:
     """The tokens it learnt; 0 where that is unknown."""
-    tokens = run.get("trained_tokens")
-    return tokens if isinstance(tokens, int) else 0
+    return run.get("trained_tokens") or 0
 
 
 def equal(learnt: Collection[int]) -> bool:
