@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,24 +11,46 @@ from typing import Any
 from friends_corpus.command import InputError
 
 from .base_model import Base, Source, find_base, locate
+from .recipe import convert
 
 NEEDED = ("adapter_config.json", "adapter_model.safetensors", "run.json")
+BASE = {field.name: str(field.type) for field in fields(Base)} | {
+    "source": "str",  # wheel, hub or folder
+    "sha256": "str | None",
+    "revision": "str | None",
+}
+DATASET = {"config": "str"} | dict.fromkeys(("name", "version", "text_field", "manifest_sha256"), "str | None")
+RECIPE = {"prompts": "tuple[str, ...]"} | dict.fromkeys(("schedule", "lora_targets"), "str | None")
+RECIPE |= {"learning_rate": "float | None"} | dict.fromkeys(("lora_rank", "lora_alpha", "seed"), "int | None")
+RUN = dict.fromkeys(("trained_tokens", "steps"), "int | None")
 
 
 def read_run(adapter: Path) -> tuple[dict[str, Any], Base]:
-    """run.json of an adapter folder, and the base it names. Raises InputError."""
+    """run.json of an adapter folder, and the base it names. Raises InputError.
+
+    What BASE, DATASET, RECIPE and RUN name is there, if it may not be None, and of its type.
+    """
     for name in NEEDED:
         if not (adapter / name).is_file():
             raise InputError(f"{adapter} is no adapter of train.sft (no {name}); give the folder that it wrote")
     try:
         run = json.loads((adapter / "run.json").read_text(encoding="utf-8"))
-        base = Base(**{field.name: run["base"][field.name] for field in fields(Base)})
-        known = (run["base"]["source"], run["base"]["sha256"], run["dataset"]["config"], run["recipe"]["prompts"])
-    except (ValueError, KeyError, TypeError) as error:
+        base = checked(run["base"], BASE, "base")
+        checked(run["dataset"], DATASET, "dataset")
+        checked(run["recipe"], RECIPE, "recipe")
+        checked(run, RUN, "it")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{adapter / 'run.json'} is not what this train.sft writes ({error}); train again") from None
-    if not all(known[2:]):
-        raise InputError(f"{adapter / 'run.json'} names no dataset or no prompts; train again")
-    return run, base
+    return run, Base(**{field.name: base[field.name] for field in fields(Base)})
+
+
+def checked(values: Mapping[str, Any], types: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Those of the values that `types` names, each of its type. Raises InputError, and others if it is no mapping.
+
+    >>> checked({"steps": 3, "device": "a CPU"}, {"steps": "int | None", "seed": "int | None"}, "run.json")
+    {'steps': 3, 'seed': None}
+    """
+    return {key: convert(values.get(key), wanted, key, where) for key, wanted in types.items()}
 
 
 def find_source(run: dict[str, Any], base: Base, given: str | None) -> Source:

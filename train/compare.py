@@ -39,6 +39,7 @@ from .quiet import quiet
 from .report import write_report
 from .voices import Answer, Sampling, Voices, load_voices
 
+SEEDS = 3  # of each prompt, or its answers say too little of how they vary
 say = partial(print, flush=True)
 
 
@@ -57,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--adapters", nargs="+", required=True, metavar="NAME=FOLDER", help="folders that train.sft wrote")
     add("--prompts", type=Path, metavar="FILE", help="your own instead of train/prompts.yaml")
-    add("--limit", type=int, metavar="N", help="so many of the prompts, of every kind (default: all)")
-    add("--seeds", type=int, default=3, metavar="N", help="answers to each prompt (default: 3)")
+    add("--limit", type=int, metavar="N", help="so many of the prompts, of each kind alike (default: all)")
+    add("--seeds", type=int, default=SEEDS, metavar="N", help="answers to each prompt (default: %(default)s)")
     add("--tokens", type=int, default=60, metavar="N", help="longest answer (default: 60)")
     add("--temperature", type=float, default=0.7, metavar="T", help="default: 0.7; 0 is greedy")
     add("--top-p", type=float, default=1.0, metavar="P", help="default: 1.0, all tokens")
@@ -78,6 +79,8 @@ def compare(args: argparse.Namespace) -> None:
     adapters = read_adapters(args.adapters)
     runs = {name: read_run(folder)[0] for name, folder in adapters.items()}
     notes = check_runs(runs, args.any_budget)
+    if args.seeds < SEEDS and args.temperature:
+        notes.append(f"answers to each prompt: {args.seeds}, and not {SEEDS} or more. A lucky one weighs much")
     prompts = choose(load_prompts(args.prompts), args.limit)
     if len(prompts) < FEWEST:
         raise InputError(
@@ -113,7 +116,7 @@ def compare(args: argparse.Namespace) -> None:
             raise Failed(
                 f"out of memory with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"
             ) from None
-        notes += notes_on(place, scored, runs)
+        notes += notes_on(place, scored, runs) if args.replies else []
         results = {
             "device": describe(voices.device),
             "base": voices.base.model,

@@ -120,9 +120,9 @@ def locked(output: Path) -> Iterator[None]:
             stack.enter_context(folder.locked(output))
             folder.heal(output)
         except BlockingIOError:
-            raise InputError(f"another run is writing {output}; wait for it, or choose another --output") from None
+            raise InputError(f"another run is writing {output}; wait for it, or choose another folder") from None
         except OSError as error:
-            raise InputError(f"cannot write {output}: {error.strerror}; choose another --output") from None
+            raise InputError(f"cannot write {output}: {error.strerror}; choose another folder") from None
         yield
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from friends_corpus.command import InputError, did_you_mean, in_short
 
-from .recipe import convert
+from .recipe import OneOfEach, convert
 
 KINDS = ("persona", "identity", "question", "small_talk", "instruction")
 ON_TOPIC = ("question", "instruction")  # those whose answer should come back to their words
@@ -44,7 +44,7 @@ def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     """
     place: Path | Traversable = path or files(__package__) / "prompts.yaml"
     try:
-        loaded = yaml.safe_load(place.read_text(encoding="utf-8"))
+        loaded = yaml.load(place.read_text(encoding="utf-8"), OneOfEach)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: bytes, and dates that are none
         reason = in_short(error)
         raise InputError(
@@ -84,16 +84,20 @@ def make_prompt(entry: object, where: str) -> Prompt:
 
 
 def choose(prompts: tuple[Prompt, ...], limit: int | None) -> tuple[Prompt, ...]:
-    """At most `limit` of them: the author's first, then others at equal steps through the list, so of many kinds.
+    """At most `limit` of them: the author's first, then as many of each kind as can be, at equal steps through those.
 
-    >>> some = [Prompt(str(number), "question", "?", author=number == 3) for number in range(9)]
-    >>> [prompt.id for prompt in choose(tuple(some), 3)]
-    ['0', '3', '5']
+    >>> some = [Prompt(str(number), KINDS[number > 6], "?", author=number == 3) for number in range(9)]
+    >>> [prompt.id for prompt in choose(tuple(some), 4)]
+    ['0', '3', '7', '8']
     """
     if limit is None or limit >= len(prompts):
         return prompts
-    authors = [prompt for prompt in prompts if prompt.author][:limit]
-    rest = [prompt for prompt in prompts if not prompt.author]
-    left = limit - len(authors)
-    chosen = {prompt.id for prompt in [*authors, *(rest[number * len(rest) // left] for number in range(left))]}
-    return tuple(prompt for prompt in prompts if prompt.id in chosen)
+    chosen = [prompt for prompt in prompts if prompt.author][:limit]
+    rest = {kind: [prompt for prompt in prompts if prompt.kind == kind and prompt not in chosen] for kind in KINDS}
+    have, more = Counter(prompt.kind for prompt in chosen), Counter[str]()
+    for _ in range(limit - len(chosen)):
+        more[
+            min((kind for kind in KINDS if more[kind] < len(rest[kind])), key=lambda kind: have[kind] + more[kind])
+        ] += 1
+    chosen += [of[number * len(of) // more[kind]] for kind, of in rest.items() for number in range(more[kind])]
+    return tuple(prompt for prompt in prompts if prompt in chosen)

@@ -87,10 +87,26 @@ def load_recipe(dataset: str | None, path: Path | None, overrides: Mapping[str, 
     return check_recipe(replace(recipe, **dict(overrides)), path.name if path else f"{dataset}.yaml")
 
 
+class OneOfEach(yaml.SafeLoader):
+    """YAML in which no key of a mapping stands twice; else the last one would win in silence.
+
+    >>> yaml.load("{a: 1, b: 2}", OneOfEach)
+    {'a': 1, 'b': 2}
+    """
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node. Raises YAMLError."""
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_settings(path: Path | Traversable, kind: type[Settings]) -> Settings:
     """One flat YAML file as the dataclass `kind`: every field present, none unknown, each of its type."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"), OneOfEach)
     except FileNotFoundError:
         raise InputError(f"no such file: {path}; give the path of a YAML file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -124,7 +140,7 @@ def convert(value: object, expected: str, key: str, where: str) -> Any:
     plain = expected.removesuffix(" | None")
     if plain == "bool" and isinstance(value, bool):
         return value
-    if plain == "str" and isinstance(value, str) and value:
+    if plain == "str" and isinstance(value, str) and value and whole(value):
         return value
     if plain == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -133,10 +149,24 @@ def convert(value: object, expected: str, key: str, where: str) -> Any:
             return float(value)
         except ValueError:
             pass
-    if plain.startswith("tuple") and isinstance(value, list) and value and all(isinstance(x, str) for x in value):
-        return tuple(value)
-    wanted = {"bool": "true or false", "str": "a text", "int": "a whole number", "float": "a number"}
+    if plain.startswith("tuple") and isinstance(value, list) and value:
+        return tuple(convert(one, "str", key, where) for one in value)
+    wanted = {
+        "bool": "true or false",
+        "str": "a text of whole characters",
+        "int": "a whole number",
+        "float": "a number",
+    }
     raise InputError(f"{key} in {where} is {value!r}; write {wanted.get(plain, 'a list of texts')}")
+
+
+def whole(text: str) -> bool:
+    r"""Whether it can be written to a file: no half of a character, which JSON and YAML can hold.
+
+    >>> whole("Zoë"), whole("\ud800 hi")
+    (True, False)
+    """
+    return text.encode(errors="ignore").decode() == text
 
 
 def check_recipe(recipe: Recipe, where: str) -> Recipe:
