@@ -2,11 +2,17 @@
 // Filters the samples. Without this script all of them are shown.
 const form = document.querySelector("#filter");
 const found = document.querySelector("#found");
+const lower = (parts) => parts.map((part) => part.textContent).join("\n").toLowerCase();
 const prompts = [...document.querySelectorAll(".prompt")].map((article) => ({
   article,
   kind: article.dataset.kind,
-  said: [...article.querySelectorAll("h3, blockquote")].map((part) => part.textContent).join("\n").toLowerCase(),
-  answers: [...article.querySelectorAll(".answer")],
+  asked: lower([...article.querySelectorAll(".asked")]),
+  answers: [...article.querySelectorAll(".answer")].map((answer) => ({
+    answer,
+    seed: answer.dataset.seed,
+    variant: answer.parentElement.dataset.variant,
+    said: lower([answer.querySelector("blockquote")]),
+  })),
   columns: [...article.querySelectorAll(".answers > section")],
 }));
 
@@ -17,13 +23,15 @@ function filter() {
   const variants = new Set([...form.querySelectorAll("input:checked")].map((box) => box.value));
   let shown = 0;
   for (const prompt of prompts) {
-    const fits = (!kind || kind === prompt.kind) && words.every((word) => prompt.said.includes(word));
+    const visible = prompt.answers.filter((one) => variants.has(one.variant) && (!seed || one.seed === seed));
+    const read = [prompt.asked, ...visible.map((one) => one.said)].join("\n");
+    const fits = visible.length > 0 && (!kind || kind === prompt.kind) && words.every((word) => read.includes(word));
     prompt.article.hidden = !fits;
     shown += fits;
     for (const column of prompt.columns) column.hidden = !variants.has(column.dataset.variant);
-    for (const answer of prompt.answers) answer.hidden = Boolean(seed) && answer.dataset.seed !== seed;
+    for (const one of prompt.answers) one.answer.hidden = !visible.includes(one);
   }
-  found.textContent = `${shown} of ${prompts.length} prompts`;
+  found.textContent = `${shown} of ${prompts.length} prompts` + (variants.size ? "" : "; tick a variant");
 }
 
 form.hidden = false;

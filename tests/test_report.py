@@ -419,3 +419,47 @@ def test_samples_are_filtered_in_a_browser(chromium: Any, folder: Path, width: i
     assert complaints == []
     assert asked == [(folder / "report.html").as_uri()]
     tab.close()
+
+
+@pytest.mark.slow
+def test_what_is_searched_is_what_is_shown(chromium: Any, tmp_path: Path) -> None:
+    """The prompt, its id and its system message, and the answers that are not hidden; without any, nothing is shown."""
+    results = make_results()
+    for sample in results["samples"]:
+        if (sample["prompt_id"], sample["variant"], sample["seed"]) == ("emoji", "chunks", 1):
+            sample["text"] = "A parrot."
+        sample["system"] = "You are a pirate." if sample["prompt_id"] == "marks" else None
+    report.write_report(results, tmp_path)
+    tab = chromium.new_page(viewport={"width": 390, "height": 800})
+    tab.set_default_timeout(120_000)
+    tab.goto((tmp_path / "report.html").as_uri())
+
+    def found(words: str) -> list[str]:
+        tab.get_by_label("Words in the prompt").fill(words)
+        said = tab.locator(".prompt:visible h3").all_inner_texts()
+        assert tab.get_by_role("status").inner_text().startswith(f"{len(said)} of {len(HOSTILE)} prompts")
+        return [text.partition("?")[0] for text in said]
+
+    assert found("parrot") == [], "of another seed"
+    tab.get_by_label("Seed").select_option("all")
+    assert found("a PARROT") == ["emoji"]
+    assert found("pirate") == ["marks"]
+    assert found("question long-word") == ["long-word"], "its kind and id"
+    tab.get_by_role("checkbox", name="chunks").uncheck()
+    assert found("parrot") == [], "of a variant that is hidden"
+    for arm in ARMS[:2]:
+        tab.get_by_role("checkbox", name=arm).uncheck()
+    assert found("") == []
+    assert "tick a variant" in tab.get_by_role("status").inner_text()
+    tab.evaluate("document.querySelector('.scroll').scrollLeft = 200")
+    assert tab.locator("tbody th").first.bounding_box()["x"] < 20, "the metrics' names stay"
+    tab.close()
+
+
+def test_no_line_runs_through_words(page: BeautifulSoup) -> None:
+    """In a plot, what is drawn from top to bottom is drawn below the words of a row."""
+    for svg in page.select("svg.plot"):
+        words_at = {float(str(text["y"])) for text in svg.select(".name, .words")}
+        for line in svg.select(".reference, .grid"):
+            top, bottom = float(str(line["y1"])), float(str(line["y2"]))
+            assert not any(top < y + 3 and bottom > y - 12 for y in words_at), line
