@@ -3,7 +3,8 @@
     python benchmarks/experiment.py [--pages DIR] [--tokens 102000] [--work data/experiment] [--out FILE]
 
 Builds the dataset, trains every arm, compares, and writes results/experiment-<device>.json: the results.json of
-train.compare with the answers of its first seed, but for those that quote a transcript. The whole report is in --work.
+train.compare with the answers of its first seed, but for those that quote a transcript. Every value that was counted is
+in it, so that `python -m train.report FILE` judges them by other rules. The whole report is in --work.
 Run again after an interruption it goes on where it was.
 
 On two CPU cores it takes about two and a half hours: half of that is `chat`, whose prompts are computed and not learnt.
@@ -26,6 +27,7 @@ from typing import Any
 import pandas as pd
 
 from builders.ngrams import WORD
+from train.comparison.results import as_text
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("FRIENDS_CORPUS_PAGES", ROOT.parent / "shared" / "corpus" / "pages"))
@@ -129,7 +131,7 @@ def main() -> None:
     results = to_commit(work)
     slug = re.sub(r"[^a-z0-9]+", "-", results["device"].partition(" (")[0].lower()).strip("-")
     out = options.out or ROOT / "benchmarks" / "results" / f"experiment-{slug}.json"
-    out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    out.write_text(as_text(results), encoding="utf-8")
     print(f"wrote {out}")
 
 

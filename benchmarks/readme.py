@@ -82,11 +82,11 @@ def throughput_table() -> str:
 
 def experiment_tables() -> str:
     """The verdicts and means of results/experiment-*.json as Markdown tables, two for each device."""
-    from train.report import view
+    from train.report import read_results, view
 
     text = ""
     for path in sorted(RESULTS.glob("experiment-*.json")):
-        page = view(json.loads(path.read_text(encoding="utf-8")))
+        page = view(read_results(path))
         text += "".join(f"- {name}: {fact}\n" for name, fact in page["facts"]) + "\n"
         text += "| claim | verdict | why |\n|---|---|---|\n"
         for verdict in page["verdicts"]:

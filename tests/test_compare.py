@@ -17,7 +17,7 @@ from test_voices import CONFIGS, write_home
 from tiny import write_dataset
 
 from friends_corpus.command import InputError
-from train import compare
+from train import compare, report
 from train.comparison.arms import check_runs
 from train.comparison.bootstrap import MOST, Measured, interval
 from train.comparison.journal import Journal
@@ -572,6 +572,26 @@ def test_the_results(home: Path) -> None:
     assert {tuple(one["key"]): one["value"]["text"] for one in kept} == {key: one["text"] for key, one in asked.items()}
     for name in ("report.html", "report.md"):
         assert CLAIMS[3].text in (home / "report" / name).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.slow
+def test_kept_values_are_judged_by_todays_rules(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rules give the same results; another margin gives other verdicts, without an answer."""
+    monkeypatch.chdir(home)
+    path = home / "report" / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    assert set(results["measured"]) == {*METRICS, "reply_loss"}
+    assert all(set(kept["values"]) == {BASE, *CONFIGS} for kept in results["measured"].values())
+    bare = results | {"samples": results["samples"][:5], "verdicts": [], "variants": {}}
+    (home / "bare.json").write_text(json.dumps(bare), encoding="utf-8")
+    assert report.main(["bare.json", "--out", "judged"]) == 0
+    again = json.loads((home / "judged" / "results.json").read_text(encoding="utf-8"))
+    assert again == results | {"samples": bare["samples"]}
+    monkeypatch.setitem(MARGINS, "hey", 0.0001)
+    assert report.main(["bare.json", "--out", "judged"]) == 0
+    other = json.loads((home / "judged" / "results.json").read_text(encoding="utf-8"))
+    margins = [{verdict["metric"]: verdict.get("margin") for verdict in of["verdicts"]}["hey"] for of in (again, other)]
+    assert margins == [0.05, 0.0001]
 
 
 @pytest.mark.slow

@@ -244,6 +244,8 @@ def damaged_results(kind: str) -> Any:
         results["samples"] = []
     elif kind == "no numbers":
         results["variants"] = {arm: {} for arm in ARMS}
+    elif kind == "kept":
+        results["measured"] = {"script": {"values": {"base": ["x"]}, "weights": None}}
     elif kind == "list":
         results["variants"] = []
     else:
@@ -253,7 +255,7 @@ def damaged_results(kind: str) -> Any:
 
 @pytest.mark.parametrize(
     "kind",
-    ["unit", "verdict", "metric", "number", "variant", "meaning", "no answers", "no numbers", "list"]
+    ["unit", "verdict", "metric", "number", "variant", "meaning", "no answers", "no numbers", "kept", "list"]
     + [
         "base",
         "adapters",

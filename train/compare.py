@@ -11,7 +11,6 @@ which a run that was killed goes on. Exit codes: 0 compared, 1 it failed on the 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,18 +18,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cards.folder import write_whole
 from friends_corpus.command import Failed, InputError, exit_code
 
 from .adapter import read_run
 from .base_model import BITS, Device, processor, sha256_of
 from .comparison.arms import budget, check_runs, facts, read_adapters
-from .comparison.bootstrap import FEWEST, Measured
+from .comparison.bootstrap import FEWEST
 from .comparison.journal import Journal
 from .comparison.measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
 from .comparison.progress import bar
 from .comparison.replies import find_replies, fingerprint, load_replies, notes_on, score
-from .comparison.verdicts import judge
+from .comparison.results import judged, keep
 from .dataset import DEFAULT
 from .memory import is_out_of_memory
 from .output import locked, software
@@ -132,8 +130,7 @@ def compare(args: argparse.Namespace) -> None:
             },
             "notes": notes,
             "metrics": ABOUT,
-            "variants": summarise(measured, voices.names),
-            "verdicts": judge(measured),
+            "measured": keep(measured),
             "replies": scored,
             "samples": [
                 as_sample(answers[prompt.id, seed, voice], prompt, seed, voice)
@@ -143,7 +140,7 @@ def compare(args: argparse.Namespace) -> None:
             ],
             "software": software(),
         }
-        write_whole(args.out / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+        results = judged(results)
         write_report(results, args.out)
     show(results)
     say(f"wrote     {args.out / 'report.html'}, report.md and results.json")
@@ -188,14 +185,6 @@ def ask(voices: Voices, prompts: Sequence[Prompt], args: argparse.Namespace, jou
         keys = [(prompt.id, sampling.seed, voice) for prompt, voice in asked]
         journal.add((key, asdict(answer)) for key, answer in zip(keys, answers, strict=True))
     return {key: Answer(**record) for key, record in journal.records.items()}
-
-
-def summarise(measured: Mapping[str, Measured], voices: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Voice → metric → {mean, low, high}; a metric with too few values is left out."""
-    return {
-        voice: {name: mean for name, metric in measured.items() if (mean := metric.mean(voice)) is not None}
-        for voice in voices
-    }
 
 
 def describe(device: Device) -> str:

@@ -1,7 +1,8 @@
 """python -m train.report: the results of train.compare as a page to read (report.html), as Markdown and as a picture.
 
-train.compare writes them by itself; this makes them again from a results.json that was kept, and the same results give
-the same bytes. report.html is one file that needs nothing else. Exit codes: 0 written, 1 could not be written,
+train.compare writes them by itself; this makes them again from a results.json that was kept, with the intervals and
+verdicts of today's rules, and writes those beside them. The same results give the same bytes. report.html is one file
+that needs nothing else. Exit codes: 0 written, 1 could not be written,
 2 a mistake in what was asked.
 """
 
@@ -15,7 +16,8 @@ import math
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from cards.render import render
 from friends_corpus.command import InputError, exit_code
 
 from .comparison.intervals import amount, plot, worded, worded_difference
+from .comparison.results import as_text, judged
 from .voices import BASE
 
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?", "left out": "–"}
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def report() -> None:
         write_report(read_results(args.results), args.out)
-        print(f"wrote {args.out / 'report.html'}, report.md and report.svg")
+        print(f"wrote {args.out / 'report.html'}, report.md, report.svg and results.json")
 
     return exit_code(report, "what stands in --out is whole, run the command again", args.out)
 
@@ -68,31 +71,40 @@ def parser() -> argparse.ArgumentParser:
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """The results of a comparison. Raises InputError."""
+    """The results of a comparison, judged by today's rules. Raises InputError."""
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot read {path} ({error}); give the results.json of train.compare") from None
     if not isinstance(results, dict):
         raise InputError(f"{path} holds no results; give the results.json of train.compare")
-    return results
+    with such_results():
+        return judged(results)
 
 
-def write_report(results: Mapping[str, Any], folder: Path) -> None:
-    """Writes report.svg, report.md and report.html into `folder`, each whole or not at all. Raises InputError, OSError.
-
-    `results` is what results.json holds, see train.compare.
-    """
+@contextmanager
+def such_results() -> Iterator[None]:
+    """Where results are read: if they are of another form, InputError."""
     try:
-        page = view(printable(results))
+        yield
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise InputError(
             f"these are no results of this train.compare ({type(error).__name__}: {error}); compare again"
         ) from None
+
+
+def write_report(results: Mapping[str, Any], folder: Path) -> None:
+    """Writes results.json, report.svg, report.md and report.html into `folder`, each whole or not at all.
+
+    `results` is what results.json holds, see train.compare. Raises InputError, OSError.
+    """
+    with such_results():
+        page = view(printable(results))
     plain = {"style": render("interval.css", {}), "plots": page["plots"]}
     style, script = plain["style"] + render("report.css", {}), render("report.js", {})
     only_ours = {"style_hash": csp_hash(style), "script_hash": csp_hash(script)}
     texts = {
+        "results.json": as_text(results),
         "report.svg": render("report.svg", plain),
         "report.md": render("report.md", page),
         "report.html": render("report.html.jinja", page | {"style": style, "script": script} | only_ours),

@@ -132,7 +132,7 @@ def by_cluster(
 
 
 def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, dict[str, Any]]:
-    """The metric, by episode or, where they are too few, by scene; and {rows, tokens, clusters, by_cluster} of it."""
+    """The metric, by episode or, where they are too few, by scene; and {rows, tokens, clusters, names} of it."""
     for reply in bar([reply for reply in replies if (reply.id,) not in journal.records], "replies"):
         losses, tokens = loss(voices, reply)
         journal.add([((reply.id,), {"losses": losses, "tokens": tokens})])
@@ -142,12 +142,8 @@ def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[M
     episodes = len({episode(reply.id) for reply in replies})
     clusters, cluster_of = ("episode", episode) if episodes >= FEWEST else ("scene", scene)
     names, measured = by_cluster(found, cluster_of, voices.names)
-    by_name = {
-        name: {voice: round(float(measured.values[voice][number]), 4) for voice in voices.names}
-        for number, name in enumerate(names)
-    }
     tokens = sum(count for _, count in found.values())
-    return measured, {"rows": len(found), "tokens": tokens, "clusters": clusters, "by_cluster": by_name}
+    return measured, {"rows": len(found), "tokens": tokens, "clusters": clusters, "names": names}
 
 
 def notes_on(
