@@ -32,8 +32,8 @@ from .voices import BASE
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?", "left out": "–"}
 FEW = 6  # samples in report.md
 LEGEND = (
-    "Means over prompts and seeds; in brackets their 95 % intervals, from drawing whole prompts again and again "
-    "(whole episodes for the loss of real replies)."
+    "Means over prompts and seeds; in brackets their 95 % intervals, from drawing whole prompts again and again (whole "
+    "episodes for the loss of real replies), for shares and counts with one prompt more that shows what none has shown."
 )
 UNSURE = "it may be too little to matter, or enough ({})"
 REASONS = {  # verdict, what was claimed → what decided it; {} is the least difference that would matter
