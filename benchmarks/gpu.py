@@ -3,7 +3,7 @@
     python benchmarks/gpu.py [--shape llama2-7b] [--bits 8 4 16] [--tokens 40000] [--out FILE]
 
 The weights are random, in the shape of Llama 2 7B with SmolLM2's vocabulary: honest for speed and memory, and nothing
-has to be fetched. Compared are our recipe, plain TRL and the blog author's settings (see benchmarks/train.py) in 8
+has to be fetched. Compared are our recipe, plain TRL and the blog author's settings (see benchmarks/throughput.py) in 8
 bits, and ours in other bits. MFU counts what the model needs for a token, 4 operations for each weight (a forward, and
 a backward to activations only, as the weights are frozen); recomputing activations is not counted. `--shape small`
 tries the script out anywhere.

@@ -4,7 +4,7 @@
 
 Quick commands are run; the training log is benchmarks/results/demo.txt, recorded by `make record` on the device it
 names; the quality table comes from benchmarks/results/quality.json, written by benchmarks/quality.py, the one of
-throughput from results/train-*.json, written by benchmarks/train.py, those of the experiment from
+throughput from results/throughput-*.json, written by benchmarks/throughput.py, those of the experiment from
 results/experiment-*.json, written by benchmarks/experiment.py.
 """
 
@@ -18,7 +18,6 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))  # else `train` would be benchmarks/train.py
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
 CONSOLE = re.compile(r"(```console\n\$ (python -m \S+)([^\n]*)\n).*?(```)", re.S)
@@ -67,9 +66,9 @@ def quality_table() -> str:
 
 
 def throughput_table() -> str:
-    """The figures of results/train-*.json as Markdown tables, one for each device."""
+    """The figures of results/throughput-*.json as Markdown tables, one for each device."""
     text = ""
-    for path in sorted(RESULTS.glob("train-*.json")):
+    for path in sorted(RESULTS.glob("throughput-*.json")):
         figures = json.loads(path.read_text())
         sets = [name for name in ("lines", "chunks") if name in figures]
         text += f"| tokens/s on {figures['device']}, {figures['bits']} bits | {' | '.join(sets)} |\n"

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,13 @@ def test_every_command_is_in_the_readme() -> None:
         for path in sorted((ROOT / package).glob("*.py")):
             if re.search(r'__name__ == "__main__"', path.read_text(encoding="utf-8")):
                 assert f"python -m {package}.{path.stem}" in README, f"{path} is a command without a word in the README"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_every_measurement_starts(path: Path) -> None:
+    done = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=True)
+    assert f"python benchmarks/{path.name}" in done.stdout
 
 
 def test_every_module_named_in_the_picture_exists() -> None:

@@ -1,6 +1,6 @@
 """Tokens a second of a training step, as ratios of four ways measured in one run; nothing here is a test.
 
-    python benchmarks/train.py [--dataset lines] [--base smollm2-135m] [--bits 8] [--tokens 2000] [--out FILE]
+    python benchmarks/throughput.py [--dataset lines] [--base smollm2-135m] [--bits 8] [--tokens 2000] [--out FILE]
 
 ours         the recipe as train.sft runs it
 bare         forward and backward of the PEFT model alone on the shapes of `ours`: the ceiling
@@ -34,7 +34,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:1] = [str(ROOT), str(ROOT / "benchmarks")]  # else `train` would be this file
 SLOW = ("plain", "author")  # on a CPU, where bfloat16 is emulated: once, and on a quarter of the tokens
 WAYS = ("ours", "bare", "plain", "author", "plain-same", "author-same")
 TARGETS = {"lines": {"bare": 0.75, "plain": 2.5, "author": 1.2}, "chunks": {"bare": 0.85, "plain": 2.0, "author": 1.2}}
@@ -194,7 +193,7 @@ def main() -> None:
                 "targets": TARGETS.get(dataset, {}),
             }
     slug = re.sub(r"[^a-z0-9]+", "-", str(figures["device"]).lower()).strip("-")
-    out = options.out or Path(__file__).parent / "results" / f"train-{slug}.json"
+    out = options.out or Path(__file__).parent / "results" / f"throughput-{slug}.json"
     out.write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures, indent=1))
 
