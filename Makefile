@@ -53,7 +53,7 @@ lint: $(READY_DEV)
 	$(RUN) -m mypy --config-file tests/mypy.ini tests benchmarks
 
 clean:
-	rm -rf $(VENV) *-lines *-lines-* lines.jsonl segments.jsonl adapters report build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) *-lines *-lines-* .*-lines.* .report.* lines.jsonl segments.jsonl adapters report build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 record: $(READY_DEV)  # the measured parts of README and benchmarks/results, on this device

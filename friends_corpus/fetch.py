@@ -191,7 +191,7 @@ def connect(
     try:
         return index_url, stack.enter_context(recorded(get, warc_file, agent))
     except ImportError:
-        raise Failed("--warc needs warcio: pip install 'friends-corpus[warc]'") from None
+        raise Failed("--warc needs warcio: pip install '.[warc]'") from None
     except FileExistsError:
         raise Failed(f"{warc_file} is there already; --warc writes a new file") from None
 

@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from .blocks import read_blocks
-from .command import BAD_INPUT, complain, exit_code
+from .command import BAD_INPUT, InputError, complain, exit_code
 from .cues import read_habits
 from .kinds import DIRECTION_KINDS
 from .model import Episode, Line, ParseError, Scene, Segment, StageDirection, Utterance
@@ -212,6 +212,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse_pages(options: argparse.Namespace) -> int:
     """Writes what was asked for; returns the exit code. Raises InputError, OSError."""
+    if options.segments and options.lines and options.segments.resolve() == options.lines.resolve():
+        raise InputError(f"--segments and --lines are both {options.lines}; give each a file of its own")
     counts = {"pages": 0, "segments": 0, "lines": 0}
     failed = 0
     show = read_show(options.show)

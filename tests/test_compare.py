@@ -484,7 +484,8 @@ def write_run(folder: Path, config: str = "lines", **values: Any) -> Path:
         pytest.param("lines=", "--adapters 'lines=': write NAME=FOLDER", id="no-folder-given"),
         pytest.param("base=lines", "--adapters 'base=lines': 'base' is taken", id="base"),
         pytest.param("lines=lines lines=lines", "--adapters 'lines=lines': 'lines' is taken", id="twice"),
-        pytest.param("lines=nowhere", "nowhere is no adapter of train.sft", id="no-folder"),
+        pytest.param("lines=nowhere", "nowhere: no such folder; give one that train.sft wrote", id="no-folder"),
+        pytest.param("lines=line", "line: no such folder (did you mean 'lines'?)", id="misspelt-folder"),
         pytest.param("chat=lines", "the adapter called chat learnt the dataset 'lines'; call it by that", id="name"),
         pytest.param("lines=lines chat=longer", "the adapters did not learn equally many tokens: lines 1,000, chat 1,100", id="budget"),
         pytest.param("lines=steps", "steps/run.json is not what this train.sft writes (steps in it is 'x'; write a whole number)", id="steps"),
@@ -502,6 +503,7 @@ def write_run(folder: Path, config: str = "lines", **values: Any) -> Path:
         pytest.param("lines=lines --data nowhere", "no dataset folder 'nowhere'", id="data"),
         pytest.param("lines=lines --data lines", "lines is no dataset folder", id="data-empty"),
         pytest.param("lines=lines --out thesis.txt", "--out thesis.txt is not a folder", id="out"),
+        pytest.param("lines=lines --out lines", "--out lines holds what no comparison wrote", id="out-foreign"),
         pytest.param("lines=lines", "the base 'someone/tiny' was a local folder; add --base FOLDER", id="base-folder"),
     ],
 )  # fmt: skip

@@ -54,6 +54,12 @@ def test_a_fault_that_slips_through_is_an_error(
     assert "no check caught it" in capsys.readouterr().err
 
 
+def test_a_file_is_no_place_for_a_lesson(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    assert lesson.main(["--out", str(tmp_path / "notes.txt")]) == 2
+    assert capsys.readouterr().err.endswith("notes.txt is not a folder; choose another\n")
+
+
 def test_unknown_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setenv("LESSON_FAULT", "leaked_splits")
     assert lesson.main(["--out", str(tmp_path / "new")]) == 2

@@ -104,7 +104,8 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param("nowhere", "nowhere is no adapter of train.sft (no adapter_config.json)", id="no-folder"),
+        pytest.param("nowhere", "nowhere: no such folder; give one that train.sft wrote", id="no-folder"),
+        pytest.param("chunk", "chunk: no such folder (did you mean 'chunks'?)", id="misspelt-folder"),
         pytest.param("half", "half is no adapter of train.sft (no run.json)", id="no-run"),
         pytest.param("odd", "odd/run.json is not what this train.sft writes", id="odd-run"),
         pytest.param("chunks --output full", "full holds 'thesis.txt', which no merge wrote", id="output"),

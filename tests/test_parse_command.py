@@ -57,6 +57,12 @@ def test_missing_and_empty_folders(tmp_path: Path, capsys: pytest.CaptureFixture
         assert capsys.readouterr().err.startswith(f"error: {where}: no ")
 
 
+def test_two_outputs_in_one_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same = ["--lines", str(tmp_path / "out.jsonl"), "--segments", str(tmp_path / "." / "out.jsonl")]
+    assert main([str(tmp_path), *same]) == 2
+    assert capsys.readouterr().err.startswith("error: --segments and --lines are both")
+
+
 def test_help_is_enough() -> None:
     run = subprocess.run([sys.executable, "-m", "friends_corpus.parse", "--help"], capture_output=True, text=True)
     assert run.returncode == 0 and "--segments" in run.stdout and "Example" in run.stdout

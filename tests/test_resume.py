@@ -23,7 +23,7 @@ from tiny import write_dataset, write_model
 from friends_corpus.command import InputError
 from train import sft
 from train.checkpoints import SEAL, checkpoints, fault, newest_good, seal
-from train.output import locked
+from train.output import locked, resume_from
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parent.parent
@@ -142,6 +142,15 @@ def test_a_bad_checkpoint_is_put_aside(tmp_path: Path, harm: Any, reason: str) -
         f"checkpoint-12 cannot be used, {fault(tmp_path / 'bad-checkpoint-12')}; it is bad-checkpoint-12 now"
     ]
     assert checkpoints(tmp_path) == [older]
+
+
+def test_nothing_is_lost_where_no_checkpoint_was_ever_finished(tmp_path: Path, capsys: Any) -> None:
+    (make(tmp_path, 4) / SEAL).unlink()
+    assert resume_from(tmp_path, {}) is None
+    assert "beginning at step 0" in capsys.readouterr().out
+    (make(tmp_path, 4) / SEAL).write_text("{")
+    with pytest.raises(InputError, match="leave out --resume to begin again"):
+        resume_from(tmp_path, {})
 
 
 def test_the_newest_is_by_number_and_other_folders_are_left(tmp_path: Path) -> None:

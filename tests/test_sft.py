@@ -94,6 +94,8 @@ def test_help_is_enough(home: Path) -> None:
         pytest.param(
             "--dataset lines --data only", "only has no dataset 'lines'; it has chunks", id="data-without-config"
         ),
+        pytest.param("--dataset chunks --report-to wandbb", "--report-to wandbb: unknown (did you mean", id="tracker"),
+        pytest.param("--dataset chunks --report-to trackio", "--report-to trackio needs the package", id="no-tracker"),
         pytest.param("--dataset chunks --bits 5", "argument --bits: invalid choice: 5", id="bits"),
         pytest.param("--dataset chunks --max-steps x", "argument --max-steps: invalid int value: 'x'", id="steps"),
         pytest.param("--dataset chunks --eval-tokens x", "argument --eval-tokens: invalid", id="eval-tokens"),
@@ -358,6 +360,22 @@ def test_mistakes_found_while_loading(home: Path, tiny: Path, arguments: str, me
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"error: {message}")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_rows_are_those_of_the_folder_and_of_no_earlier_one(home: Path, tmp_path: Path) -> None:
+    """`datasets` caches by the folder's name and its card."""
+    import pyarrow.parquet as pq
+    from datasets import load_dataset
+
+    from train.dataset import load_data
+
+    data = tmp_path / "friends-lines"
+    shutil.copytree(home / "friends-lines", data)
+    assert len(load_dataset(str(data), "lines")["train"]) > 3
+    path = data / "lines" / "train-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 3), path)
+    assert len(load_data(data, "lines", "text").train) == 3
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.command import InputError
+from friends_corpus.command import InputError, did_you_mean
 
 from .base_model import Base, Source, find_base, locate
 from .recipe import convert
@@ -30,6 +30,11 @@ def read_run(adapter: Path) -> tuple[dict[str, Any], Base]:
 
     What BASE, DATASET, RECIPE and RUN name is there, if it may not be None, and of its type.
     """
+    if not adapter.exists():
+        beside = [str(path) for path in adapter.parent.glob("*") if path.is_dir()]
+        raise InputError(
+            f"{adapter}: no such folder{did_you_mean(str(adapter), beside)}; give one that train.sft wrote"
+        )
     for name in NEEDED:
         if not (adapter / name).is_file():
             raise InputError(f"{adapter} is no adapter of train.sft (no {name}); give the folder that it wrote")

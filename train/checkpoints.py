@@ -17,6 +17,7 @@ from typing import Any
 from cards.folder import sync_path, write_whole
 
 SEAL = "seal.json"
+UNFINISHED = "it was not finished"  # the fault of a checkpoint whose run ended while it was written
 PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
 
 
@@ -60,7 +61,7 @@ def fault(checkpoint: Path) -> str | None:
         files = dict(sealed["files"])
         dict(sealed["run"])
     except FileNotFoundError:
-        return "it was not finished"
+        return UNFINISHED
     except (OSError, ValueError, KeyError, TypeError):
         return f"{SEAL} is damaged"
     for name, entry in sorted(files.items()):

@@ -37,6 +37,7 @@ from .quiet import quiet
 from .report import write_report
 from .voices import Answer, Sampling, Voices, load_voices
 
+ANSWERS = "answers.jsonl"  # in --out; the first file of a comparison
 SEEDS = 3  # of each prompt, or its answers say too little of how they vary
 say = partial(print, flush=True)
 
@@ -87,6 +88,8 @@ def compare(args: argparse.Namespace) -> None:
     place = find_replies(args.data, args.replies)
     if args.out.exists() and not args.out.is_dir():
         raise InputError(f"--out {args.out} is not a folder; choose another")
+    if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / ANSWERS).exists():
+        raise InputError(f"--out {args.out} holds what no comparison wrote; choose another, or move it away")
     with locked(args.out.resolve()):
         args.out.mkdir(exist_ok=True)
         quiet(offline=not (isinstance(place, str) or any(run["base"]["source"] == "hub" for run in runs.values())))
@@ -100,7 +103,7 @@ def compare(args: argparse.Namespace) -> None:
         }
         settings = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
         asked = {prompt.id: [prompt.system, prompt.text] for prompt in prompts}
-        journal = Journal(args.out / "answers.jsonl", {**same, **settings, "prompts": asked})
+        journal = Journal(args.out / ANSWERS, {**same, **settings, "prompts": asked})
         try:
             answers = ask(voices, prompts, args, journal)
             measured = measure(answers, prompts, range(args.seeds), voices.names)

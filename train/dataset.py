@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,6 @@ def check_folder(folder: Path, config: str) -> None:
 
 def load_data(place: Path | str, config: str, text_field: str) -> Data:
     """Reads train and validation of one config. A Hub id is read at one commit, which is recorded."""
-    import datasets
-
     revision = None
     if isinstance(place, Path):
         check_folder(place, config)
@@ -83,7 +82,7 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
         name = place
         revision, manifest = _on_hub(place)
     try:
-        splits = datasets.load_dataset(str(place), config, revision=revision)
+        splits = read_rows(place, config, revision)
     except (ValueError, OSError) as error:
         reason = in_short(error)
         raise InputError(
@@ -116,6 +115,20 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
         train=splits["train"],
         validation=splits.get("validation"),
     )
+
+
+def read_rows(place: Path | str, config: str, revision: str | None = None) -> Any:
+    """All splits of a config, as `datasets` reads them. Raises ValueError, OSError.
+
+    A folder is read into memory and past the cache of `datasets`, which knows a folder by its name and its card: rows
+    that another folder of that name had, or this one before, would be taken for its own.
+    """
+    import datasets
+
+    if not isinstance(place, Path):
+        return datasets.load_dataset(place, config, revision=revision)
+    with tempfile.TemporaryDirectory() as cache:
+        return datasets.load_dataset(str(place), config, cache_dir=cache, keep_in_memory=True)
 
 
 def _read(path: Path) -> bytes | None:

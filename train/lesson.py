@@ -124,6 +124,8 @@ def lesson(out: Path) -> int:
         raise InputError(
             f"LESSON_FAULT is {wanted!r}{did_you_mean(wanted, faults.FAULTS)}; it is one of {', '.join(faults.FAULTS)}"
         )
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is not a folder; choose another")
     out.mkdir(parents=True, exist_ok=True)
     return plant(wanted, out) if wanted else teach(stages(out))
 

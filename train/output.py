@@ -17,7 +17,17 @@ from cards import folder
 from cards.render import render
 from friends_corpus.command import InputError
 
-from .checkpoints import checkpoints, differences, is_bad, is_checkpoint, newest_good, remove, run_of, step_of
+from .checkpoints import (
+    UNFINISHED,
+    checkpoints,
+    differences,
+    is_bad,
+    is_checkpoint,
+    newest_good,
+    remove,
+    run_of,
+    step_of,
+)
 from .plot import draw_losses
 from .rows import messages_of
 
@@ -84,15 +94,15 @@ def start_in(output: Path) -> None:
 
 
 def resume_from(output: Path, run: Mapping[str, Any]) -> Path | None:
-    """The newest whole checkpoint of just this run; None, and a line that says so, where there is none at all.
+    """The newest whole checkpoint of just this run; None, and a line that says so, where none was ever finished.
 
-    Raises InputError if there are only bad ones, if it is of a finished run, or if anything is not as it was.
+    Raises InputError if there are only damaged ones, if it is of a finished run, or if anything is not as it was.
     """
     found, told = newest_good(output)
     for line in told:
         print(f"resume    {line}", flush=True)
     if found is None:
-        if told:
+        if any(UNFINISHED not in line for line in told):
             raise InputError(f"{output} holds no checkpoint that can be used; leave out --resume to begin again")
         print(f"resume    nothing to go on with in {output}: beginning at step 0", flush=True)
         start_in(output)

@@ -6,16 +6,18 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.command import InputError, in_short
+from friends_corpus.command import InputError, did_you_mean, in_short
 
 from .base_model import Base, Device, Source
 from .ranks import count
 from .recipe import Recipe
 
 GB = 1e9
+TRACKERS = ("tensorboard", "trackio", "wandb")  # what --report-to takes
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 KEPT_CHECKPOINTS = 3  # two, and the one that is being written
 LIBRARIES = 10**9  # bytes: what is imported after the check, pages of the weights' file, the allocator's gaps
@@ -38,6 +40,16 @@ class Needs:
     def memory(self) -> int:
         """All that is in memory at once."""
         return self.weights + self.adapter + self.work
+
+
+def check_tracker(name: str) -> None:
+    """Raises InputError unless the tracker of --report-to is none, or one that is installed."""
+    if name not in ("none", *TRACKERS):
+        raise InputError(
+            f"--report-to {name}: unknown{did_you_mean(name, TRACKERS)}; it is {', '.join(TRACKERS)} or none"
+        )
+    if name != "none" and find_spec(name) is None:
+        raise InputError(f"--report-to {name} needs the package {name}: pip install {name}")
 
 
 def check_files(folder: Path, config: str) -> None:

@@ -36,7 +36,7 @@ from .output import (
     start_in,
     write_run,
 )
-from .preflight import check_bits, check_files, check_room, estimate
+from .preflight import check_bits, check_files, check_room, check_tracker, estimate
 from .quiet import quiet
 from .recipe import load_recipe, packaged
 from .rows import check_fed
@@ -190,6 +190,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     step = share_out(base, ranks.count(), args.batch_size, args.gradient_checkpointing)
     output: Path = args.output or Path("adapters") / recipe.dataset
     check_replaceable(output)
+    check_tracker(args.report_to)
     ranks.join()
     place = ranks.from_first(lambda: find_data(args.data))
     if isinstance(place, Path):

@@ -18,7 +18,7 @@ import numpy as np
 from friends_corpus.command import InputError, in_short
 
 from ..base_model import sha256_of
-from ..dataset import DEFAULT, find_data
+from ..dataset import DEFAULT, find_data, read_rows
 from ..voices import Voices
 from .bootstrap import FEWEST, Measured
 from .journal import Journal
@@ -77,7 +77,8 @@ def load_replies(place: Path | str, most: int) -> list[Reply]:
     import datasets
 
     try:
-        rows: Any = datasets.load_dataset(str(place), CONFIG, split="+".join(splits_of(place)))
+        found = read_rows(place, CONFIG)
+        rows: Any = datasets.concatenate_datasets([found[split] for split in splits_of(place) if split in found])
         rows = rows.select_columns(["id", "prompt", "completion"])
     except (ValueError, OSError) as error:
         reason = in_short(error)
