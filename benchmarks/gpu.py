@@ -12,14 +12,14 @@ tries the script out anywhere.
 import argparse
 import json
 import re
-import runpy
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from throughput import in_own_process
+
 ROOT = Path(__file__).parents[1]
-sys.path[:1] = [str(ROOT)]  # else `train` would be the benchmark
 SHAPES = {
     "llama2-7b": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32},
     "small": {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4},
@@ -59,7 +59,6 @@ def main() -> None:
         print(make(options.shape, options.make))
         return
 
-    in_own_process = runpy.run_path(str(ROOT / "benchmarks" / "train.py"))["in_own_process"]
     with tempfile.TemporaryDirectory() as work:
         data, base = f"{work}/friends-lines", f"{work}/model"
         build = [sys.executable, "-m", "builders.build", "--out", data]
