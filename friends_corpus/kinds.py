@@ -42,7 +42,7 @@ PART = re.compile(  # "Part Two", "End of Act I", "* * *": between two parts of 
 )
 CAPTION = re.compile(  # "Two weeks later", "Present Day", "1987": what the viewer reads
     r"(?i)\W*(?:(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|several|some|many|a few"
-    r"|a couple(?: of)?|\d+) (?:second|minute|hour|day|night|week|month|year)s? (?:later|earlier|ago|before)"
+    r"|a couple(?: of)?|\d+) (?:second|minute|hour|day|night|week|month|year)s? (?:later|earlier)"
     r"|present day|(?:19|20)\d\d)\W*"
 )
 END = re.compile(r"(?i)[\W_]*(?:the )?end(?: tag)?[\W_]*")  # "End", "THE END", "[END TAG]"
