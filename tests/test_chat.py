@@ -22,8 +22,9 @@ from builders.chat import system_message
 from friends_corpus.command import InputError
 from train import chat
 from train.talk import conversation
-from train.talk.conversation import Persona, fitted, own_turn, parse, question, reply
+from train.talk.conversation import Persona, fitted, parse, question, reply
 from train.talk.streaming import answers
+from train.talk.turn import Turn, own_turn
 from train.voices import Sampling
 
 ROOT = Path(__file__).parent.parent
@@ -122,8 +123,7 @@ def test_lines(line: str, parsed: tuple[str, str] | str) -> None:
         pytest.param("Hey.\nRoss: Hi.", "Hey.", True, id="another"),
         pytest.param("Joey: Hey.\nRoss: Hi.", "Hey.", True, id="own-label-first"),
         pytest.param("JOEY: Hey.\nJoey: You.", "Hey.\nYou.", False, id="goes-on"),
-        pytest.param("Ross: Hi.\nJoey: Hey.", "Ross: Hi.", True, id="somebody-else-first"),
-        pytest.param("Ross: Hi.\nRoss: Hello?", "Ross: Hi.\nRoss: Hello?", False, id="somebody-else-alone"),
+        pytest.param("Assistant: Hey.\nUser: Hi.", "Hey.", True, id="what-a-model-calls-itself"),
         pytest.param("\n\nHey.\n\nRoss: Hi.", "Hey.", True, id="blank-lines"),
         pytest.param("Hey.\nChandler and Joey: Hi.", "Hey.", True, id="two-at-once"),
         pytest.param("Hey.\nRoss:", "Hey.", True, id="label-alone"),
@@ -132,6 +132,11 @@ def test_lines(line: str, parsed: tuple[str, str] | str) -> None:
         pytest.param("Hey.\nMonica, Ross: Hi.", "Hey.", True, id="comma"),
         pytest.param("Hey.\n  Passenger #1: Hi.", "Hey.", True, id="numbered-and-indented"),
         pytest.param("Joey Tribbiani: Hey.\nJOEY: You.", "Hey.\nYou.", False, id="whole-name"),
+        pytest.param("joey: Hey.\nross: Hi.", "Hey.", True, id="small-letters"),
+        pytest.param("Joey:Hey.\nRoss:Hi.", "Hey.", True, id="no-blank"),
+        pytest.param('Hey.\n**ben** (to ross):"Hi."', "Hey.", True, id="small-letters-and-no-blank"),
+        pytest.param("Hey.\nross and monica:Hi.", "Hey.", True, id="small-letters-of-two"),
+        pytest.param("So, about\nRoss :) and joey :-(", "So, about\nRoss :) and joey :-(", False, id="smiley"),
         pytest.param(
             "Sure.\nNote: it rains.\nStep one: rain.", "Sure.\nNote: it rains.\nStep one: rain.", False, id="labels"
         ),
@@ -148,28 +153,71 @@ def test_lines(line: str, parsed: tuple[str, str] | str) -> None:
         pytest.param("One thing: jam.\nand this: more", "One thing: jam.\nand this: more", False, id="small-letter"),
         pytest.param("It is\n12:30\nhttp://x", "It is\n12:30\nhttp://x", False, id="colon-without-a-name"),
         pytest.param("Hey. Ross: Hi.", "Hey. Ross: Hi.", False, id="not-at-the-start-of-a-line"),
+        pytest.param("Oh Ross: look!", "Oh Ross: look!", False, id="called"),
         pytest.param("", "", False, id="nothing"),
         pytest.param("Joey:", "", False, id="own-label-alone"),
     ],
 )
 def test_the_friends_turn(text: str, shown: str, cut: bool) -> None:
-    assert own_turn(text, "Joey", "Ben", ended=True) == (shown, cut)
+    assert own_turn(text, "Joey", "Ben", ended=True) == Turn(shown, cut)
 
 
-@given(
-    st.lists(st.sampled_from(["Joey", "Ross", "Gus:", "R", "I am", "hey", ":", " ", "\n", ".", "É", "12"])).map("".join)
+@pytest.mark.parametrize(
+    ("text", "turn"),
+    [
+        pytest.param("Ross: Hi.\nRoss: Hello?", Turn("", others=("Ross",)), id="another-alone"),
+        pytest.param("Ben: Oh, that's all right.\nMuch.", Turn("", others=("Ben",)), id="the-user"),
+        pytest.param("Ross: Hi.\nJoey: Hey.", Turn("Hey.", others=("Ross",)), id="another-first"),
+        pytest.param("ross:hi.\nOh.\njoey:Hey.\nben:Oh.", Turn("Hey.", True, ("Ross",)), id="small-letters"),
+        pytest.param("Joey: \nRoss: Hi.", Turn("", others=("Ross",)), id="own-label-without-words"),
+        pytest.param("Ross: Hi.\nGus: No.\nRoss: Hi.", Turn("", others=("Ross", "Gus")), id="others"),
+        pytest.param("Joey and Ross: Hi!", Turn("", others=("Joey", "Ross")), id="together"),
+        pytest.param("User: Hi.\nAssistant: Hey.", Turn("Hey.", others=("User",)), id="what-a-model-calls-them"),
+    ],
 )
-def test_what_was_shown_is_never_taken_back(text: str) -> None:
+def test_the_friend_speaks_for_nobody_else(text: str, turn: Turn) -> None:
+    assert own_turn(text, "Joey", "Ben", ended=True) == turn
+
+
+def test_if_nobody_is_played_who_speaks_first_is_shown() -> None:
+    for text in ("Ross: Hi.\nRoss: Hello?", "Ross: Hi.\nRoss: Hello?\nJoey: Hey."):
+        assert own_turn(text, "", "Ben", ended=True).text == "Ross: Hi.\nRoss: Hello?"
+
+
+PIECES = [
+    "Joey",
+    "Ross",
+    "ross",
+    "mon",
+    "Gus:",
+    "R",
+    "I am",
+    "hey",
+    ":",
+    "*",
+    "(",
+    ")",
+    " ",
+    "\n",
+    ".",
+    "É",
+    "12",
+    "me",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join), st.sampled_from(["Joey", ""]))
+def test_what_was_shown_is_never_taken_back(text: str, friend: str) -> None:
     """However far it has come, what is shown is a beginning of what will be; a cut stays where it is."""
-    whole, was_cut = own_turn(text, "Joey", "Ben", ended=True)
+    whole = own_turn(text, friend, "Ben", ended=True)
     before = ""
     for length in range(len(text) + 1):
-        now, cut = own_turn(text[:length], "Joey", "Ben", ended=False)
-        assert now.startswith(before)
-        assert whole.startswith(now)
-        if cut:
-            assert (now, was_cut) == (whole, True)
-        before = now
+        now = own_turn(text[:length], friend, "Ben", ended=False)
+        assert now.text.startswith(before)
+        assert whole.text.startswith(now.text)
+        if now.ended:
+            assert now == whole
+        before = now.text
 
 
 def test_history_is_trimmed_oldest_first() -> None:
@@ -226,14 +274,14 @@ def test_rows_grow_together_and_each_ends_with_its_turn() -> None:
         {"base": "Hey.\nRoss: I am no script.", "chunks": "Joey: Hi.\nRoss: Oh.", "chat": "\x1b[1mYo"}
     )
     asked = [(name, [question("Who?")]) for name in voices.names]
-    seen = list(answers(voices, asked, Persona("Joey"), GREEDY))
+    seen = [[turn.text for turn in turns] for turns in answers(voices, asked, Persona("Joey"), GREEDY)]
     assert seen[-1] == ["Hey.", "Hi.", "[1mYo"]
     assert seen[5] == ["Hey.", "", "[1mYo"]  # the label of whom we talk with is not shown
     for before, after in pairwise(seen):
         assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
     assert voices.heard == ["<system>You are Joey from Friends. You are talking with a friend.<user>Who?"] * 3
-    *_, alone = answers(voices, asked[:1], Persona(""), GREEDY)
-    assert alone == ["Hey.\nRoss: I am no script."]  # it plays nobody, so that nobody's turn ends
+    *_, [alone] = answers(voices, asked[:1], Persona(""), GREEDY)
+    assert alone.text == ("Hey.\nRoss: I am no script.")  # it plays nobody, so that nobody's turn ends
 
 
 def test_nothing_is_computed_that_nobody_wants() -> None:
@@ -330,8 +378,11 @@ def test_ctrl_c_ends_the_answer_and_nothing_else(capsys: Any) -> None:
 
 
 def test_a_voice_that_says_nothing_is_not_remembered(capsys: Any) -> None:
-    talking, _ = talk({"base": " "}, "Hi.")
-    assert capsys.readouterr().out == "base> [nothing]\n"
+    talking, _ = talk(
+        {"base": " ", "chunks": "Ben: Oh, that's all right.\nRoss: Hi."}, "Hi.", "/swap chunks", "/as Joey", "Hi."
+    )
+    printed = capsys.readouterr().out.splitlines()
+    assert (printed[0], printed[-1]) == ("base> [nothing]", "Joey> [nothing: the model wrote for Ben, Ross]")
     assert talking.history == []
 
 

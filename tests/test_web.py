@@ -34,7 +34,7 @@ EVERYBODY = ("base", *CONFIGS)
     ],
 )
 def test_what_is_said_is_text(text: str, shown: str) -> None:
-    page = columns({"<i>": [question("?"), reply(text, "<i>", "Joey")]}, growing=True)
+    page = columns({"<i>": [question("?"), reply(text, "<i>", "Joey")]})
     assert shown in page
     assert "<h3>&lt;i&gt;</h3>" in page
     assert not {"<script", "<img", "<i>"} & set(page.split(">"))

@@ -27,16 +27,18 @@ from .talk.conversation import (
     SYSTEM,
     Message,
     Persona,
+    answered,
     as_path,
     help_text,
     named_folder,
+    outcome,
     parse,
     question,
-    reply,
     save,
     temperature,
 )
 from .talk.streaming import answers, check_sampling
+from .talk.turn import Turn
 from .voices import BASE, DEFAULT_BASE, Sampling, Voices, load_voices
 
 PORT = 7860
@@ -193,18 +195,25 @@ class Talk:
             return
         persona = persona_of(self.voices, self.voice, self.wanted)
         history = [*self.history, question(text)]
-        said, ending = "", "\n"
+        turn, stopped = Turn(""), ""
         try:
-            for [shown] in answers(self.voices, [(self.voice, history)], persona, self.sampling):
-                print("" if said or not shown else f"{persona.character or self.voice}> ", end="")
-                print(shown[len(said) :], end="", flush=True)
-                said = shown
+            for [grown] in answers(self.voices, [(self.voice, history)], persona, self.sampling):
+                print("" if turn.text or not grown.text else f"{persona.character or self.voice}> ", end="")
+                print(grown.text[len(turn.text) :], end="", flush=True)
+                turn = grown
         except KeyboardInterrupt:
-            ending = " [stopped]\n"
-        print(ending if said else f"{persona.character or self.voice}> [nothing]{ending}", end="", flush=True)
+            stopped = " [stopped]"
+        came = outcome(turn, self.voice, persona.character or "")
+        if not turn.text:
+            print(f"{persona.character or self.voice}> {greyed(came['content'])}", end="")
+        print(stopped, flush=True)
         self.sampling = replace(self.sampling, seed=(self.sampling.seed + 1) % 2**32)
-        if said:
-            self.history = [*history, reply(said, self.voice, persona.character or "")]
+        self.history = answered([*history, came])
+
+
+def greyed(text: str) -> str:
+    """What the program says in a line of the friend's; grey on a terminal."""
+    return f"\x1b[2m{text}\x1b[0m" if sys.stdout.isatty() else text
 
 
 if __name__ == "__main__":

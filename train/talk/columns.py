@@ -41,24 +41,24 @@ def columns(histories: Mapping[str, Sequence[Message]], growing: bool = False) -
     >>> "<p class='you' dir='auto'>&lt;b&gt;Hi</p>" in columns({"chat": [{"role": "user", "content": "<b>Hi"}]})
     True
     """
-    all_of_them = "".join(column(*pair, "…" if growing else "[nothing]") for pair in histories.items())
+    all_of_them = "".join(column(*pair) for pair in histories.items())
     busy = "true" if growing else "false"
     return f"<div class='columns' aria-live='polite' aria-busy='{busy}'>{all_of_them}</div>"
 
 
-def column(voice: str, history: Sequence[Message], empty: str) -> str:
+def column(voice: str, history: Sequence[Message]) -> str:
     """One voice; the box of what was said stays scrolled to its end."""
-    said = "".join(paragraph(message, empty) for message in history) or "<p class='nobody'>Nothing was said yet.</p>"
+    said = "".join(map(paragraph, history)) or "<p class='nobody'>Nothing was said yet.</p>"
     return f"<section><h3>{html.escape(voice)}</h3><div class='said' tabindex='0'><div>{said}</div></div></section>"
 
 
-def paragraph(message: Message, empty: str) -> str:
-    """One message; `empty` stands for an answer without text."""
+def paragraph(message: Message) -> str:
+    """One message; of a reply without text more is to come."""
     text = html.escape(message["content"])
-    if message["role"] == "user":
-        return f"<p class='you' dir='auto'>{text}</p>"
-    who = f"<b>{html.escape(message['character'])}</b>" if message["character"] else ""
-    return f"<p class='friend' dir='auto'>{who}{text or empty}</p>"
+    if message["role"] == "assistant":
+        who = f"<b>{html.escape(message['character'])}</b>" if message["character"] else ""
+        return f"<p class='friend' dir='auto'>{who}{text or '…'}</p>"
+    return f"<p class='{'you' if message['role'] == 'user' else 'nobody'}' dir='auto'>{text}</p>"
 
 
 def told(text: str, wrong: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""A conversation as plain data: what the model is given, where the friend's turn ends, what the user asks for.
+"""A conversation as plain data: what the model is given, what was said, what the user asks for.
 
 Pure: no model, no terminal, no page. `train.chat` and the rest of this folder stand on it.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from cards.render import cell
 from friends_corpus.command import InputError, did_you_mean
 
-from ..turns import are_same, cue, is_dialogue, may_become_cue
+from .turn import Turn
 
 SYSTEM = "You are {character} from Friends. You are talking with {user}."  # as in the rows of the dataset's config chat
 FRIEND = "Joey"
@@ -29,7 +29,7 @@ COMMANDS = {
     "quit": ("", "end, as Ctrl-D does"),
 }
 
-Message = dict[str, str]  # role, content; of the assistant's also voice and character
+Message = dict[str, str]  # role, content; of the assistant's also voice and character; the role "note" is the program's
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,27 @@ def for_model(history: Sequence[Message], persona: Persona) -> list[Message]:
     return first + [{"role": message["role"], "content": message["content"]} for message in history]
 
 
-def answered(history: Sequence[Message]) -> list[Message]:
-    """`history` without what was answered by nothing: the model would learn from it to say nothing.
+def outcome(turn: Turn, voice: str, character: str) -> Message:
+    """What came of a question: the reply, or a note that there is none.
 
-    >>> answered([question("One?"), reply("1.", "base", ""), question("Two?"), reply("", "base", "")])[1:]
-    [{'role': 'assistant', 'content': '1.', 'voice': 'base', 'character': ''}]
+    >>> outcome(Turn("", others=("Ben", "Ross")), "chat", "Joey")
+    {'role': 'note', 'content': '[nothing: the model wrote for Ben, Ross]'}
+    """
+    if turn.text:
+        return reply(turn.text, voice, character)
+    instead = f": the model wrote for {', '.join(turn.others)}" if turn.others else ""
+    return {"role": "note", "content": f"[nothing{instead}]"}
+
+
+def answered(history: Sequence[Message]) -> list[Message]:
+    """`history` without the questions that got no reply: the model would learn from them to say nothing.
+
+    >>> history = [question("One?"), reply("1.", "base", ""), question("Two?"), outcome(Turn(""), "base", "")]
+    >>> [message["content"] for message in answered(history)]
+    ['One?', '1.']
     """
     pairs = zip(history[::2], history[1::2], strict=False)
-    return [message for pair in pairs if pair[1]["content"] for message in pair]
+    return [message for pair in pairs if pair[1]["role"] == "assistant" and pair[1]["content"] for message in pair]
 
 
 def fitted(history: Sequence[Message], fits: Callable[[Sequence[Message]], bool]) -> list[Message]:
@@ -106,37 +119,6 @@ def clean(text: str) -> str:
     'Hey [31myou'
     """
     return text.translate(CONTROL).rstrip("\ufffd").strip()
-
-
-def own_turn(text: str, friend: str | None, user: str | None, ended: bool) -> tuple[str, bool]:
-    """The first speaker's turn at the beginning of a script, and whether somebody else's begins after it.
-
-    Whose turn it is a cue may say ("Ross: …"), else it is the friend's, whose own cue is not shown. While more text may
-    come (not `ended`), a last line is held back that could become a cue, or whose cue is dialogue only if what it says
-    is spoken: what was shown once is never taken back.
-
-    >>> own_turn("Hey!\\nRoss: Hi.", "Joey", "Ben", ended=True)
-    ('Hey!', True)
-    >>> own_turn("Joey: Hey!\\nRo", "Joey", "Ben", ended=False), own_turn("Hey!\\nGus: Ho", "Joey", "Ben", ended=False)
-    (('Hey!', False), ('Hey!', False))
-    """
-    speakers: list[str | None] = [friend]
-    shown: list[str] = []
-    cues: list[tuple[list[str], str]] = []
-    *whole, last = text.lstrip().split("\n")
-    for line in [*whole, last] if ended or not may_become_cue(last) else whole:
-        names, end = cue(line) or ([], 0)
-        unfinished = line is last and not ended
-        cues.append((names, "" if unfinished else line[end:].strip()))
-        dialogue = bool(names) and is_dialogue(cues, [friend, user])
-        if names and unfinished and not dialogue:
-            break
-        if dialogue and not any(shown):
-            speakers = list(names)
-        elif dialogue and not are_same(names, speakers):
-            return "\n".join(shown).strip(), True
-        shown.append(line[end:].lstrip() if are_same(names, [friend]) else line)
-    return "\n".join(shown).strip(), False
 
 
 def parse(line: str) -> tuple[str, str]:

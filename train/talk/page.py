@@ -18,7 +18,7 @@ from friends_corpus.command import InputError, in_short
 from ..turns import FRIENDS
 from ..voices import BASE, Sampling, Voices
 from .columns import card, columns, told
-from .conversation import FRIEND, Message, Persona, answered, named_folder, question, reply
+from .conversation import FRIEND, Message, Persona, answered, named_folder, outcome, question, reply
 from .streaming import answers, check_sampling
 
 ONE, ALL = "Talk to one", "Ask all at once"
@@ -82,13 +82,16 @@ class Page:
             sampling = check_sampling(replace(self.sampling, temperature=heat, tokens=int(tokens), seed=int(seed or 0)))
             with closing(answers(self.voices, list(asked.items()), persona, sampling)) as growing:
                 box: Any = ""  # emptied once: what is typed while the answer grows is the next question
-                for texts in growing:
-                    replies = [reply(answer, name, friend) for name, answer in zip(asked, texts, strict=True)]
-                    now = {name: [*asked[name], last] for name, last in zip(asked, replies, strict=True)}
+                for turns in growing:
+                    now = {
+                        name: [*asked[name], reply(turn.text, name, friend)]
+                        for name, turn in zip(asked, turns, strict=True)
+                    }
                     yield box, columns(now, growing=True), said | now
                     box = gr.skip()
                     if session in self.ended:
                         break
+            now = {name: [*asked[name], outcome(turn, name, friend)] for name, turn in zip(asked, turns, strict=True)}
             yield box, columns(now), said | now
         except (InputError, RuntimeError) as error:
             gr.Warning(in_short(error))

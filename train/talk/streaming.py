@@ -14,7 +14,8 @@ from typing import Any
 from friends_corpus.command import InputError
 
 from ..voices import Sampling, Voices
-from .conversation import SCRIPTS, Message, Persona, clean, fitted, for_model, own_turn
+from .conversation import SCRIPTS, Message, Persona, clean, fitted, for_model
+from .turn import Turn, own_turn
 
 
 def check_sampling(sampling: Sampling) -> Sampling:
@@ -63,12 +64,12 @@ class Tokens:
 
 def answers(
     voices: Voices, asked: Sequence[tuple[str, Sequence[Message]]], persona: Persona, sampling: Sampling
-) -> Generator[list[str], None, None]:
-    """Asks each (voice, history) in one batch; after every token the text of each row, the last time whole.
+) -> Generator[list[Turn], None, None]:
+    """Asks each (voice, history) in one batch; after every token the friend's turn in each row, the last time whole.
 
-    A text only ever grows. It ends with the friend's turn: at the end-of-text token and, where somebody is played or an
-    adapter writes scripts, where another speaker begins. What does not fit the model's window is left out, oldest
-    first. InputError if a question alone does not fit.
+    Its text only ever grows. It ends at the end-of-text token and, where somebody is played or an adapter writes
+    scripts, where another speaker begins; what others say before it is left out. What does not fit the model's window
+    is left out, too, oldest first. InputError if a question alone does not fit.
     """
 
     def fits(messages: Sequence[Message]) -> bool:
@@ -94,12 +95,12 @@ def answers(
         while isinstance(step := tokens.queue.get(), list):
             for row, token in zip(rows, step, strict=True):
                 row.add(token)
-            yield [row.text(ended=False) for row in rows]
+            yield [row.turn(ended=False) for row in rows]
             if all(row.over for row in rows):
                 tokens.unwanted.set()
         if step is not None:
             raise step
-        yield [row.text(ended=True) for row in rows]
+        yield [row.turn(ended=True) for row in rows]
     finally:
         tokens.unwanted.set()
         worker.join()
@@ -121,11 +122,11 @@ class Row:
         if not self.over:
             self.ids.append(token)
 
-    def text(self, ended: bool) -> str:
+    def turn(self, ended: bool) -> Turn:
         """What may be shown of it; `ended`: no more comes."""
         text = clean(self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
         if not self.script:
-            return text
-        shown, cut = own_turn(text, self.persona.character, self.persona.user, ended or self.over)
-        self.over = self.over or cut
-        return shown
+            return Turn(text)
+        turn = own_turn(text, self.persona.character, self.persona.user, ended or self.over)
+        self.over = self.over or turn.ended
+        return turn
