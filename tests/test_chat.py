@@ -10,6 +10,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from friends_corpus.command import InputError
 from train import chat
 from train.talk import conversation
 from train.talk.conversation import Persona, fitted, parse, question, reply
-from train.talk.streaming import answers
+from train.talk.streaming import Tokens, Unwanted, answers
 from train.talk.turn import Turn, own_turn
 from train.voices import Sampling
 
@@ -45,15 +46,19 @@ class Letters:
 
 
 class Scripted:
-    """Voices that say what they were told to, one character a token. `heard`: the prompts, as rendered."""
+    """Voices that say what they were told to, one character a token. `heard`: the prompts, as rendered.
 
-    def __init__(self, says: dict[str, str], window: int = 1000, interrupt: bool = False) -> None:
+    `interrupt`: Ctrl-C comes while we wait for a token: "reading", while the prompt is read, or "writing".
+    """
+
+    def __init__(self, says: dict[str, str], window: int = 1000, interrupt: str = "") -> None:
         self.says, self.window, self.interrupt = says, window, interrupt
         self.runs = {name: {"dataset": {"config": name}} for name in says if name != "base"}
         self.tokenizer = Letters()
         self.heard: list[str] = []
         self.seeds: list[int] = []
         self.steps = 0
+        self.left = Event()  # an answer that nobody wanted was not gone on with
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,18 +67,27 @@ class Scripted:
     def render(self, messages: list[dict[str, str]]) -> str:
         return "".join(f"<{message['role']}>{message['content']}" for message in messages)
 
-    def answer(self, asked: Any, sampling: Sampling, streamer: Any) -> None:
+    def answer(self, asked: Any, sampling: Sampling, streamer: Any, heed: Any) -> None:
         self.heard += [self.render(messages) for _, messages in asked]
         self.seeds.append(sampling.seed)
         rows = [[ord(letter) for letter in self.says[voice]] for voice, _ in asked]
         streamer.put(np.zeros((len(rows), 3), dtype=int))
-        for step in range(min(sampling.tokens, max(map(len, rows)) + 1)):
-            self.steps += 1
-            streamer.put(np.array([row[step] if step < len(row) else END for row in rows]))
-            while not (streamer.queue.empty() or streamer.unwanted.is_set()):
-                time.sleep(0)  # a model is slower than its reader
-            if self.interrupt and step == 5:
-                streamer.queue.put(KeyboardInterrupt())  # as if it had come while we wait for a token
+        try:
+            if self.interrupt == "reading":
+                streamer.queue.put(KeyboardInterrupt())
+            while self.interrupt == "reading":  # a prompt without end
+                heed()
+            for step in range(min(sampling.tokens, max(map(len, rows)) + 1)):
+                heed()
+                self.steps += 1
+                streamer.put(np.array([row[step] if step < len(row) else END for row in rows]))
+                while not (streamer.queue.empty() or streamer.unwanted.is_set()):
+                    time.sleep(0)  # a model is slower than its reader
+                if self.interrupt == "writing" and step == 5:
+                    streamer.queue.put(KeyboardInterrupt())
+        except Unwanted:
+            self.left.set()
+            raise
         streamer.end()
 
     def add(self, name: str, folder: Path) -> None:
@@ -275,8 +289,9 @@ def test_rows_grow_together_and_each_ends_with_its_turn() -> None:
     )
     asked = [(name, [question("Who?")]) for name in voices.names]
     seen = [[turn.text for turn in turns] for turns in answers(voices, asked, Persona("Joey"), GREEDY)]
+    assert seen[0] == ["", "", ""]  # before the model has read a word
     assert seen[-1] == ["Hey.", "Hi.", "[1mYo"]
-    assert seen[5] == ["Hey.", "", "[1mYo"]  # the label of whom we talk with is not shown
+    assert seen[6] == ["Hey.", "", "[1mYo"]  # the label of whom we talk with is not shown
     for before, after in pairwise(seen):
         assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
     assert voices.heard == ["<system>You are Joey from Friends. You are talking with a friend.<user>Who?"] * 3
@@ -287,12 +302,25 @@ def test_rows_grow_together_and_each_ends_with_its_turn() -> None:
 def test_nothing_is_computed_that_nobody_wants() -> None:
     script: Any = Scripted({"chunks": "Hey.\nRoss: " + "x" * 150})
     list(answers(script, [("chunks", [question("Who?")])], Persona("Joey"), GREEDY))
+    assert script.left.wait(10)
     assert script.steps < 20
     closed: Any = Scripted({"base": "x" * 150})
     reading = answers(closed, [("base", [question("Who?")])], Persona(), GREEDY)
     next(reading)
     reading.close()
+    assert closed.left.wait(10)
     assert closed.steps < 5
+
+
+def test_a_stop_waits_for_no_token() -> None:
+    voices: Any = Scripted({"base": "x"}, interrupt="reading")
+    tokens = Tokens()
+    growing = answers(voices, [("base", [question("Who?")])], Persona(), GREEDY, tokens)
+    assert next(growing) == [Turn("")]
+    tokens.queue.get(timeout=10)  # the Ctrl-C, which is not ours here
+    tokens.stop()
+    assert list(growing) == [[Turn("")]]
+    assert voices.left.wait(10)
 
 
 def test_a_failure_is_the_readers() -> None:
@@ -372,9 +400,13 @@ def test_a_mistake_changes_nothing(line: str, says: str) -> None:
 
 
 def test_ctrl_c_ends_the_answer_and_nothing_else(capsys: Any) -> None:
-    talking, _ = talk({"base": "A long answer, this."}, "Hi.", interrupt=True)
+    talking, _ = talk({"base": "A long answer, this."}, "Hi.", interrupt="writing")
     assert capsys.readouterr().out == "base> A long [stopped]\n"
     assert [message["content"] for message in talking.history] == ["Hi.", "A long"]
+    talking, voices = talk({"base": "x"}, "Hi.", interrupt="reading")
+    assert capsys.readouterr().out == "base> [nothing] [stopped]\n"
+    assert talking.history == []
+    assert voices.left.wait(10)
 
 
 def test_a_voice_that_says_nothing_is_not_remembered(capsys: Any) -> None:

@@ -38,7 +38,6 @@ from .talk.conversation import (
     temperature,
 )
 from .talk.streaming import answers, check_sampling
-from .talk.turn import Turn
 from .voices import BASE, DEFAULT_BASE, Sampling, Voices, load_voices
 
 PORT = 7860
@@ -195,18 +194,18 @@ class Talk:
             return
         persona = persona_of(self.voices, self.voice, self.wanted)
         history = [*self.history, question(text)]
-        turn, stopped = Turn(""), ""
+        growing = answers(self.voices, [(self.voice, history)], persona, self.sampling)
+        [turn] = next(growing)
+        print(f"{persona.character or self.voice}> ", end="", flush=True)  # the model may read for long
+        stopped = ""
         try:
-            for [grown] in answers(self.voices, [(self.voice, history)], persona, self.sampling):
-                print("" if turn.text or not grown.text else f"{persona.character or self.voice}> ", end="")
+            for [grown] in growing:
                 print(grown.text[len(turn.text) :], end="", flush=True)
                 turn = grown
         except KeyboardInterrupt:
             stopped = " [stopped]"
         came = outcome(turn, self.voice, persona.character or "")
-        if not turn.text:
-            print(f"{persona.character or self.voice}> {greyed(came['content'])}", end="")
-        print(stopped, flush=True)
+        print("" if turn.text else greyed(came["content"]), end=f"{stopped}\n", flush=True)
         self.sampling = replace(self.sampling, seed=(self.sampling.seed + 1) % 2**32)
         self.history = answered([*history, came])
 

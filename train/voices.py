@@ -8,8 +8,8 @@ is asked, and an adapter that learnt plain scripts must not be told so by the pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -98,20 +98,20 @@ class Voices:
         return batch.to(self.device.kind)
 
     def answer(
-        self, asked: Sequence[tuple[str, Sequence[Message]]], sampling: Sampling, streamer: Any = None
+        self,
+        asked: Sequence[tuple[str, Sequence[Message]]],
+        sampling: Sampling,
+        streamer: Any = None,
+        heed: Callable[[], None] | None = None,
     ) -> list[Answer]:
         """Answers to (voice, messages), all in one batch, in the order asked.
 
         Greedy answers, and the noise that others are drawn with (see `noise.py`), are the same whoever else is in the
         batch; the sums of the model are so up to rounding. A `streamer` is one of transformers', given the tokens of
-        all rows; once its `stopped` is true, all answers end. Raises InputError if a text leaves no room for an answer.
+        all rows. `heed` is called before every part of the model computes, and ends all by raising, even while a long
+        prompt is read. Raises InputError if a text leaves no room for an answer.
         """
-        import torch
-
         from .noise import processors
-
-        def ended(ids: Any, scores: Any) -> Any:
-            return torch.full((len(ids),), getattr(streamer, "stopped", False), device=ids.device)
 
         texts = [self.render(messages) for _, messages in asked]
         batch = self.encode(texts)
@@ -121,7 +121,7 @@ class Voices:
                 f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.window}: "
                 "ask for fewer --tokens, or a shorter prompt"
             )
-        with self.speaking([voice for voice, _ in asked]) as named:
+        with self.speaking([voice for voice, _ in asked]) as named, heeding(heed) if heed else nullcontext():
             ids = self.model.generate(
                 input_ids=batch["input_ids"],
                 attention_mask=batch["attention_mask"],
@@ -131,7 +131,6 @@ class Voices:
                 eos_token_id=self.tokenizer.eos_token_id,
                 pad_token_id=self.tokenizer.pad_token_id,
                 logits_processor=processors(texts, sampling),
-                stopping_criteria=[ended],
                 streamer=streamer,
                 **named,
             )
@@ -217,6 +216,18 @@ class Voices:
             reason = in_short(error)
             raise InputError(f"the adapter {folder} cannot be loaded: {reason}; train it again") from None
         as_trained(self.model)
+
+
+@contextmanager
+def heeding(heed: Callable[[], None]) -> Iterator[None]:
+    """Within it every part of a model calls `heed` before it computes."""
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    hook = register_module_forward_pre_hook(lambda *_: heed())
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str | None = None) -> Voices:

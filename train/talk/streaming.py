@@ -1,11 +1,13 @@
 """Answers while they are written: the texts of a whole batch, as they grow.
 
 The model works in a thread of its own. So Ctrl-C is the reader's, in the middle of no computation, and whoever stops
-reading (Ctrl-C, a closed page) ends the answer: its next token finds nobody who wants it.
+reading (Ctrl-C, a closed page) waits for nothing: the model finds that nobody wants its answer before its next part,
+be it in the middle of a prompt. Only the end of Python waits for that: no thread may be computing then.
 """
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Generator, Sequence
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -52,24 +54,37 @@ class Tokens:
         self.unwanted = Event()
 
     def put(self, ids: Any) -> None:
-        """First the prompts (rows, tokens), which are left out, then (rows,) per step. Raises Unwanted."""
-        if self.unwanted.is_set():
-            raise Unwanted
+        """First the prompts (rows, tokens), which are left out, then (rows,) per step."""
         if ids.ndim == 1:
             self.queue.put(ids.tolist())
 
     def end(self) -> None:
         """Nothing: `answers` sees its thread end."""
 
+    def stop(self) -> None:
+        """No more is wanted: who waits for the next token waits no longer. For any thread."""
+        self.unwanted.set()
+        self.queue.put(None)
+
+    def heed(self) -> None:
+        """The model's question whether to go on. Raises Unwanted."""
+        if self.unwanted.is_set():
+            raise Unwanted
+
 
 def answers(
-    voices: Voices, asked: Sequence[tuple[str, Sequence[Message]]], persona: Persona, sampling: Sampling
+    voices: Voices,
+    asked: Sequence[tuple[str, Sequence[Message]]],
+    persona: Persona,
+    sampling: Sampling,
+    tokens: Tokens | None = None,
 ) -> Generator[list[Turn], None, None]:
-    """Asks each (voice, history) in one batch; after every token the friend's turn in each row, the last time whole.
+    """Asks each (voice, history) in one batch; the friend's turn in each row: at once, after every token, and whole.
 
     Its text only ever grows. It ends at the end-of-text token and, where somebody is played or an adapter writes
     scripts, where another speaker begins; what others say before it is left out. What does not fit the model's window
-    is left out, too, oldest first. InputError if a question alone does not fit.
+    is left out, too, oldest first. `tokens.stop()` ends it from outside. InputError, before anything else, if a
+    question alone does not fit.
     """
 
     def fits(messages: Sequence[Message]) -> bool:
@@ -77,33 +92,40 @@ def answers(
         return len(voices.tokenizer(text, add_special_tokens=False)["input_ids"]) + sampling.tokens <= voices.window
 
     prompts = [(voice, for_model(fitted(history, fits), persona)) for voice, history in asked]
-    tokens = Tokens()
+    rows = [Row(voices, voice, persona) for voice, _ in asked]
+    come = Tokens() if tokens is None else tokens
 
     def work() -> None:
         try:
-            voices.answer(prompts, sampling, tokens)
-            tokens.queue.put(None)
+            voices.answer(prompts, sampling, come, come.heed)
+            come.queue.put(None)
         except Unwanted:
-            tokens.queue.put(None)
+            pass  # who stopped it has said so
         except BaseException as error:  # the reader's to raise
-            tokens.queue.put(error)
+            come.queue.put(error)
+        finally:
+            atexit.unregister(finish)
 
-    rows = [Row(voices, voice, persona) for voice, _ in asked]
+    def finish() -> None:
+        come.stop()
+        worker.join()
+
     worker = Thread(target=work, daemon=True)
+    atexit.register(finish)
     worker.start()
     try:
-        while isinstance(step := tokens.queue.get(), list):
+        yield [row.turn(ended=False) for row in rows]
+        while isinstance(step := come.queue.get(), list):
             for row, token in zip(rows, step, strict=True):
                 row.add(token)
             yield [row.turn(ended=False) for row in rows]
             if all(row.over for row in rows):
-                tokens.unwanted.set()
-        if step is not None:
+                break
+        if isinstance(step, BaseException):
             raise step
         yield [row.turn(ended=True) for row in rows]
     finally:
-        tokens.unwanted.set()
-        worker.join()
+        come.stop()
 
 
 class Row:
