@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +30,7 @@ from train.talk import conversation
 from train.talk.conversation import Persona, fitted, parse, question, reply
 from train.talk.streaming import Tokens, Unwanted, answers
 from train.talk.turn import Turn, own_turn
+from train.talk.web import LOOPBACK
 from train.voices import Sampling
 
 ROOT = Path(__file__).parent.parent
@@ -117,7 +122,8 @@ def test_the_system_message_is_the_one_of_the_dataset() -> None:
         pytest.param("/hlep", "unknown command /hlep (did you mean 'help'?)", id="typo"),
         pytest.param("/", "unknown command /; /help lists them", id="slash-alone"),
         pytest.param("/Quit", "unknown command /Quit (did you mean 'quit'?)", id="capital"),
-        pytest.param("/save", "/save needs a FILE", id="argument-missing"),
+        pytest.param("/save", "/save says too little; write /save FILE (write the", id="argument-missing"),
+        pytest.param("/swap", "/swap says too little; write /swap ADAPTER (another voice", id="argument-with-a-vowel"),
         pytest.param("/reset now", "/reset takes nothing after it, not 'now'", id="argument-too-many"),
     ],
 )
@@ -360,7 +366,9 @@ def test_a_conversation(capsys: Any, tmp_path: Path) -> None:
         "You are Ross from Friends. You are talking with Ben.",
         "Ross> Hey!",
         "base answers now",
+        "temperature 0.2 from now on",
         f"wrote {file}",
+        "what was said is forgotten",
         "Ross> Hello.",
     ]
     assert voices.heard == [
@@ -447,41 +455,78 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, 
 @pytest.mark.parametrize(
     ("raised", "code", "says"),
     [
-        pytest.param(KeyboardInterrupt(), 130, "error: interrupted; /save keeps a conversation\n", id="ctrl-c"),
+        pytest.param(KeyboardInterrupt(), 130, "error: interrupted; nothing was said yet\n", id="ctrl-c"),
         pytest.param(
             RuntimeError("CUDA\nout of memory"),
             1,
             "error: out of memory: CUDA out of memory; fewer --bits need less\n",
             id="memory",
         ),
-        pytest.param(
-            MemoryError(), 1, "error: out of memory; /save keeps a conversation\n", id="memory-of-the-machine"
-        ),
+        pytest.param(MemoryError(), 1, "error: out of memory; nothing was said yet\n", id="memory-of-the-machine"),
     ],
 )
 def test_how_it_ends(monkeypatch: pytest.MonkeyPatch, capsys: Any, raised: BaseException, code: int, says: str) -> None:
-    def fail(*_: object) -> None:
-        raise raised
-
-    monkeypatch.setattr(chat, "load_voices", fail)
+    monkeypatch.setattr(chat, "load_voices", raising(raised))
     assert chat.main([]) == code
     assert capsys.readouterr().err == says
 
 
-def test_ctrl_d_ends(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, *typed: str | BaseException) -> None:
+    """What is typed, line by line or as the keys raise it; then Ctrl-D."""
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
-    typed = iter(["Hi."])
+    keys = iter([*typed, EOFError()])
 
     def typing(_: str) -> str:
-        try:
-            return next(typed)
-        except StopIteration:
-            raise EOFError from None
+        if isinstance(key := next(keys), BaseException):
+            raise key
+        return key
 
     monkeypatch.setattr("builtins.input", typing)
-    assert list(chat.asked()) == ["Hi."]
+
+
+def test_ctrl_d_ends_and_ctrl_c_drops_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    at_a_terminal(monkeypatch, "Hi.", KeyboardInterrupt(), KeyboardInterrupt(), "You?")
+    assert list(chat.asked()) == ["Hi.", "You?"]
+    assert capsys.readouterr().out == "\nCtrl-D or /quit ends\n" * 2 + "\n"
+
+
+def test_ctrl_c_takes_back_a_command(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:
+    talking, voices = talk({"chat": "Hey!"}, "Hi.")
+    monkeypatch.setattr(voices, "base", SimpleNamespace(model="tiny", bits=32), raising=False)
+    monkeypatch.setattr(voices, "add", raising(KeyboardInterrupt()))
+    at_a_terminal(monkeypatch, f"/swap {tmp_path}", "You?")
+    capsys.readouterr()
+    chat.converse(talking)
+    said = ["chat: tiny in 32 bits; /help, /quit", "", "Ctrl-D or /quit ends", "Joey> Hey!", ""]
+    assert capsys.readouterr().out.splitlines() == said
+    assert [message["content"] for message in talking.history] == ["Hi.", "Hey!", "You?", "Hey!"]
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object) -> Any:
+        raise error
+
+    return fail
+
+
+def test_a_taken_port_is_told_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(chat, "load_voices", raising(AssertionError("loaded")))
+    monkeypatch.setattr(chat, "find_spec", lambda _: True)
+    with closing(socket.socket()) as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert chat.main(["--web", "--port", str(port)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --port {port} cannot be used: ")
+
+
+def test_more_tokens_than_the_model_reads(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(chat, "load_voices", lambda *_: Scripted({"base": "Hey."}, window=50))
+    assert chat.main(["--tokens", "50"]) == 2
+    says = "error: tokens is 50; it must be above 0 and below 50, as much as the model reads\n"
+    assert capsys.readouterr().err == says
 
 
 # --- with a model ----------------------------------------------------------------------------------------------------

@@ -242,6 +242,24 @@ def test_a_bad_adapter_is_one_line_and_no_harm(home: Path, tmp_path: Path, how: 
     assert len(set(voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY))) == len(voices.names)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_ctrl_c_while_an_adapter_loads_does_no_harm(home: Path, monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    from peft import PeftModel
+
+    voices = load_voices({} if first else {"lines": home / "lines"}, bits=32, base=str(home / "tiny"))
+    before = voices.names, voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY)
+
+    def load(self: Any, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(PeftModel, "load_adapter", load)
+        voices.add("chat", home / "chat")
+    assert before == (voices.names, voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY))
+    voices.add("chat", home / "chat")
+    assert len(set(voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY))) == len(voices.names)
+
+
 def test_what_cannot_be_loaded_together(home: Path, tmp_path: Path) -> None:
     tiny = str(home / "tiny")
     shutil.copytree(home / "chat", tmp_path / "other-base")

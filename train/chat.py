@@ -3,7 +3,8 @@
 Each ADAPTER is a folder that train.sft wrote, or NAME=FOLDER; all of them on the same base, which is a voice too and
 speaks alone if none is given. The first ADAPTER answers first; /swap changes that, /help lists the other commands.
 What is piped in is asked line by line. --web serves a page on this machine instead; it needs pip install '.[ui]'.
-Exit codes: 0 the conversation ended, 1 it failed on the way, 2 a mistake in what was asked, 130 Ctrl-C.
+Exit codes: 0 the conversation ended (/quit, Ctrl-D, the end of the pipe; of the page Ctrl-C), 1 it failed on the way,
+2 a mistake in what was asked, 130 Ctrl-C before it began.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ from .talk.conversation import (
     temperature,
 )
 from .talk.streaming import answers, check_sampling
+from .talk.web import free_port, serve
 from .voices import BASE, DEFAULT_BASE, Sampling, Voices, load_voices
 
 PORT = 7860
+HINT = "Ctrl-D or /quit ends"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         with suppress(AttributeError):  # pytest's have none
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    return exit_code(lambda: chat(args), "/save keeps a conversation")
+    return exit_code(lambda: chat(args), "nothing was said yet")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,8 +82,8 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def chat(args: argparse.Namespace) -> None:
-    """One conversation, from top to bottom. Raises InputError, Failed."""
+def chat(args: argparse.Namespace) -> int:
+    """One conversation, from top to bottom; its exit code. Raises InputError, Failed."""
     sampling = check_sampling(Sampling(args.tokens, args.temperature, args.top_p, args.seed))
     adapters: dict[str, Path] = {}
     for name, folder in map(named_folder, args.adapters):
@@ -91,6 +94,7 @@ def chat(args: argparse.Namespace) -> None:
         raise InputError("--port and --share are of the page; add --web")
     if args.web and find_spec("gradio") is None:
         raise InputError("the page needs gradio, which is not installed; pip install '.[ui]'")
+    port = free_port(PORT if args.port is None else args.port) if args.web else 0
     online = any(read_run(folder)[0]["base"]["source"] == "hub" for folder in adapters.values())
     if not adapters:
         base, place = find_base(args.base or DEFAULT_BASE, args.bits)
@@ -102,21 +106,24 @@ def chat(args: argparse.Namespace) -> None:
         if not is_out_of_memory(error):
             raise
         raise Failed(f"out of memory: {in_short(error)}; fewer --bits need less") from None
+    check_sampling(sampling, voices.window)
     wanted = Persona(args.character, args.me, args.system)
     if args.web:
-        from .talk.web import serve
+        return exit_code(lambda: serve(voices, wanted, sampling, port, args.share), "the browser keeps what was said")
+    talk = Talk(voices, next(iter(adapters), BASE), wanted, sampling)
+    return exit_code(lambda: converse(talk), "only what /save wrote is kept")
 
-        serve(voices, wanted, sampling, PORT if args.port is None else args.port, args.share)
-        return
-    first = next(iter(adapters), BASE)
-    talk = Talk(voices, first, wanted, sampling)
-    print(
-        f"{'the base alone' if first == BASE else first}: {voices.base.model} in {voices.base.bits} bits; /help, /quit"
-    )
+
+def converse(talk: Talk) -> None:
+    """Answers what the user says until there is no more. Ctrl-C takes back what is being done, and ends nothing."""
+    base, voice = talk.voices.base, "the base alone" if talk.voice == BASE else talk.voice
+    print(f"{voice}: {base.model} in {base.bits} bits; /help, /quit")
     for line in asked():
         try:
             if talk.hear(line):
                 break
+        except KeyboardInterrupt:
+            print(f"\n{HINT}")
         except InputError as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
         except (RuntimeError, MemoryError) as error:
@@ -133,7 +140,7 @@ def persona_of(voices: Voices, voice: str, wanted: Persona) -> Persona:
 
 
 def asked() -> Iterator[str]:
-    """What the user says, line by line, until Ctrl-D or the end of the pipe."""
+    """What the user says, line by line, until Ctrl-D or the end of the pipe. Ctrl-C drops a line."""
     if not sys.stdin.isatty():
         yield from sys.stdin
         return
@@ -141,7 +148,12 @@ def asked() -> Iterator[str]:
         import readline  # noqa: F401  input() then has a history: arrow up
     with suppress(EOFError):
         while True:
-            yield input("you> ")
+            try:
+                line = input("you> ")
+            except KeyboardInterrupt:
+                print(f"\n{HINT}")
+            else:
+                yield line
     print()
 
 
@@ -168,8 +180,10 @@ class Talk:
                 print(f"{self.voice} answers now")
             case "temperature":
                 self.sampling = replace(self.sampling, temperature=temperature(rest))
+                print(f"temperature {self.sampling.temperature} from now on")
             case "reset":
                 self.history = []
+                print("what was said is forgotten")
             case "save":
                 save(as_path(rest), self.history)
                 print(f"wrote {rest}")

@@ -196,6 +196,7 @@ class Voices:
 
         from .trainer import as_trained
 
+        bad = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
         try:
             if not isinstance(self.model, PeftModel):
                 config = PeftConfig.from_pretrained(str(folder))
@@ -207,12 +208,14 @@ class Voices:
             own = [weight for key, weight in self.model.named_parameters() if f".{inner}." in key]
             if not all(bool(torch.isfinite(weight).all()) for weight in own):
                 raise ValueError("some of its weights are no numbers")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        except BaseException as error:  # Ctrl-C too
             if self._made:
                 with suppress(ValueError):  # it did not come so far
                     self.model.delete_adapter(inner)
             elif isinstance(self.model, PeftModel):
                 self.model = self.model.unload()
+            if not isinstance(error, bad):
+                raise
             reason = in_short(error)
             raise InputError(f"the adapter {folder} cannot be loaded: {reason}; train it again") from None
         as_trained(self.model)

@@ -137,7 +137,7 @@ def parse(line: str) -> tuple[str, str]:
     if rest and not wanted:
         raise InputError(f"/{command} takes nothing after it, not {rest!r}")
     if wanted and not rest and not wanted.startswith("["):
-        raise InputError(f"/{command} needs a {wanted}: {COMMANDS[command][1]}")
+        raise InputError(f"/{command} says too little; write /{command} {wanted} ({COMMANDS[command][1]})")
     return command, rest
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Generator, Sequence
+from math import inf
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -20,10 +21,11 @@ from .conversation import SCRIPTS, Message, Persona, clean, fitted, for_model
 from .turn import Turn, own_turn
 
 
-def check_sampling(sampling: Sampling) -> Sampling:
-    """The sampling itself, if its values make sense; else InputError."""
+def check_sampling(sampling: Sampling, window: float = inf) -> Sampling:
+    """The sampling itself, if its values make sense, for a model that reads `window` tokens; else InputError."""
+    most = "" if window == inf else f" and below {window}, as much as the model reads"
     rules = {
-        "tokens": (sampling.tokens > 0, "above 0"),
+        "tokens": (0 < sampling.tokens < window, f"above 0{most}"),
         "temperature": (0 <= sampling.temperature <= 2, "a number from 0 (greedy) to 2"),
         "top_p": (0 < sampling.top_p <= 1, "a number above 0, up to 1"),
         "seed": (0 <= sampling.seed < 2**32, "a whole number from 0 to 4294967295"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Event
 from typing import Any
 
@@ -33,7 +33,8 @@ def serve(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share:
         if share and not public:
             raise Failed("gradio.live gave no public link; look at the connection, or leave out --share")
         print(f"page      {public or url} (Ctrl-C ends it)", flush=True)
-        Event().wait()
+        with suppress(KeyboardInterrupt):
+            Event().wait()
     finally:
         page.close(verbose=False)
 
