@@ -1,7 +1,8 @@
 """Serves the page of `python -m train.chat --web`: Gradio, on this machine alone.
 
 The page loads nothing from elsewhere: no fonts, no counters, no pictures that an answer or a card names; a policy in
-its headers makes the browser see to that.
+its headers makes the browser see to that. What Gradio keeps in the browser it keeps for all tabs in common, so that
+the last to write would take the others' conversations: here each tab has a memory of its own, until it is closed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ POLICY = (
     b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     b"img-src 'self' data: blob:; font-src 'self' data:; frame-ancestors 'none'"
 )
+OWN_MEMORY = '<script>Object.defineProperty(window, "localStorage", {value: window.sessionStorage})</script>'
 
 
 def serve(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share: bool) -> None:
@@ -58,6 +60,7 @@ def launch(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share
         run_history=False,  # a second copy of what was said
         theme=gr.themes.Default(font=plain[0], font_mono=plain[1]),  # Gradio's own come from Google
         css=CSS,
+        head=OWN_MEMORY,
         app_kwargs={"middleware": [Middleware(NothingFromElsewhere)]},
     )
     return page, url, public
