@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -93,31 +94,75 @@ def address(voices: Voices) -> Iterator[str]:
 
 @pytest.fixture
 def browser(chromium: str, address: str) -> Iterator[Any]:
-    """A fresh Chromium with the page open; fails if the page asked anybody else for anything, or if a script failed."""
+    """A fresh Chromium with the page open; fails if a page asked anybody else for anything, or if a script failed."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = opened.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(60_000)
+        context = opened.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(60_000)
         asked, failed = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: failed.append(str(error)))
-        came: Any = page.goto(address)
-        assert "frame-ancestors 'none'" in came.headers["content-security-policy"]
-        page.locator(".columns").wait_for()
-        yield page
+        context.on("request", lambda request: asked.append(request.url))
+        context.on("weberror", lambda error: failed.append(str(error.error)))
+        yield visit(context, address)
         opened.close()
     assert failed == []
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
 
+def visit(context: Any, address: str) -> Any:
+    """The page in a tab of its own."""
+    page = context.new_page()
+    came = page.goto(address)
+    assert "frame-ancestors 'none'" in came.headers["content-security-policy"]
+    page.locator(".columns").wait_for()
+    return page
+
+
+@pytest.fixture
+def slowly(voices: Voices) -> Iterator[Any]:
+    """A model that takes its time for a token, 80 s for all of 400, until `remove`."""
+    hook = voices.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))
+    yield hook
+    hook.remove()
+
+
+@pytest.fixture
+def reading(voices: Voices) -> Iterator[Event]:
+    """A model that reads its prompt until it is set."""
+    done = Event()
+
+    def wait(*_: object) -> None:
+        done.wait(60)
+
+    hook = voices.model.get_base_model().register_forward_pre_hook(wait)
+    yield done
+    done.set()
+    hook.remove()
+
+
 def ask(page: Any, text: str, answers: int) -> list[str]:
     """Asks, and waits until so many answers are whole; their texts."""
-    page.get_by_placeholder("Say something").fill(text)
-    page.get_by_role("button", name="Ask", exact=True).click()
+    say(page, text)
     page.wait_for_function("count => document.querySelectorAll('.columns p.friend').length == count", arg=answers)
     return whole(page)
+
+
+def say(page: Any, text: str) -> None:
+    """Asks."""
+    page.get_by_placeholder("Say something").fill(text)
+    press(page, "Ask")
+
+
+def press(page: Any, button: str) -> None:
+    """Clicks."""
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+def set_number(page: Any, label: str, value: str) -> None:
+    """Types a number."""
+    page.get_by_label(label).fill(value)
+    page.get_by_label(label).press("Tab")
 
 
 def whole(page: Any) -> list[str]:
@@ -163,7 +208,7 @@ def test_everybody_answers_at_once_and_a_reload_loses_nothing(browser: Any) -> N
     browser.wait_for_function("document.querySelectorAll('.columns section').length == 1")
     choose(browser, "Plays (or type a name)", "Gunther")
     assert ask(browser, "And you?", answers=2)[1].startswith("Gunther\n")
-    browser.get_by_role("button", name="Start again").click()
+    press(browser, "Start again")
     browser.locator(".columns .nobody").wait_for()
 
 
@@ -181,7 +226,7 @@ def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> N
         (str(home / "chat"), "there is such a voice already"),
     ):
         folder.fill(typed)
-        browser.get_by_role("button", name="Load", exact=True).click()
+        press(browser, "Load")
         browser.locator(".told.wrong", has_text=said).wait_for()
         assert folder.input_value() == typed
     folder.fill(str(home / "late"))
@@ -193,38 +238,144 @@ def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> N
 
 
 @pytest.mark.slow
-def test_an_answer_can_be_stopped_and_a_question_that_is_none_is_refused(voices: Voices, browser: Any) -> None:
-    browser.get_by_role("button", name="Ask", exact=True).click()
+def test_an_answer_can_be_stopped_and_a_question_that_is_none_is_refused(slowly: Any, browser: Any) -> None:
+    press(browser, "Ask")
     browser.get_by_text("nothing was asked").wait_for()
     browser.get_by_role("button", name="Sampling").click()
-    browser.get_by_label("number input for Tokens, at most").fill("400")
-    browser.get_by_placeholder("Say something").fill(QUESTION)
-    slowly = voices.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))  # 80 s for all tokens
-    browser.get_by_placeholder("Say something").press("Enter")
-    browser.locator(".columns p.friend").wait_for()
+    set_number(browser, "number input for Tokens, at most", "400")
+    say(browser, QUESTION)
+    browser.wait_for_function("document.querySelector('.columns p.friend')?.innerText.length > 10")
     browser.get_by_placeholder("Say something").fill("Again?")  # while it answers
-    browser.get_by_role("button", name="Stop").click()
+    press(browser, "Stop")
     [stopped] = whole(browser)
     slowly.remove()
     assert len(stopped) < 500  # of 400 tokens
-    browser.get_by_label("number input for Tokens, at most").fill("5")
+    set_number(browser, "number input for Tokens, at most", "5")
     assert whole(browser) == [stopped]
-    browser.get_by_role("button", name="Ask", exact=True).click()
+    press(browser, "Ask")
     browser.locator(".columns[aria-busy=false] p.you:text('Again?') + p.friend").wait_for()
 
 
-def test_starting_again_ends_the_answer(voices: Voices, browser: Any) -> None:
-    browser.get_by_placeholder("Say something").fill(QUESTION)
-    slowly = voices.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))
-    browser.get_by_placeholder("Say something").press("Enter")
+@pytest.mark.slow
+def test_a_question_is_shown_at_once_and_a_stop_waits_for_no_token(reading: Event, browser: Any) -> None:
+    say(browser, QUESTION)
+    browser.locator(".columns[aria-busy=true] p.friend:text('…')").wait_for()
+    box = browser.get_by_placeholder("Say something")
+    assert box.input_value() == ""
+    box.fill("Again?")
+    press(browser, "Stop")
+    browser.locator(".columns[aria-busy=false] p.nobody:text('[nothing]')").wait_for()
+    reading.set()
+    assert box.input_value() == "Again?"
+    press(browser, "Ask")
+    browser.locator(".columns[aria-busy=false] p.you:text('Again?') + p.friend").wait_for()
+    assert browser.locator(".columns p.you").all_inner_texts() == ["Again?"]  # what got no answer is taken back
+
+
+@pytest.mark.slow
+def test_who_waits_for_another_tab_can_stop_and_start_again(reading: Event, browser: Any, address: str) -> None:
+    say(browser, "One?")
+    browser.locator(".columns[aria-busy=true] p.friend").wait_for()
+    waiting = visit(browser.context, address)
+    for button, left in (("Stop", "[nothing]"), ("Start again", "Nothing was said yet.")):
+        say(waiting, "Two?")
+        waiting.locator(".columns[aria-busy=true] p.friend:text('…')").wait_for()
+        press(waiting, button)
+        waiting.locator(f".columns[aria-busy=false] p.nobody:text('{left}')").wait_for()
+    reading.set()
+    [answer] = whole(browser)
+    assert len(ask(waiting, "Three?", answers=1)) == 1
+    assert waiting.locator(".columns p.you").all_inner_texts() == ["Three?"]
+    assert whole(browser) == [answer]
+
+
+@pytest.mark.slow
+def test_each_tab_keeps_its_own_conversation(browser: Any, address: str) -> None:
+    answers = ask(browser, "One?", answers=1)
+    other = visit(browser.context, address)
+    assert whole(other) == []
+    ask(other, "Two?", answers=1)
+    browser.reload()
     browser.locator(".columns p.friend").wait_for()
-    browser.get_by_role("button", name="Start again").click()
+    assert browser.locator(".columns p.you").all_inner_texts() == ["One?"]
+    assert whole(browser) == answers
+
+
+@pytest.mark.slow
+def test_what_is_chosen_while_an_answer_grows_is_shown(voices: Voices, slowly: Any, browser: Any) -> None:
+    choose(browser, "Voice", "chunks")
+    browser.locator(".columns h3:text('chunks')").wait_for()
+    say(browser, QUESTION)
+    browser.locator(".columns[aria-busy=true] p.friend").wait_for()
+    browser.get_by_label("Ask all at once").click()
+    browser.locator(".columns h3:text('base')").wait_for()
+    slowly.remove()
+    browser.wait_for_timeout(1000)  # more than the rest of the answer takes
+    assert len(whole(browser)) == 1
+    assert browser.locator(".columns h3").all_inner_texts() == list(voices.names)
+    browser.get_by_label("Talk to one").click()
+    choose(browser, "Voice", "base")
+    browser.wait_for_function("document.querySelectorAll('.columns section').length == 1")
+    browser.locator(".columns h3:text('base')").wait_for()
+    assert whole(browser) == []
+
+
+@pytest.mark.slow
+def test_starting_again_ends_the_answer(slowly: Any, browser: Any) -> None:
+    say(browser, QUESTION)
+    browser.locator(".columns p.friend").wait_for()
+    press(browser, "Start again")
     browser.locator(".columns[aria-busy=false] .nobody").wait_for()
     slowly.remove()
     assert whole(browser) == []
     browser.reload()
     assert whole(browser) == []
     assert len(ask(browser, "Hey.", answers=1)) == 1
+
+
+@pytest.mark.slow
+def test_numbers_at_the_edge(browser: Any) -> None:
+    browser.get_by_role("button", name="Sampling").click()
+    for heat in ("0", "1", "2"):
+        set_number(browser, "number input for Temperature", heat)
+        say(browser, QUESTION)
+        browser.locator(".columns[aria-busy=false] p.you").wait_for()
+        press(browser, "Start again")
+        browser.locator(".columns p.nobody:text('Nothing was said yet.')").wait_for()
+    set_number(browser, "Seed", "1e40")  # more than JSON has place for
+    say(browser, QUESTION)
+    browser.get_by_text("; it must be a whole number from 0 to 4294967295").wait_for()
+    assert browser.get_by_placeholder("Say something").input_value() == QUESTION
+    assert whole(browser) == []
+    browser.reload()
+    browser.locator(".columns").wait_for()
+    browser.get_by_role("button", name="Sampling").click()
+    assert browser.get_by_label("number input for Temperature").input_value() == "0.7"  # such a choice is none
+
+
+@pytest.mark.slow
+def test_what_fails_is_told(voices: Voices, browser: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    def answer(*_: object) -> None:
+        raise KeyError("<i>odd</i>\nthing")
+
+    monkeypatch.setattr(voices, "answer", answer)
+    say(browser, QUESTION)
+    browser.get_by_text("KeyError: '<i>odd</i>\\nthing'").wait_for()
+    assert browser.get_by_placeholder("Say something").input_value() == QUESTION
+    assert whole(browser) == []
+    assert "Traceback" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_long_question_leaves_the_page_in_sight(browser: Any, width: int) -> None:
+    browser.set_viewport_size({"width": width, "height": 800})
+    browser.get_by_placeholder("Say something").fill("word " * 600)
+    browser.get_by_placeholder("Say something").press("End")
+    assert browser.locator("#ask").bounding_box()["height"] < 240
+    for name in ("Ask", "Stop", "Start again"):
+        assert browser.get_by_role("button", name=name, exact=True).bounding_box()["height"] < 60
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("port", [pytest.param(-1, id="none"), pytest.param(99999, id="too-large")])

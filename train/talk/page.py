@@ -1,17 +1,18 @@
 """The page itself: talk to one voice, or ask all of them at once in columns that grow together.
 
-What was said and chosen is kept in the browser, so that a reload, or another start of the server, loses nothing.
-Imports nothing heavy until a page is made.
+What was said and chosen is kept in the tab of the browser (see `web.py`), so that a reload, or another start of the
+server, loses nothing. Imports nothing heavy until a page is made.
 """
 
 from __future__ import annotations
 
+import html
 import time
-from collections.abc import Iterator
-from contextlib import closing
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from friends_corpus.command import InputError, in_short
 
@@ -19,12 +20,34 @@ from ..turns import FRIENDS
 from ..voices import BASE, Sampling, Voices
 from .columns import card, columns, told
 from .conversation import FRIEND, Message, Persona, answered, named_folder, outcome, question, reply
-from .streaming import answers, check_sampling
+from .streaming import Tokens, answers, check_sampling
 
 ONE, ALL = "Talk to one", "Ask all at once"
 NOBODY = "nobody in particular"
 VOICE = 1  # its place among what is chosen
-Histories = dict[str, list[Message]]  # voice → what was said to it and by it
+Histories = Mapping[str, list[Message]]  # voice → what was said to it and by it
+
+
+class Tab:
+    """What goes on in one tab of a browser."""
+
+    def __init__(self) -> None:
+        self.sees = (ONE, BASE)  # mode and voice that are chosen now
+        self.asked: Histories = {}  # whom its last question went to, with what came of it so far
+        self.growing: Tokens | None = None  # of the answers to it
+
+    @contextmanager
+    def answering(self) -> Iterator[Tokens]:
+        """Within it answers grow; `stop` their tokens, and they end."""
+        self.growing = Tokens()
+        try:
+            yield self.growing
+        finally:
+            self.growing = None
+
+    def kept(self, said: Histories) -> Histories:
+        """`said` and what it was answered last."""
+        return {**said, **{name: answered(history) for name, history in self.asked.items()}}
 
 
 class Page:
@@ -32,16 +55,21 @@ class Page:
 
     def __init__(self, voices: Voices, wanted: Persona, sampling: Sampling) -> None:
         self.voices, self.wanted, self.sampling = voices, wanted, sampling
-        self.answering: set[str] = set()  # sessions that are being answered now
-        self.ended: set[str] = set()  # those whose answer is to end
+        self.most = min(max(400, sampling.tokens), voices.window - 1)  # tokens of an answer that can be chosen
 
     def visible(self, mode: str, voice: str) -> list[str]:
         """The voices that are shown, and asked."""
         return list(self.voices.names) if mode == ALL else [voice]
 
-    def show(self, mode: str, voice: str, said: Histories) -> str:
-        """The columns."""
-        return columns({name: said.get(name, []) for name in self.visible(mode, voice)})
+    def show(self, mode: str, voice: str, said: Histories, tab: Tab) -> str:
+        """The columns of what is chosen now, and from now on, also while an answer to something else grows."""
+        tab.sees = mode, voice
+        return self.columns(said, tab, growing=tab.growing is not None)
+
+    def columns(self, said: Histories, tab: Tab, growing: bool) -> str:
+        """The columns that the tab sees; `growing`: its last answers are not all there yet."""
+        now = {**said, **tab.asked}
+        return columns({name: now.get(name, []) for name in self.visible(*tab.sees)}, growing)
 
     def card(self, voice: str) -> str:
         """The card of an adapter; of the base what is known of it."""
@@ -63,7 +91,7 @@ class Page:
         tokens: int,
         seed: int,
         said: Histories,
-        session: str,
+        tab: Tab,
     ) -> Iterator[tuple[Any, str, Histories]]:
         """Asks whom is visible; yields the question box, the columns and what was said, as the answers grow.
 
@@ -71,40 +99,41 @@ class Page:
         """
         import gradio as gr
 
-        friend = "" if plays in (NOBODY, None) else plays.strip()
-        before = {name: answered(said.get(name, [])) for name in self.visible(mode, voice)}
-        asked = {name: [*history, question(text.strip())] for name, history in before.items()}
-        persona = replace(self.wanted, character=friend)
-        self.answering.add(session)
-        try:
-            if not text.strip():
-                raise InputError("nothing was asked; say something first")
-            sampling = check_sampling(replace(self.sampling, temperature=heat, tokens=int(tokens), seed=int(seed or 0)))
-            with closing(answers(self.voices, list(asked.items()), persona, sampling)) as growing:
-                box: Any = ""  # emptied once: what is typed while the answer grows is the next question
-                for turns in growing:
-                    now = {
-                        name: [*asked[name], reply(turn.text, name, friend)]
-                        for name, turn in zip(asked, turns, strict=True)
-                    }
-                    yield box, columns(now, growing=True), said | now
+        tab.sees = mode, voice
+        asked = {name: [*said.get(name, []), question(text.strip())] for name in self.visible(mode, voice)}
+        box: Any = ""  # emptied once: what is typed while the answer grows is the next question
+        with tab.answering() as growing:
+            try:
+                if not text.strip():
+                    raise InputError("nothing was asked; say something first")
+                friend = "" if plays in (NOBODY, None) else plays.strip()
+                sampling = self.drawing(heat, tokens, seed)
+                for tab.asked in self.ask(asked, friend, sampling, growing):
+                    yield box, self.columns(said, tab, growing=True), tab.kept(said)
                     box = gr.skip()
-                    if session in self.ended:
-                        break
-            now = {name: [*asked[name], outcome(turn, name, friend)] for name, turn in zip(asked, turns, strict=True)}
-            yield box, columns(now), said | now
-        except (InputError, RuntimeError) as error:
-            gr.Warning(in_short(error))
-            yield text, columns(before), said | before
-        finally:
-            self.answering.discard(session)
+            except Exception as error:  # Gradio would show nothing of it
+                gr.Warning(html.escape(in_short(error) if isinstance(error, InputError) else reported(error)))
+                box, tab.asked = text, {}
+            yield box, self.columns(said, tab, growing=False), tab.kept(said)
 
-    def end(self, session: str) -> None:
-        """Ends the answer that is growing, if one is, and waits for its last words."""
-        self.ended.add(session)
-        while session in self.answering:
-            time.sleep(0.05)
-        self.ended.discard(session)
+    def ask(self, asked: Histories, friend: str, sampling: Sampling, tokens: Tokens) -> Iterator[Histories]:
+        """`asked` with the answers as they grow, and with what came of it in the end. Raises InputError."""
+        persona = replace(self.wanted, character=friend)
+        with closing(answers(self.voices, list(asked.items()), persona, sampling, tokens)) as growing:
+            for turns in growing:
+                came = dict(zip(asked, turns, strict=True))
+                yield {name: [*asked[name], reply(turn.text, name, friend)] for name, turn in came.items()}
+        yield {name: [*asked[name], outcome(turn, name, friend)] for name, turn in came.items()}
+
+    def drawing(self, heat: float, tokens: float, seed: float | None) -> Sampling:
+        """How answers are drawn, as chosen. Raises InputError."""
+        sampling = replace(self.sampling, temperature=float(heat), tokens=int(tokens), seed=int(seed or 0))
+        return check_sampling(sampling, self.voices.window)
+
+    def end(self, tab: Tab) -> None:
+        """Ends the answers that are growing, or are to."""
+        if tab.growing is not None:
+            tab.growing.stop()
 
     def load(self, typed: str) -> tuple[Any, str, str]:
         """One more voice, from its folder: the list of voices, the box it was typed into, and what happened."""
@@ -117,12 +146,14 @@ class Page:
             return gr.skip(), typed, told(str(error), wrong=True)
         return gr.update(choices=list(self.voices.names), value=name), "", told(f"{name} is loaded and answers now.")
 
-    def forget(self, mode: str, voice: str, said: Histories, session: str) -> tuple[str, Histories]:
+    def forget(self, mode: str, voice: str, said: Histories, tab: Tab) -> tuple[str, Histories]:
         """The columns empty again, and what was said to the others."""
-        self.end(session)
-        gone = self.visible(mode, voice)
-        kept = {name: history for name, history in said.items() if name not in gone}
-        return self.show(mode, voice, kept), kept
+        self.end(tab)
+        while tab.growing is not None:  # until its last words are out: they would come back
+            time.sleep(0.05)
+        gone, kept = self.visible(mode, voice), tab.kept(said)
+        tab.asked, left = {}, {name: history for name, history in kept.items() if name not in gone}
+        return self.show(mode, voice, left, tab), left
 
     def first_choice(self) -> list[Any]:
         """What is chosen before anybody chose: mode, voice, character, temperature, tokens, seed."""
@@ -131,21 +162,34 @@ class Page:
         plays = (FRIEND if learnt else "") if self.wanted.character is None else self.wanted.character
         return [ONE, first, plays or NOBODY, self.sampling.temperature, self.sampling.tokens, self.sampling.seed]
 
+    def is_choice(self, kept: list[Any]) -> bool:
+        """Whether what was chosen once can be chosen now: the server may be another."""
+        try:
+            _, voice, _, heat, tokens, seed = kept
+            return voice in self.voices.names and self.drawing(heat, tokens, seed).tokens <= self.most
+        except (TypeError, ValueError):
+            return False
+
     def restore(self, kept: list[Any], said: Histories) -> list[Any]:
         """The page as it was left, visible: its body, what is chosen, the columns, the card."""
         import gradio as gr
 
-        usable = len(kept) == len(self.first_choice()) and kept[VOICE] in self.voices.names
-        chosen = kept if usable else self.first_choice()
+        chosen = kept if self.is_choice(kept) else self.first_choice()
         mode, voice = chosen[:2]
         controls = [gr.update(value=value) for value in chosen]
         controls[VOICE] = gr.update(value=voice, choices=list(self.voices.names))
-        return [gr.update(visible=True), *controls, self.show(mode, voice, said), self.card(voice)]
+        return [gr.update(visible=True), *controls, self.show(mode, voice, said, Tab()), self.card(voice)]
 
     def head(self) -> str:
         """Its first lines."""
         base = self.voices.base
         return f"<h1>Talk to a Friend</h1>{told(f'{base.model} in {base.bits} bits; what it writes is invented.')}"
+
+
+def reported(error: Exception) -> str:
+    """One line on what should not have happened; the server's log gets all of it."""
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {in_short(error)}"
 
 
 def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool) -> Any:
@@ -156,7 +200,7 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
     first = it.first_choice()
     with gr.Blocks(title="Talk to a Friend", analytics_enabled=False) as page:
         said = gr.BrowserState({}, storage_key="friends-corpus-said", secret="friends-corpus")
-        session = gr.State(lambda: uuid4().hex)
+        tab = gr.State(Tab())
         kept = gr.BrowserState([], storage_key="friends-corpus-chosen", secret="friends-corpus")
         with gr.Column(visible=False) as body:  # until it is as it was left: who chooses earlier would be overruled
             gr.HTML(it.head())
@@ -167,15 +211,17 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
                 label = "Plays (or type a name)"
                 plays = gr.Dropdown(names, value=first[2], allow_custom_value=True, label=label, min_width=200)
             shown = gr.HTML()
-            with gr.Row(equal_height=True, elem_id="ask"):  # always in sight, however long the columns are
-                text = gr.Textbox(placeholder="Say something …", show_label=False, container=False, scale=6)
+            with gr.Row(elem_id="ask"):  # always in sight, however long the columns are
+                text = gr.Textbox(
+                    placeholder="Say something …", show_label=False, container=False, scale=6, max_lines=4
+                )
                 ask = gr.Button("Ask", variant="primary", min_width=80)
                 stop = gr.Button("Stop", min_width=80)
                 reset = gr.Button("Start again", min_width=80)
             with gr.Accordion("Sampling", open=False), gr.Row():
                 heat = gr.Slider(0, 2, first[3], step=0.05, label="Temperature (0: greedy)")
-                tokens = gr.Slider(1, max(400, first[4]), first[4], step=1, label="Tokens, at most")
-                seed = gr.Number(first[5], precision=0, minimum=0, maximum=2**32 - 1, label="Seed")
+                tokens = gr.Slider(1, it.most, first[4], step=1, label="Tokens, at most")
+                seed = gr.Number(first[5], precision=0, label="Seed")  # its limits would be told without its name
             with gr.Accordion("The card of this voice", open=False):
                 about = gr.HTML()
             with gr.Accordion("Load another adapter", open=False, visible=loading):
@@ -185,14 +231,21 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
 
         private: Any = {"api_visibility": "private", "show_progress": "hidden"}
         chosen: list[Any] = [mode, voice, plays, heat, tokens, seed]
-        seen = [mode, voice, said]
+        seen: list[Any] = [mode, voice, said, tab]
         page.load(it.restore, [kept, said], [body, *chosen, shown, about], **private)
-        gr.on([part.change for part in chosen], lambda *values: list(values), chosen, kept, **private)
+        gr.on([part.change for part in chosen], None, chosen, kept, js="(...values) => [values]", **private)
         gr.on([mode.change, voice.change], it.show, seen, shown, **private)
         voice.change(it.card, voice, about, **private)
-        gr.on([ask.click, text.submit], it.hear, [text, *chosen, said, session], [text, shown, said], **private)
-        stop.click(it.end, session, None, **private)
-        reset.click(it.forget, [*seen, session], [shown, said], **private)
+        gr.on(
+            [ask.click, text.submit],
+            it.hear,
+            [text, *chosen, said, tab],
+            [text, shown, said],
+            concurrency_limit=None,  # who waits for another tab's answer waits in `hear`, where it can be stopped
+            **private,
+        )
+        stop.click(it.end, tab, None, **private)
+        reset.click(it.forget, seen, [shown, said], **private)
         if loading:
             gr.on([add.click, typed.submit], it.load, typed, [voice, typed, outcome], **private)
     return page
