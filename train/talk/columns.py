@@ -21,7 +21,7 @@ CSS = """
   max-width: 92%; align-self: flex-start; color: var(--body-text-color); background: var(--background-fill-secondary);
   border: 1px solid var(--border-color-primary); }
 .columns p.you { align-self: flex-end; border-color: transparent; color: #fff; background: #3d5a80; }
-.columns .nobody { border-style: dashed; background: none; color: var(--body-text-color-subdued); }
+.columns .nobody { border-style: dashed; background: none; opacity: .7; }
 .columns p b { display: block; font-size: .8rem; font-weight: 600; opacity: .75; }
 #ask { position: sticky; bottom: 0; z-index: 2; padding: .5rem 0; background: var(--background-fill-primary); }
 .card { max-height: 70vh; overflow: auto; overflow-wrap: anywhere; }
