@@ -429,7 +429,7 @@ def test_a_voice_that_says_nothing_is_not_remembered(capsys: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param("nowhere", "nowhere is no adapter of train.sft", id="nowhere"),
+        pytest.param("nowhere", "nowhere: no such folder", id="nowhere"),
         pytest.param("a=x a=y", "two voices are called 'a'; tell them apart with NAME=FOLDER", id="twice"),
         pytest.param("base=x", "two voices are called 'base'", id="base"),
         pytest.param("a=", "no adapter in 'a='; give FOLDER or NAME=FOLDER", id="no-folder"),

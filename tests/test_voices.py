@@ -276,7 +276,7 @@ def test_what_cannot_be_loaded_together(home: Path, tmp_path: Path) -> None:
         (both | {"chat": tmp_path / "four"}, None, tiny, "trained in other bits: lines 8, chat 4; add --bits"),
         (both, None, None, "the base 'someone/tiny' was a local folder; add --base FOLDER"),
         (both, None, "nowhere", "no base model 'nowhere'"),
-        (both | {"chat": tmp_path / "nowhere"}, None, tiny, "nowhere is no adapter of train.sft"),
+        (both | {"chat": tmp_path / "nowhere"}, None, tiny, "nowhere: no such folder"),
         ({"base": home / "lines"}, None, tiny, "'base' cannot name"),
     ):
         with pytest.raises(InputError, match=message):

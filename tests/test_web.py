@@ -220,7 +220,7 @@ def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> N
     browser.get_by_role("button", name="Load another adapter").click()
     folder = browser.get_by_label("Its folder, as train.sft wrote it")
     for typed, said in (
-        (str(home / "nowhere"), "nowhere is no adapter of train.sft"),
+        (str(home / "nowhere"), "nowhere: no such folder"),
         (str(home / "tiny"), "tiny is no adapter of train.sft"),  # not the message that is still there
         ("", "no adapter in ''"),
         (str(home / "chat"), "there is such a voice already"),
