@@ -24,7 +24,7 @@ UNITS = [
     *("<div>", "<b>", "<p>", "<br>", "<!--", "</", "<![CDATA[", "<?", "<a b=c ", "<", "&", "&amp", "a ", "\xa0"),
     *("(", ")", "()", "[", "([{", ":", "::", "Joey: Hi. ", "<b>Xx:</b> Hi. ", "<p><b>Joey:</b> (waves) Hi.</p>"),
     *("<p>x", "<br>x", "<h1>x", "<td>x", "<p>[x", "<p>A:x"),
-    *("[Scene: ", "(Cut to ", "@", "a@b.c ", "Written by: ", "Joey and ", "..."),
+    *("[Scene: ", "(Cut to ", "@", "a@b.c ", "Written by: ", "Joey and ", "...", "!", "?! ", "24 | "),
 ]
 MEMORY = """
 import re, sys

@@ -39,10 +39,15 @@ STYLE_TAG = re.compile(  # <b>, </STRONG>, <font color="#00f">: tags that never 
     re.I | re.S,
 )
 UNCLOSED_TAG = re.compile(r"<(?=[a-z/])[^<>]*<", re.I)  # "<p<b>"
-BOLD_ON, BOLD_OFF = "\x02", "\x03"  # stand for bold tags in the soup: no tree builder moves or repairs characters
+END_OF_BREAK = re.compile(r"</br\s*>", re.I)  # a break in browsers, nothing in parsers
+BOLD_ON, BOLD_OFF = "\x02", "\x03"  # stand for bold tags in the text: no parser moves or repairs characters
 BOLD_MARK = re.compile(f"([{BOLD_ON}{BOLD_OFF}])")
+LINE_END = re.compile(r"\r\n?|\n")  # in <pre>
 BLANKS = re.compile(r"[ \t\r\n\f]+")  # what HTML shows as one blank; &nbsp; is not among them
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f]")  # invisible in every browser, refused by XML parsers
+CONTROL_REFERENCE = re.compile(  # the same, as "&#2;" or "&#x1F;"
+    r"&#(?:0*(?:[1-8]|11|1[4-9]|2\d|3[01]|127)(?!\d)|x0*(?:[1-8bef]|1[\da-f]|7f)(?![\da-f]));?", re.I
+)
 C1_TO_CP1252 = {  # the WHATWG table: 0x92 is ’, the five bytes without a character stay what they are
     byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
@@ -95,10 +100,11 @@ def read_blocks(data: bytes) -> list[Block]:
     text = decode(data)
     if "\0" in text:
         raise ParseError("binary data, not an HTML page; remove the file or save the page again")
-    text = CONTROLS.sub("", text)
+    text = CONTROL_REFERENCE.sub("", CONTROLS.sub("", text))
     if not text:
         return []
     closer = "<wbr>" if UNCLOSED_TAG.search(text) else ""  # <p<b>: the style tag's ">" also ended the tag before it
+    text = END_OF_BREAK.sub("<br>", text)
     text = STYLE_TAG.sub(lambda found: found[0] if found[1] is None else closer + _style_mark(found), text)
     parser = HTMLParser(target=_Page())
     parser.feed(text)
@@ -151,7 +157,7 @@ class _Page:
     def _write(self) -> None:
         text = "".join(self.text)
         self.text.clear()
-        for index, line in enumerate(text.splitlines() if self.pre else [text]):
+        for index, line in enumerate(LINE_END.split(text) if self.pre else [text]):
             if index:
                 self._end_block(starts_paragraph=False)
             self.writer.write(line)

@@ -10,19 +10,23 @@ OPENERS, CLOSERS = "([{<", ")]}>"
 BRACKET = re.compile(r"[(\[{<)\]}>]")
 OPENER = re.compile(r"[(\[{<]")
 NO_BRACKET = re.compile(r"(?:.?[:;]-|[:;]-)\((?=\s|$)|.{0,2}<(?!\s?[A-Za-z(\[])")  # ":-( ", "<3"
+SENTENCE_END = re.compile(r"[.!?…][\"”’']?\s+(?=[\"“‘'¡¿]?[A-Z])")  # ". " of "(waves. Hi there."
 PARTNER = dict(zip(CLOSERS, OPENERS, strict=True))
 
 
 @lru_cache(maxsize=64)  # the rules that look at one line all ask; callers only read what they get
-def match_brackets(text: str) -> dict[int, int]:
+def match_brackets(text: str, goes_on: bool = False) -> dict[int, int]:
     """Position of an opening bracket → position after its closing one, for the outermost pairs of a line.
 
     A closer takes the nearest opener of its kind, else the nearest of any kind ("[waves)"). An opener that nothing
-    closes reaches to the end of the line, or inside a line only past the next pair ("Hi ((waves) all"). `<` and `>`
-    count only in pairs around a word: "a < b" and ":-(" hold no brackets.
+    closes reaches to the end of the line, or inside a line only past the next pair ("Hi ((waves) all") or up to the
+    next sentence ("Oh! (waves. Hi"), unless the bracket `goes_on` in the next line. `<` and `>` count only in pairs
+    around a word: "a < b" and ":-(" hold no brackets.
 
     >>> match_brackets("(a [b] c) d [e)"), match_brackets("(to Ross. Hi"), match_brackets("Hi ((waves) all, :-(")
     ({0: 9, 12: 15}, {0: 12}, {3: 11})
+    >>> match_brackets("Oh! (waves. Hi"), match_brackets("Oh! (waves. Hi", goes_on=True)
+    ({4: 12}, {4: 14})
     """
     if not BRACKET.search(text):
         return {}
@@ -50,13 +54,18 @@ def match_brackets(text: str) -> dict[int, int]:
             following = bisect(pairs, position)
             at_line_start = position == line_start or following == len(pairs) or text[position] == "["
             closed[position] = len(text) if at_line_start else closed[pairs[following]]
-    if not closed and not open_at:
-        return {}
+    forgotten = () if goes_on else {position for position in open_at if position != line_start}
     outermost: dict[int, int] = {}
     end = 0
     for start in sorted(closed):
         if start >= end:
-            end = outermost[start] = closed[start]
+            end = closed[start]
+            if start in forgotten:
+                following = bisect(pairs, start)
+                before_pair = pairs[following] if following < len(pairs) else len(text)
+                if stop := SENTENCE_END.search(text, start, before_pair):
+                    end = stop.end()
+            outermost[start] = end
     return outermost
 
 

@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from .brackets import CLOSERS, OPENER, match_brackets, outside
 from .model import Block
 from .show import Show
-from .speakers import key
+from .speakers import LIST, key
 
 MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
 
 COLON = re.compile(r"\s*:(?:\s*[:;])*(?:\.(?!\.))?\s*")  # ":", " : ", "::", ": :", ":."; not the dots of ":..."
 AFTER_BOLD = re.compile(r"\s*[.;:,]*\s*")  # what may follow a bold label that lacks its colon
-NO_LABEL = re.compile(  # words before a colon that are never a speaker
-    r"(?i)(?:transcriber.?s? |editor.?s? |author.?s? )?note|scene(?: \w+)?|p\.? ?s|setting|cuts?(?: back)? to"
+NO_LABEL = re.compile(  # words before a colon that are never a speaker; "Psychic" is one
+    r"(?i)(?:(?:transcriber.?s? |editor.?s? |author.?s? )?note|scene(?: \w+)?|p\.? ?s|setting|cuts?(?: back)? to"
     r"|time lapse|flashback|fade (?:in|out|to \w+)|.{1,20} (?:minute|hour|day|week|month|year)s? (?:later|earlier|ago)"
     r"|present day|(?:part|act) (?:[ivx]+|\d+|one|two|three|four|five)|aired|teleplay|story|title|https?|www"
-    r"|(?:part \w+ ?)?(?:originally )?(?:written|directed|transcribed|produced|hosted|created|teleplay|story) by"
+    r"|(?:part \w+ ?)?(?:originally )?(?:written|directed|transcribed|typed|produced|hosted|created|teleplay|story) by"
+    r")\b"
 )
 SENTENCE = re.compile(r"[?!…]|\.\s+[a-z]|\.\.")  # punctuation that speech has and a label has not
 QUOTED = re.compile(r"[\"“”]")
@@ -47,7 +48,10 @@ ROLE = re.compile(  # a last word that names a part, not a topic
     r"(?: ?#? ?\d+)?"
 )
 SENTENCE_END = tuple('.!?)]…”"')
-MID_LINE = re.compile(r"(?<=[.!?)\]…”\"][ \xa0])[A-Z][\w.'’]*(?: (?:and|&) [A-Z][\w.'’]*)?(?= ?:)")  # "… Hi. Joey: Hi"
+MID_LINE = re.compile(  # "… Hi. Joey: Hi", "… Hi- Mr. Geller: Hi", "… Hi. Joey and Ross (waving): Hi"
+    r"(?:(?<=[.!?)\]…”\"–—-])|(?<=[.!?)\]…”\"–—-][ \xa0]))(?=[A-Z][\w.'’]{0,20}"
+    r"(?:(?:,?[ \xa0](?:and|&)[ \xa0]|,?[ \xa0])[A-Z][\w.'’]{0,20}){0,4}[ \xa0]?(?:\([^()]{1,60}\)[ \xa0]?)?:)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
         counted = offset
         colon = _colon(text, offset) if offset >= end else -1
         label = text[offset:colon] if colon >= 0 else ""
-        if label and len(label) <= 40 and _is_inner_label(text, bold, offset, colon, habits, quotes % 2 == 1):
+        if label and len(outside(label)) <= 40 and _is_inner_label(text, bold, offset, colon, habits, quotes % 2 == 1):
             cues.append(Cue(offset, colon, _end(COLON, text, colon)))
             end = cues[-1].speech
     return cues
@@ -177,7 +181,8 @@ def _is_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habi
     """A label inside a line: bold and known, bold and a part after a sentence, or of the page's cast, not quoted."""
     label = outside(text[start:colon])
     if not any(bold[start:colon]):
-        return key(label) in habits.cast and not quoted
+        names = [label] if key(label) in habits.cast else LIST.split(label)
+        return not quoted and all(key(name) in habits.cast or name in habits.show.cast for name in names)
     if habits.knows(label):
         return True
     after_sentence = text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
@@ -231,7 +236,7 @@ def _colon(text: str, start: int) -> int:
     window, offset = text[start : start + MAX_LABEL], first - start
     spans = match_brackets(window)
     while offset >= 0:
-        around = next(((first, end) for first, end in spans.items() if first < offset < end), None)
+        around = next(((opener, end) for opener, end in spans.items() if opener < offset < end), None)
         if not around:
             return start + offset
         offset = window.find(":", around[1])

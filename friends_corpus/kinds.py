@@ -13,11 +13,11 @@ from .cues import Habits
 from .model import Block
 from .wording import wording
 
-DIRECTION_KINDS = ("direction", "transition", "caption")  # what tells the actors or the viewer something
 HEAD_KINDS = frozenset(("title", "credit", "note", "dropped:address", "dropped:navigation"))
 
 SCENE = re.compile(  # "[Scene: Central Perk", "(Scene: …", "[Tag Scene:", "[SCENE, …", "[Scene a park", "Scene 2."
-    r"(?i)(?:[(\[{<*\s-]*(?:(?!flash|cut|time)\w+ ){0,3}(?:sc(?:ene?|ence|een|nee)|sene|secne)s?(?: \w{1,9})?\s*:"
+    r"(?i)(?:[()\[\]{}<>*\s.|'-]*(?:(?!flash|cut|time)\w+ ){0,3}(?!senses?\b|see[ns]\b|essence)[scen]{4,7}"  # "Secne:"
+    r"(?: \w{1,9})?\s*:"
     r"|[\s(]*[\[{](?:\w+ ){0,2}scenes?\b(?:\s*[,;.–-]|\s?[)\]]|\s(?!(?:is|was|continues|changes|shifts|ends)\b))"
     r"|scene \d+\.)"
 )
@@ -33,8 +33,8 @@ BARE_TRANSITION = re.compile(  # "Cuts to the hall.", "Time lapse. Ross is still
 )
 MARKER = re.compile(  # "Opening Credits", "[INTRO]", "COMMERCIAL BREAK", "The End", "To Be Continued…"
     r"(?i)[\W_]*(?:(?:the )?(?:opening|closing|ending|end|main|starting|final) (?:credits?|titles?|sequence|theme|tag)"
-    r"|intro|(?:commercials?|commerical)(?: break)?|credits?|the end|end|fade (?:out|in|to black)|to be continued"
-    r"|theme song)[\W_]*"
+    r"|intro|(?:commercials?|commerical)(?: break)?|credits?|(?:the )?end(?: of (?:the )?(?:episode|show))?|fin"
+    r"|fade (?:out|in|to black)|to be continued|theme song)[\W_]*"
 )
 PART = re.compile(  # "Part Two", "End of Act I", "* * *": between two parts of a page
     r"(?i)\W*(?:(?:the )?end of )?(?:part|act|episode) (?:[ivx]+|\d+|one|two|three|four|five)(?: ?: ?[^:]{0,60})?\W*"
@@ -45,10 +45,12 @@ CAPTION = re.compile(  # "Two weeks later", "Present Day", "1987": what the view
     r"|a couple(?: of)?|\d+) (?:second|minute|hour|day|night|week|month|year)s? (?:later|earlier)"
     r"|present day|(?:19|20)\d\d)\W*"
 )
-END = re.compile(r"(?i)[\W_]*(?:the )?end(?: tag)?[\W_]*")  # "End", "THE END", "[END TAG]"
+END = re.compile(  # "End", "THE END", "[END TAG]", "End of episode"
+    r"(?i)[\W_]*(?:(?:the )?end(?: tag| of (?:the )?(?:episode|show))?|fin)[\W_]*"
+)
 CREDIT = re.compile(  # "Originally written by …", "Part I Written by: …", "Teleplay: …", "Aired: 30/01/2003"
     r"(?i)[\s(\[]*(?:parts?|episodes?|flashback|originally|orginally|original air|additional|minor|with|final|html\w*"
-    r"|written|story|teleplay|transcri\w+|directed|produced|aired|air ?date|created|hosted|based)\b[^:]{0,60}?"
+    r"|written|story|teleplay|transcri\w+|typed|directed|produced|aired|air ?date|created|hosted|based)\b[^:]{0,60}?"
     r"\b(?:by|from|transcribed|date)\b"
     r"|[^:]{0,40}\b(?:written|transcribed|transcript|directed|produced|hosted|created|teleplay|story|aired|air ?date"
     r"|adjustments|additions|final check|html\w*)\s*(?:by\b|:)"
@@ -57,14 +59,18 @@ BYLINE = re.compile(  # "Part II Written by: …": a credit wherever it stands
     r"(?i)[\s(\[]*(?:part \w+ )?(?:originally )?(?:written|story|teleplay|directed|produced|transcribed)"
     r"(?: ?(?:and|&|/) ?\w+)? by ?:"
 )
-FOOT = re.compile(r"(?i)\W*(?:©|\(c\)|copyright|disclaimer)")  # "© 1996 …"; credits and navigation stand there, too
+EXCLAIMED = re.compile(r"[!?][^\w!?]*\Z")  # "Go home!" is no link
+FOOT = re.compile(  # "© 1996 …", "Transcribed by Jane", "www.example.org"; credits and navigation stand there, too
+    r"(?i)\W*(?:©|\(c\)|copyright|disclaimer|(?:transcri\w+|typed|written|html\w*)\b.{0,20}\bby\b"
+    r"|(?:https?://|www\.)\S+\Z)"
+)
 NOTE = re.compile(  # "{Transcriber's Note: …}", "(Note: …)", "{…}"
     r"(?i)[(\[{*\s]*(?:(?:transcriber|editor|author)?[’'`]?s?\s*note\s*[:;]|n\.?b\.?:)|\s*\{"
 )
 ADDRESS = re.compile(  # "(jane@example.org)", "mailto:jane@example.org"
     r"\s{0,3}[(\[<]?(?:mailto:)?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}\s{0,3}[)\]>]?"
 )
-SPEECH_LIKE = re.compile(r"(?i)\b(?:i|i['’]\w+|you|you['’]\w+|we|we['’]\w+|me|us|my|your|our)\b|[!?]\W*$")
+SPEECH_LIKE = re.compile(r"(?i)\b(?:i|i['’]\w+|you|you['’]\w+|we|we['’]\w+|me|us|my|your|our)\b|[!?](?=[^\w!?]*\Z)")
 PROSE_DIRECTION = re.compile(  # an unbracketed line about somebody: "Monica opens her front door."
     r"([A-Z][\w'’]+)(?:"
     r" (?:(?:is|was) (?:\w+ing|in|on|at|there|still|already)|has \w+ed"
@@ -104,12 +110,11 @@ def start_of_foot(blocks: list[Block], habits: Habits) -> int:
     """Where the last lines of a page begin that are no script: credits, navigation, addresses."""
     start = len(blocks)
     navigation = wording(habits.show).navigation
-    while start and (
-        BYLINE.match(blocks[start - 1].text)
-        or FOOT.match(blocks[start - 1].text)
-        or ADDRESS.search(blocks[start - 1].text)
-        or navigation.fullmatch(" ".join(blocks[start - 1].text.split()))
-    ):
+
+    def is_foot(text: str) -> bool:
+        return bool(BYLINE.match(text) or FOOT.match(text) or ADDRESS.search(text) or navigation.fullmatch(text))
+
+    while start and is_foot(text := " ".join(blocks[start - 1].text.split())) and not EXCLAIMED.search(text):
         start -= 1
     return start
 
@@ -206,6 +211,6 @@ def is_wrapped(text: str) -> bool:
 
 def opens_over_the_end(text: str) -> bool:
     """Whether the last bracket of a line is not closed in it: "Hi. (He walks to the"."""
-    spans = match_brackets(text)
+    spans = match_brackets(text, goes_on=True)
     last = max(spans, default=-1)
     return last >= 0 and spans[last] == len(text) and text.rstrip()[-1:] not in CLOSERS

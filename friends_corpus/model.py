@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+SPOKEN_KINDS = ("cue", "punctuation", "speech")  # what makes a turn
+DIRECTION_KINDS = ("direction", "transition", "caption")  # what tells the actors or the viewer something: in or between
+
 
 class ParseError(ValueError):
     """A page that cannot be read as a transcript; the message names the page, the place and the remedy."""
@@ -58,7 +61,7 @@ class Segment:
     """A classified stretch of the page. All segments joined in order are the page's visible text, exactly."""
 
     order: int
-    kind: str  # title, credit, heading, cue, punctuation, speech, direction, marker, note, caption, dropped:<reason>
+    kind: str  # SPOKEN_KINDS, DIRECTION_KINDS, title, credit, heading, marker, note, dropped:<reason>
     text: str
 
 
@@ -72,7 +75,7 @@ class StageDirection:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One turn as printed: its segments in order, of kind cue, punctuation, speech, direction or note."""
+    """One turn as printed: its segments in order, of SPOKEN_KINDS, DIRECTION_KINDS, and notes."""
 
     parts: tuple[Segment, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .model import Episode, Line, Scene, Segment, StageDirection, Utterance
+from .model import SPOKEN_KINDS, Episode, Line, Scene, Segment, StageDirection, Utterance
 from .show import Show, friends
 from .speakers import People
 
@@ -13,7 +13,6 @@ TYPOGRAPHY = str.maketrans(
     {"‘": "'", "’": "'", "‚": "'", "‛": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "…": "..."}
     | dict.fromkeys(map(chr, (0xAD, 0x200B, 0x200C, 0x200D, 0xFEFF)), "")  # soft hyphen, zero-width characters
 )
-SPOKEN_KINDS = ("cue", "punctuation", "speech")  # the rest of a turn tells, and is not said
 STOP = re.compile(r"[,;:!?]|\.(?!\.)")  # punctuation that no blank stands before; not an ellipsis
 FIRST_STOP = re.compile(r"\s*(?:[,;:]|\.(?!\s*\.))\s*")  # of a direction that stood before all speech: "(sits). Hi."
 DASHES = "-–—"

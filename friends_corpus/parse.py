@@ -19,10 +19,9 @@ from pathlib import Path
 from .blocks import read_blocks
 from .command import BAD_INPUT, InputError, complain, exit_code
 from .cues import read_habits
-from .kinds import DIRECTION_KINDS
-from .model import Episode, Line, ParseError, Scene, Segment, StageDirection, Utterance
+from .model import DIRECTION_KINDS, SPOKEN_KINDS, Episode, Line, ParseError, Scene, Segment, StageDirection, Utterance
 from .normalise import normalise
-from .segments import TURN_KINDS, cut
+from .segments import cut
 from .show import FRIENDS, Show, friends, read_show
 from .sources import SAMPLE, find_pages, identify
 from .speakers import title_case
@@ -114,7 +113,7 @@ def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
         ):
             events.append([segment])
         elif turn and (
-            segment.kind in TURN_KINDS or segment.kind in DIRECTION_KINDS or (segment.kind == "note" and not apart)
+            segment.kind in SPOKEN_KINDS or segment.kind in DIRECTION_KINDS or (segment.kind == "note" and not apart)
         ):
             _absorb(events, turn)
             turn.append(segment)

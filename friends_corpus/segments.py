@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .brackets import BRACKET, CLOSERS, first_unopened_closer, match_brackets, outside
-from .cues import Cue, Habits, begins_with_name, find_cues
+from .brackets import BRACKET, CLOSERS, OPENER, first_unopened_closer, match_brackets, outside
+from .cues import SENTENCE_END, Cue, Habits, begins_with_name, find_cues
 from .kinds import (
     ADDRESS,
     MARKER,
@@ -22,7 +22,6 @@ from .kinds import (
 from .model import Block, Segment
 
 Piece = tuple[str, str]  # kind, text
-TURN_KINDS = ("cue", "punctuation", "speech")  # what makes a turn; directions may stand in or between turns
 LINES_IN_BRACKET = 8  # how many further lines a bracket may take to close; most open ones were just forgotten
 
 
@@ -46,46 +45,63 @@ def _lines(blocks: list[Block], habits: Habits) -> Iterator[list[Piece]]:
             inside -= 1
             pieces = list(_end_of_bracket(block.text, last=not inside))
         else:
-            pieces = list(_pieces(block, habits, place))
             if opens_over_the_end(block.text):
                 inside = _lines_to_closer(blocks[index + 1 : index + 1 + LINES_IN_BRACKET], habits)
+            pieces = list(_pieces(block, habits, place, goes_on=inside > 0))
         place.move_past(block.text, {kind for kind, text in pieces if text.strip()})
         kind, last = pieces[-1]
         yield [*pieces[:-1], (kind, last + "\n")]
 
 
-def _pieces(block: Block, habits: Habits, place: Place) -> Iterator[Piece]:
-    """One line: what leads up to its first label as a line of its own, then its turns."""
+def _pieces(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterator[Piece]:
+    """One line: what leads up to its first label as a line of its own, then its turns.
+
+    `goes_on`: the next line closes its last bracket.
+    """
     flat = " ".join(block.text.split())
     heading = block.heading and not begins_with_name(block, habits)  # left open, it would hold all that follows
     cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, heading, place.head, habits))
     if place.ended:
         cues = [cue for cue in cues if habits.knows(outside(block.text[cue.start : cue.end]))]
     lead = cues[0].start if cues else len(block.text)
-    bracket = block.text.find("[")
-    if 0 < bracket < lead and MARKER.fullmatch(block.text[:bracket]):  # "OPENING CREDITS [Scene: …]"
-        yield "marker", block.text[:bracket]
-        yield from _without_cue(block.part(bracket, lead), habits, place)
+    bracket = OPENER.search(block.text, 1, lead)
+    if bracket and MARKER.fullmatch(block.text[: bracket.start()]):  # "OPENING CREDITS [Scene: …]"
+        yield "marker", block.text[: bracket.start()]
+        yield from _without_cue(block.part(bracket.start(), lead), habits, place, goes_on)
     elif lead:
-        yield from _without_cue(block.part(0, lead), habits, place)
-    yield from _turns(block.text, cues)
+        yield from _without_cue(block.part(0, lead), habits, place, goes_on)
+    end = _start_of_marker(block) if cues else len(block.text)
+    yield from _turns(block.text[:end], cues, goes_on)
+    if end < len(block.text):
+        yield "marker", block.text[end:]
 
 
-def _without_cue(block: Block, habits: Habits, place: Place) -> Iterator[Piece]:
+def _start_of_marker(block: Block) -> int:
+    """Where a bold marker begins after all speech of a line: "Joey: Hi. **CLOSING CREDITS**"; its end without one."""
+    runs = list(block.runs)
+    while runs and not runs[-1].text.strip():
+        runs.pop()
+    before = "".join(run.text for run in runs[:-1])
+    last = " ".join(runs[-1].text.split())
+    is_marker = before.rstrip().endswith(SENTENCE_END) and runs[-1].bold and MARKER.fullmatch(last)
+    return len(before) if is_marker else len(block.text)
+
+
+def _without_cue(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterator[Piece]:
     flat = " ".join(block.text.split())
     bold = all(run.bold or not run.text.strip() for run in block.runs)
     kind = kind_of_line(flat, block.paragraph, block.heading, bold, place, habits)
     if kind == "speech":
-        yield from _speech(block.text, 0, len(block.text), match_brackets(block.text))
+        yield from _speech(block.text, 0, len(block.text), match_brackets(block.text, goes_on))
     elif kind == "credit":
         yield from _credit(block.text)
     else:
         yield kind, block.text
 
 
-def _turns(text: str, cues: list[Cue]) -> Iterator[Piece]:
+def _turns(text: str, cues: list[Cue], goes_on: bool) -> Iterator[Piece]:
     """Label, colon and speech of each turn of a line."""
-    spans = match_brackets(text)
+    spans = match_brackets(text, goes_on)
     for index, cue in enumerate(cues):
         if outside(text[cue.start : cue.end]).strip(" -–>"):
             yield from _speech(text, cue.start, cue.end, spans, plain_kind="cue")

@@ -59,8 +59,8 @@ def wording(show: Show) -> Wording:
             r"(?:[A-Z][\w.'’]*(?:,? and |, | ))*(?i:" + location + r")\W*"
         ),
         navigation=re.compile(  # "Back to the index", "Previous | Home | Next"
-            r"(?i)[\W_]*(?:(?:back|return|go|home|next|prev(?:ious)?|index|main|top|up|menu|page|episodes?|seasons?|list"
-            rf"|guide|transcripts?|scripts?|{name}|to|the|of|\d+)\b[\W_]*)+"
+            r"(?i)[\W_]*+(?:(?:back|return|go|home|next|prev(?:ious)?|index|main|top|up|menu|page|episodes?|seasons?|list"
+            rf"|guide|transcripts?|scripts?|{name}|to|the|of|\d+)\b[\W_]*+)++"
         ),
     )
 

@@ -90,5 +90,5 @@ def test_binary_data_is_refused(data: bytes) -> None:
 
 
 def test_control_characters_do_not_forge_bold() -> None:
-    (block,) = read_blocks(b"<p>\x02a\x03b</p>")
-    assert [(run.text, run.bold) for run in block.runs] == [("ab", False)]
+    (block,) = read_blocks(b"<p>\x02a\x03b&#2;c&#x003d;&#x1F;d&#11</p>")
+    assert [(run.text, run.bold) for run in block.runs] == [("abc=d", False)]

@@ -43,6 +43,11 @@ def kind_of(line: str, before: str = HEAD + CUE, after: str = CUE) -> str:
         ("<p>[Closing Credits Scene: A bar.]</p>", "heading"),
         ("<p>{Scene: A bar.}</p>", "heading"),
         ("<p>[Scence: A bar.]</p>", "heading"),
+        ("<p>[Csene: A bar.]</p>", "heading"),
+        ("<p>[Scne: A bar.]</p>", "heading"),
+        ("<p>]Scene: A bar.]</p>", "heading"),
+        ("<p>[Joey sees: a bar.]</p>", "direction"),
+        ("<p>End of the episode</p>", "marker"),
         ("<p>[Central&nbsp;Perk]</p>", "heading"),
         ("<br><br>Central Perk.<br><br>", "heading"),
         ("<p>[Flashback scene: A bar.]</p>", "transition"),
@@ -183,12 +188,34 @@ def test_a_speaker_of_the_first_line_is_no_credit(label: str) -> None:
         "Back to the episode guide",
         "© 1996 somebody",
         "Home | jane@example.org",
+        "Transcribed by Jane Doe",
+        "http://www.example.org/friends",
+        "Fin.",
     ],
 )
 def test_the_foot_of_a_page_without_an_end_is_no_speech(line: str) -> None:
     segments, episode = parse_page("0101.html", f"{HEAD}{CUE}<p>{line}</p>".encode())
     assert [utterance.text for utterance in episode.utterances()] == ["Hi."]
     assert "@" not in "".join(s.text for s in segments if not s.kind.startswith("dropped:"))
+
+
+@pytest.mark.parametrize("line", ["Go home!", "Next season?"])
+def test_an_exclamation_ends_a_page_as_speech(line: str) -> None:
+    _, episode = parse_page("0101.html", f"{HEAD}{CUE}<p>{line}</p>".encode())
+    assert [utterance.text for utterance in episode.utterances()] == [f"Hi. {line}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "kinds"),
+    [
+        ("<b>Joey:</b> Hi. <b>CLOSING&nbsp;CREDITS</b>", ["cue", "punctuation", "speech", "marker"]),
+        ("<b>Joey:</b> This is <b>the end</b>", ["cue", "punctuation", "speech"]),
+        ("Ending Credits (Ross is at a tub.)", ["marker", "direction"]),
+        ("OPENING CREDITS [Scene: A tub.]", ["marker", "heading"]),
+    ],
+)
+def test_a_marker_in_one_line_with_something_else(line: str, kinds: list[str]) -> None:
+    assert [segment.kind for segment in segments_of(f"{HEAD}{CUE}<p>{line}</p>")][4:] == kinds
 
 
 @pytest.mark.parametrize(
