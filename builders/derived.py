@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from friends_corpus.command import in_short
 
+from .agreement import episode_of
 from .card import render_card
 from .chat import candidates, characters_of
 from .croissant import CROISSANT, make_croissant
@@ -158,8 +159,8 @@ def check_told(told: Mapping[str, Any], rows: Rows, manifest: Mapping[str, Any])
         yield Violation(STATS, f"pages_table: has other pages than {MANIFEST}")
         return
     lines = rows.tables["lines"].select(["id", "episodes", "scene"]).to_pylist()
-    for row in {row["id"].partition("_")[0]: row for row in lines}.values():  # the last of each episode
-        page = table[row["id"].partition("_")[0]]
+    for row in {episode_of(row): row for row in lines}.values():  # the last of each episode
+        page = table[episode_of(row)]
         if page["episodes"] != row["episodes"] or page["scenes"] < row["scene"]:
             yield Violation(STATS, BY_ROWS, detail=f"pages_table: {page['page']}: episodes or scenes")
     for column, counts in (

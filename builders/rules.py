@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -120,19 +120,49 @@ def is_prompt(messages: Sequence[Mapping[str, str | None] | None]) -> bool:
     return roles(messages) == ["system", "user", *["assistant", "user"] * (len(messages) // 2 - 1)]
 
 
-def without(directions: Sequence[str | None], printed: str) -> str | None:
-    """The letters of a turn as printed without its directions; None where they do not stand there in this order.
+def has_all(printed: str, directions: Sequence[str | None]) -> bool:
+    """Whether all directions of a turn stand in it as printed, in this order.
 
-    >>> without(["(to Ross)"], "Hi (to  Ross), “you”."), without(["(waves)"], "Hi (to Ross).")
-    ('Hiyou', None)
+    >>> has_all("Hi (to  Ross), “you”.", ["(to Ross)"]), has_all("Hi (to Ross).", ["(waves)"])
+    (True, False)
     """
-    left, text = "", clean(printed)
+    text = clean(printed)
     for direction in filter(None, directions):
-        before, found, text = text.partition(direction)
+        _, found, text = text.partition(direction)
         if not found:
-            return None
-        left += before
-    return letters(left + text)
+            return False
+    return True
+
+
+def is_rest(text: str, directions: Sequence[str | None], printed: str) -> bool:
+    """Whether a turn as printed is `text` and the directions, whose words may stand in the text as well.
+
+    >>> is_rest("Later, then. Bye.", ["Later"], "Later, then. Later Bye."), is_rest("Hi.", ["(nods)"], "Hi you. (nods)")
+    (True, False)
+    """
+    wanted, printed = letters(text), clean(printed)
+    ways = {0: 0}  # how far the turn is read → how many letters of the text that were
+    for direction in filter(None, directions):
+        further = {}
+        for read, used in ways.items():
+            for start in occurrences(direction, printed, read):
+                between = letters(printed[read:start])
+                if not wanted.startswith(between, used):
+                    break
+                further[start + len(direction)] = used + len(between)
+        ways = further
+    return any(letters(printed[read:]) == wanted[used:] for read, used in ways.items())
+
+
+def occurrences(part: str, text: str, start: int) -> Iterator[int]:
+    """Where `part` stands in the text, from `start` on.
+
+    >>> list(occurrences("oo", "foo, ooo", 2))
+    [5, 6]
+    """
+    while (start := text.find(part, start)) >= 0:
+        yield start
+        start += 1
 
 
 def letters(text: str) -> str:
@@ -235,12 +265,12 @@ ACROSS_SPEECH = [
     ),
     across(
         ("directions", "text_with_directions"),
-        lambda directions, printed: without(directions, printed) is not None,
+        lambda directions, printed: has_all(printed, directions),
         "directions: are not in text_with_directions, in this order",
     ),
     across(
         ("text", "directions", "text_with_directions"),
-        lambda text, directions, printed: without(directions, printed) in (None, letters(text)),
+        lambda text, directions, printed: is_rest(text, directions, printed) or not has_all(printed, directions),
         "text: is not text_with_directions without the directions",
     ),
 ]

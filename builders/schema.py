@@ -11,7 +11,7 @@ from datasets import Features, List, Value
 STRING = Value("string")
 INT = Value("int32")
 
-EPISODE_COLUMNS = {
+PLACE_COLUMNS = {
     "id": STRING,
     "season": INT,
     "episode": INT,
@@ -23,7 +23,7 @@ EPISODE_COLUMNS = {
     "scene_heading": STRING,
 }
 LINES = Features(
-    EPISODE_COLUMNS
+    PLACE_COLUMNS
     | {
         "position": INT,
         "speaker": STRING,
@@ -37,7 +37,7 @@ LINES = Features(
     }
 )
 CHUNKS = Features(
-    EPISODE_COLUMNS
+    PLACE_COLUMNS
     | {
         "line_ids": List(STRING),
         "speakers": List(STRING),
@@ -50,7 +50,7 @@ CHUNKS = Features(
 )
 MESSAGES = List({"role": STRING, "content": STRING})
 CHAT = Features(
-    EPISODE_COLUMNS
+    PLACE_COLUMNS
     | {
         "position": INT,
         "character": STRING,

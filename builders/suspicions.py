@@ -25,7 +25,7 @@ LONG_SPEAKER = 40  # characters
 LONG_SCENE = 120  # turns; where a transcriber marked no scenes, one goes through a whole act
 REPEATED_LINE = 20  # characters; "No!" may well be said twice
 
-LABEL = re.compile(r"\b([A-Z][\w.'’]*(?: (?:and |& )?[A-Z#][\w.'’]*){0,3})\s*:")  # "Mr. Geller:", "JOEY:"
+LABEL = re.compile(r"(?<![\w.'’])([A-Z][\w.'’]*(?: (?:and |& )?[A-Z#][\w.'’]*){0,3})\s*:")  # "Mr. Geller:", "JOEY:"
 STRANGER = re.compile(  # "Maybe. Bellhop: Your", "Maybe! Old Man in the Back of Bus #2: Your": a name that nobody knows
     r"(?<=[.!?…)\]\"”'’] )([A-Z][\w.'’-]*(?: (?:(?:and|at|for|in|of|on|the|to|with|&) ){0,2}[A-Z#\d][\w.'’-]*){0,7}) ?:"
     r"(?= [\"“'‘(\[]?[A-Z])"

@@ -40,8 +40,8 @@ def write_dataset(
     pages: Sequence[Mapping[str, Any]],
     failed_pages: Sequence[Mapping[str, Any]],
     drawn: Callable[[], object],
-) -> dict[str, Any]:
-    """Fills a folder: Parquet files, stats, quality report, card, manifest. Returns the manifest.
+) -> None:
+    """Fills a folder: Parquet files, stats, quality report, card, manifest.
 
     `sample`: whether all pages are the project's invented ones; `rows`: config → its rows in order; `splits`: episode
     id → split; `drawn` waits for the plots, which are put there meanwhile. The bytes depend on nothing else but the
@@ -71,7 +71,6 @@ def write_dataset(
         files=describe_files(folder),
     )
     (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
-    return manifest
 
 
 def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str, str]) -> dict[str, Any]:

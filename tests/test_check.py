@@ -112,8 +112,9 @@ def test_the_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_odd_on_a_page_is_no_violation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A label that is but a bracket, and a turn without speech that takes along a line about somebody."""
+    """A label that is but a bracket, a turn without speech with a line about somebody, a direction in words of the speech."""
     odd = "<p>- (MACHINE--JOEY'S VOICE): Hi.</p>\n<p><b>Ross:</b> (nods)</p>\n<p>Monica opens her front door.</p>\n<p>...</p>"
+    odd += "<p><b>Joey:</b> Meanwhile, I slept.</p><p>Meanwhile</p><p>I was there.</p>"
     pages = write_pages(tmp_path / "pages")
     (pages / "0105.html").write_text(page(5, extra=f"<p>[Scene: A room]</p>\n{odd}"), encoding="utf-8")
     assert build.main(["--pages", str(pages), "--out", str(tmp_path / "out"), "--jobs", "1", "--no-cache"]) == 0
