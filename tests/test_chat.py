@@ -176,10 +176,17 @@ def test_lines(line: str, parsed: tuple[str, str] | str) -> None:
         pytest.param("Oh Ross: look!", "Oh Ross: look!", False, id="called"),
         pytest.param("", "", False, id="nothing"),
         pytest.param("Joey:", "", False, id="own-label-alone"),
+        pytest.param("Q: Do you like jam?\nA: I do.", "Q: Do you like jam?\nA: I do.", False, id="question-and-answer"),
+        pytest.param("A: I like jam.\nB: Oh, me too.", "A: I like jam.", True, id="A-and-B"),
     ],
 )
 def test_the_friends_turn(text: str, shown: str, cut: bool) -> None:
     assert own_turn(text, "Joey", "Ben", ended=True) == Turn(shown, cut)
+
+
+def test_an_article_names_nobody() -> None:
+    assert own_turn("A: Bees make it.", "Joey", "a friend", ended=True) == Turn("A: Bees make it.")
+    assert own_turn("Friend: Hi.", "Joey", "a friend", ended=True) == Turn("", others=("Friend",))
 
 
 @pytest.mark.parametrize(

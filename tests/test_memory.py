@@ -17,7 +17,7 @@ from train import memory, sft
 from train.base_model import Base, Device, find_base, load_base, locate
 from train.checkpoints import newest_good
 from train.memory import explained, is_out_of_memory
-from train.preflight import LIBRARIES, estimate
+from train.preflight import LIBRARY_BYTES, estimate
 from train.recipe import load_recipe
 from train.step import share_out
 
@@ -191,7 +191,7 @@ def test_the_estimate_is_what_autograd_keeps(home: Path) -> None:
     base = replace(base, sequence_length=256, gradient_checkpointing=False)
     source = locate(base, folder)
     model, _ = load_base(base, source, CPU)
-    activations = estimate(recipe, base, source, CPU).work - LIBRARIES - 3 * 256 * model.config.vocab_size * 4
+    activations = estimate(recipe, base, source, CPU).work - LIBRARY_BYTES - 3 * 256 * model.config.vocab_size * 4
     adapted: Any = get_peft_model(model, sft.lora_config(recipe, model))
     with weighed(adapted) as kept:
         adapted.train().base_model.model.model(input_ids=torch.arange(256)[None], use_cache=False)

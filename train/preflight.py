@@ -20,7 +20,7 @@ GB = 1e9
 TRACKERS = ("tensorboard", "trackio", "wandb")  # what --report-to takes
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 KEPT_CHECKPOINTS = 3  # two, and the one that is being written
-LIBRARIES = 10**9  # bytes: what is imported after the check, pages of the weights' file, the allocator's gaps
+LIBRARY_BYTES = 10**9  # bytes: what is imported after the check, pages of the weights' file, the allocator's gaps
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
     return Needs(
         weights=int(in_layers * stored + others * computed),
         adapter=lora * 16,
-        work=int(activations + 3 * tokens * config.vocab_size * 4 + LIBRARIES),  # logits, softmax, gradient
+        work=int(activations + 3 * tokens * config.vocab_size * 4 + LIBRARY_BYTES),  # logits, softmax, gradient
         disk=KEPT_CHECKPOINTS * lora * 12 + lora * 4,
     )
 

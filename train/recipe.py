@@ -172,7 +172,7 @@ def whole(text: str) -> bool:
 def check_recipe(recipe: Recipe, where: str) -> Recipe:
     """The recipe itself, if its values make sense; else InputError."""
     rules = {
-        "epochs": (recipe.epochs > 0, "a number above 0"),
+        "epochs": (0 < recipe.epochs < math.inf, "a number above 0"),
         "max_steps": (recipe.max_steps is None or recipe.max_steps > 0, "a whole number above 0"),
         "max_tokens": (recipe.max_tokens is None or recipe.max_tokens > 0, "a whole number above 0"),
         "learning_rate": (0 < recipe.learning_rate < 1, "a number between 0 and 1, such as 2e-4"),

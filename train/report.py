@@ -235,7 +235,7 @@ def by_column(adapters: Mapping[str, Mapping[str, Any]]) -> str:
     """
     columns: dict[str, list[str]] = {}
     for name, facts in adapters.items():
-        columns.setdefault(facts["text_field"], []).append(name)
+        columns.setdefault(facts["text_field"] or "unknown", []).append(name)
     return "; ".join(f"{column}: {', '.join(names)}" for column, names in columns.items())
 
 

@@ -108,8 +108,8 @@ class AdapterTrainer(SFTTrainer):
     ) -> torch.Tensor:
         """Cross-entropy over the learnt tokens, divided by `num_items_in_batch` (None: by their number)."""
         following = inputs["labels"][:, 1:]
-        learnt = (following != IGNORED).any(dim=0).nonzero().flatten()
-        logits_of_one = len(learnt) * len(following) * self.model.config.vocab_size  # `model` may be wrapped in DDP
+        places = (following != IGNORED).any(dim=0).nonzero().flatten()
+        logits_of_one = len(places) * len(following) * self.model.config.vocab_size  # `model` may be wrapped in DDP
         if most(logits_of_one) > FEW_LOGITS:  # all ranks the same way: both gather
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if self.model.training:
@@ -117,9 +117,9 @@ class AdapterTrainer(SFTTrainer):
             self._total_train_tokens += int(self.accelerator.gather(read).sum())
             self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
         fed = {name: value for name, value in inputs.items() if name != "labels"}
-        logits = model(**fed, use_cache=False, logits_to_keep=learnt).logits.float()
+        logits = model(**fed, use_cache=False, logits_to_keep=places).logits.float()
         total = functional.cross_entropy(
-            logits.flatten(0, 1), following[:, learnt].flatten(), ignore_index=IGNORED, reduction="sum"
+            logits.flatten(0, 1), following[:, places].flatten(), ignore_index=IGNORED, reduction="sum"
         )
         if num_items_in_batch is None:
             return total / (following != IGNORED).sum().clamp(min=1)
@@ -190,8 +190,8 @@ def learnt(batch: Mapping[str, Any]) -> torch.Tensor:
     return (batch["labels"][:, 1:] != IGNORED).sum()
 
 
-def keep_first(labels: torch.Tensor, most: int) -> None:
-    """Takes away all labels but the first `most`, in place and in the order of the rows.
+def keep_first(labels: torch.Tensor, number: int) -> None:
+    """Takes away all labels but the first `number`, in place and in the order of the rows.
 
     >>> labels = torch.tensor([[7, 7, IGNORED, 7], [7, 7, 7, 7]])
     >>> keep_first(labels, 3)
@@ -200,7 +200,7 @@ def keep_first(labels: torch.Tensor, most: int) -> None:
     """
     following = labels[:, 1:]
     known = following != IGNORED
-    following[known.flatten().cumsum(0).view_as(known) > most] = IGNORED
+    following[known.flatten().cumsum(0).view_as(known) > number] = IGNORED
 
 
 def steps_for(trainer: Any, tokens: int) -> int:
@@ -238,7 +238,7 @@ def held_out_loss(trainer: Any) -> tuple[float, int]:
     with torch.no_grad():
         for row in trainer.eval_dataset:  # one at a time, and every rank all of them
             batch = trainer._prepare_inputs(trainer.data_collator([row]))
-            tokens += int((batch["labels"][:, 1:] != -100).sum())
+            tokens += int(learnt(batch))
             with trainer.compute_loss_context_manager():
                 loss += trainer.compute_loss(model, batch, num_items_in_batch=ranks).item()  # TRL multiplies by them
     model.train(was_training)

@@ -50,6 +50,7 @@ LABELS = frozenset(
     "task text theme third thought thoughts thursday time tip tips title to topic total translation tuesday verse "
     "version warning wednesday week well year yes".split()
 )
+ARTICLES = {"a", "an", "the"}  # no names: "a friend", "the waiter"
 LETTERS = ("a", "q")  # of "Q: … A: …", a question and its answer; where a B speaks too, A is somebody
 
 
@@ -66,8 +67,7 @@ def turns(text: str, known: Sequence[str | None] = ()) -> list[str]:
     found = [(names, line[end:].strip()) for line in text.split("\n") for names, end in [cue(line) or ([], 0)]]
     cues = [(names, said) for names, said in found if said]
     names = [name for one, _ in cues for name in one] if is_dialogue(cues, known) else []
-    somebody = any(name.lower() == "b" for name in names)
-    return [name for name in names if somebody or name.lower() not in LETTERS]
+    return [name for name in names if not is_letter(name, names)]
 
 
 def is_dialogue(cues: Sequence[tuple[Sequence[str], str]], known: Sequence[str | None]) -> bool:
@@ -82,6 +82,15 @@ def is_dialogue(cues: Sequence[tuple[Sequence[str], str]], known: Sequence[str |
         or len(set(names)) < len(names)
         or any(SPOKEN.search(said) for of, said in cues if of)
     )
+
+
+def is_letter(name: str, names: Sequence[str]) -> bool:
+    """Whether it is the Q or the A of a question and its answer, none of the people with these names.
+
+    >>> is_letter("A", ["Q", "A"]), is_letter("A", ["A", "B"]), is_letter("Al", ["Al"])
+    (True, False, False)
+    """
+    return name.lower() in LETTERS and not any(other.lower() == "b" for other in names)
 
 
 def is_known(name: str, known: Sequence[str | None]) -> bool:
@@ -137,6 +146,8 @@ def is_same(name: str | None, other: str | None) -> bool:
 
     >>> is_same("CHANDLER", "Chandler Bing"), is_same("Okafor", "Ms. Okafor"), is_same("Ross", None)
     (True, True, False)
+    >>> is_same("A", "a friend"), is_same("Friend", "a friend")
+    (False, True)
     """
-    mine, theirs = (set((one or "").replace(".", "").casefold().split()) for one in (name, other))
+    mine, theirs = (set((one or "").replace(".", "").casefold().split()) - ARTICLES for one in (name, other))
     return bool(mine and theirs) and (mine <= theirs or theirs <= mine)

@@ -56,8 +56,8 @@ def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str
         if not any_budget:
             raise InputError(f"{unequal}; train with the same --max-tokens, or add --any-budget")
         notes.append(f"{unequal}. A difference may come from that")
-    steps = {name: run.get("steps") or 0 for name, run in runs.items()}
-    if max(steps.values()) > MORE_STEPS * min(steps.values()):
+    steps = {name: run["steps"] for name, run in runs.items() if run.get("steps")}
+    if steps and max(steps.values()) > MORE_STEPS * min(steps.values()):
         notes.append(
             f"for their tokens the adapters took unequal numbers of steps: {with_values(steps)}. A difference may come "
             "from that"

@@ -17,7 +17,7 @@ from .bootstrap import Measured
 from .verdicts import judge
 
 DIGITS = 4
-NUMBERS = re.compile(r"\[\s+(?:(?:[-\d.e]+|null),?\s+)+\]")  # a list of numbers, a line each
+NUMBERS = re.compile(r"\[\n\s*(?:(?:[-\d.e]+|null),?\n\s*)+\]")  # a list of numbers, a line each; no text has line ends
 
 
 def keep(measured: Mapping[str, Measured]) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def judged(results: Mapping[str, Any]) -> dict[str, Any]:
 def as_text(results: Mapping[str, Any]) -> str:
     r"""The results as JSON, with a list of numbers on one line.
 
-    >>> as_text({"base": [0.5, None, 1.0], "text": "Zoë \ud800"})
-    '{\n "base": [0.5, null, 1.0],\n "text": "Zoë \\ud800"\n}\n'
+    >>> as_text({"base": [0.5, None, 1.0], "text": "Zoë [ 1 ] \ud800"})
+    '{\n "base": [0.5, null, 1.0],\n "text": "Zoë [ 1 ] \\ud800"\n}\n'
     """
     text = json.dumps(results, indent=1, ensure_ascii=False)
     text = text.encode(errors="backslashreplace").decode()  # halves of characters, as JSON writes them

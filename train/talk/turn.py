@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..turns import FRIENDS, SELF, SPOKEN, USER, are_same, cue, is_dialogue, is_known, may_become_cue
+from ..turns import FRIENDS, SELF, SPOKEN, USER, are_same, cue, is_dialogue, is_known, is_letter, may_become_cue
 
 LETTERS = re.compile(r"[^\W\d_]+")  # "ross" of "ross (to joey):hi"
 TIGHT = re.compile(r":\**(?=[\w\"“'‘…¿¡])")  # ":" of "Ross:hi", ":**" of "**Ross:**hi"; not of "Ross :)"
@@ -38,9 +38,13 @@ def own_turn(text: str, friend: str | None, user: str | None, ended: bool) -> Tu
     shown: list[str] = []
     others: list[str] = []
     cues: list[tuple[list[str], str]] = []
+    seen: list[str] = []  # the names of all cues
     *whole, last = text.lstrip().split("\n")
     for line in [*whole, last] if ended or not may_become_cue(with_capitals(last, known)) else whole:
         names, end = known_cue(line, known) or ([], 0)
+        seen += names
+        if any(is_letter(name, seen) and not is_known(name, known) for name in names):
+            names, end = [], 0
         unfinished = line is last and not ended
         cues.append((names, "" if unfinished else line[end:].strip()))
         dialogue = bool(names) and is_dialogue(cues, known)
