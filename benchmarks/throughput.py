@@ -56,7 +56,7 @@ def measure(way: str, options: argparse.Namespace) -> None:
     from train.settings import lora_config, sft_config
     from train.trainer import AdapterTrainer, train_in_float32
 
-    quiet(offline=options.offline)
+    quiet(offline=False)
     recipe = load_recipe(options.dataset, None, {"max_steps": 1, "evaluations": 0})
     base, folder = find_base(options.base, options.bits)
     place = choose_device(base.bits)
@@ -163,7 +163,6 @@ def main() -> None:
     add("--runs", type=int, default=3)
     add("--out", type=Path, metavar="FILE")
     add("--way", choices=WAYS, help=argparse.SUPPRESS)
-    add("--offline", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
         options.dataset = options.dataset[0]
