@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .brackets import CLOSERS, OPENERS, first_unopened_closer, match_brackets
+from .brackets import CLOSERS, OPENER, OPENERS, first_unopened_closer, match_brackets
 from .cues import Habits
 from .model import Block
 from .wording import wording
@@ -211,6 +211,7 @@ def is_wrapped(text: str) -> bool:
 
 def opens_over_the_end(text: str) -> bool:
     """Whether the last bracket of a line is not closed in it: "Hi. (He walks to the"."""
+    if not OPENER.search(text) or text.rstrip()[-1:] in CLOSERS:
+        return False
     spans = match_brackets(text, goes_on=True)
-    last = max(spans, default=-1)
-    return last >= 0 and spans[last] == len(text) and text.rstrip()[-1:] not in CLOSERS
+    return bool(spans) and spans[max(spans)] == len(text)
