@@ -14,7 +14,6 @@ SENTENCE_END = re.compile(r"[.!?…][\"”’']?\s+(?=[\"“‘'¡¿]?[A-Z])")  
 PARTNER = dict(zip(CLOSERS, OPENERS, strict=True))
 
 
-@lru_cache(maxsize=64)  # the rules that look at one line all ask; callers only read what they get
 def match_brackets(text: str, goes_on: bool = False) -> dict[int, int]:
     """Position of an opening bracket → position after its closing one, for the outermost pairs of a line.
 
@@ -28,8 +27,11 @@ def match_brackets(text: str, goes_on: bool = False) -> dict[int, int]:
     >>> match_brackets("Oh! (waves. Hi"), match_brackets("Oh! (waves. Hi", goes_on=True)
     ({4: 12}, {4: 14})
     """
-    if not BRACKET.search(text):
-        return {}
+    return _match(text, goes_on) if BRACKET.search(text) else {}
+
+
+@lru_cache(maxsize=64)  # the rules that look at one line all ask; callers only read what they get
+def _match(text: str, goes_on: bool) -> dict[int, int]:
     closed: dict[int, int] = {}
     open_at: list[int] = []
     for found in BRACKET.finditer(text):
