@@ -7,7 +7,7 @@ train.compare with the answers of its first seed, but for those that quote a tra
 in it, so that `python -m train.report FILE` judges them by other rules. The whole report is in --work.
 Run again after an interruption it goes on where it was.
 
-On two CPU cores it takes about two and a half hours: half of that is `chat`, whose prompts are computed and not learnt.
+On two CPU cores it takes two hours and a quarter, most of it for `chat`, whose prompts are computed and not learnt.
 There two arms are trained side by side, a thread each: that did 2 x 74 tokens/s, one arm with two threads 115.
 """
 
