@@ -45,7 +45,7 @@ BOLD_MARK = re.compile(f"([{BOLD_ON}{BOLD_OFF}])")
 LINE_END = re.compile(r"\r\n?|\n")  # in <pre>
 BLANKS = re.compile(r"[ \t\r\n\f]+")  # what HTML shows as one blank; &nbsp; is not among them
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f]")  # invisible in every browser, refused by XML parsers
-CONTROL_REFERENCE = re.compile(  # the same, as "&#2;" or "&#x1F;"
+CONTROL_REFERENCE = re.compile(  # the same characters as references: "&#2;" or "&#x1F;"
     r"&#(?:0*(?:[1-8]|11|1[4-9]|2\d|3[01]|127)(?!\d)|x0*(?:[1-8bef]|1[\da-f]|7f)(?![\da-f]));?", re.I
 )
 C1_TO_CP1252 = {  # the WHATWG table: 0x92 is ’, the five bytes without a character stay what they are

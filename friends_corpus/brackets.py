@@ -10,7 +10,7 @@ OPENERS, CLOSERS = "([{<", ")]}>"
 BRACKET = re.compile(r"[(\[{<)\]}>]")
 OPENER = re.compile(r"[(\[{<]")
 NO_BRACKET = re.compile(r"(?:.?[:;]-|[:;]-)\((?=\s|$)|.{0,2}<(?!\s?[A-Za-z(\[])")  # ":-( ", "<3"
-SENTENCE_END = re.compile(r"[.!?…][\"”’']?\s+(?=[\"“‘'¡¿]?[A-Z])")  # ". " of "(waves. Hi there."
+NEXT_SENTENCE = re.compile(r"[.!?…][\"”’']?\s+(?=[\"“‘'¡¿]?[A-Z])")  # ". " of "(waves. Hi there."
 PARTNER = dict(zip(CLOSERS, OPENERS, strict=True))
 
 
@@ -65,7 +65,7 @@ def _match(text: str, goes_on: bool) -> dict[int, int]:
             if start in forgotten:
                 following = bisect(pairs, start)
                 before_pair = pairs[following] if following < len(pairs) else len(text)
-                if stop := SENTENCE_END.search(text, start, before_pair):
+                if stop := NEXT_SENTENCE.search(text, start, before_pair):
                     end = stop.end()
             outermost[start] = end
     return outermost

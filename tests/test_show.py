@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from builders import build, check, explain
 from friends_corpus import parse
 from friends_corpus.command import InputError
 from friends_corpus.show import FRIENDS, About, friends, read_show
+from friends_corpus.wording import wording
 
 HARBOUR = Path(__file__).parent / "harbour_lights"
 
@@ -199,3 +201,11 @@ def test_bad_show_folders(
         arguments = ["--show", str(tmp_path)]
         assert command.main(arguments if command is build else [str(HARBOUR), *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_title_that_is_also_a_number_or_a_link_costs_no_time() -> None:
+    """Each word fits twice: without possessive quantifiers this would try 2^200 ways and not come back."""
+    for title in ("24", "Home"):
+        navigation = wording(replace(friends(), title=title)).navigation
+        assert navigation.fullmatch(f"{title} | " * 200)
+        assert not navigation.fullmatch(f"{title} | " * 200 + "Jack")
