@@ -41,7 +41,7 @@ test: $(READY_DEV)  # two at a time; the threads of PyTorch in each would only w
 	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses 2 --dist loadfile
 
 test-fast: $(READY_DEV)
-	$(RUN) -m pytest -m "not slow" --ignore train/trainer.py --ignore train/watch.py --ignore train/noise.py --ignore train/drift.py
+	$(RUN) -m pytest -m "not slow and not soak" --ignore train/training --ignore train/generation/sampling_noise.py --ignore train/export/divergence.py
 
 soak: $(READY_DEV)
 	$(RUN) -m pytest -m soak

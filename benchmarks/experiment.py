@@ -26,7 +26,7 @@ from typing import Any
 
 import pandas as pd
 
-from builders.ngrams import WORD
+from friends_corpus.core.ngrams import WORD
 from train.comparison.results import as_text
 
 ROOT = Path(__file__).parents[1]

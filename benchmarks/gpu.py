@@ -34,7 +34,7 @@ def make(shape: str, folder: Path) -> int:
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from train.base_model import find_base, locate
+    from train.models.base import find_base, locate
 
     tokenizer = AutoTokenizer.from_pretrained(locate(*find_base("smollm2-135m", None)).folder)
     config = LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=False, **SHAPES[shape])

@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 from build import device
-from friends_corpus.model import ParseError
-from friends_corpus.normalise import normalise
-from friends_corpus.parse import parse_page
+from friends_corpus.core.model import ParseError
+from friends_corpus.parsing.normalise import normalise
+from friends_corpus.parsing.script import parse_page
 
 UNITS = [
     *("<div>", "<b>", "<p>", "<br>", "<!--", "</", "<![CDATA[", "<?", "<a b=c ", "<", "&", "&amp", "a ", "\xa0"),
@@ -30,7 +30,7 @@ MEMORY = """
 import re, sys
 from pathlib import Path
 from contextlib import suppress
-from friends_corpus.parse import parse_page, ParseError
+from friends_corpus.parsing.script import parse_page, ParseError
 from friends_corpus.normalise import normalise
 data = ("<p><b>Joey:</b> Hi.</p>" + sys.argv[1] * (1_000_000 // len(sys.argv[1]))).encode()
 status = Path("/proc/self/status")  # ru_maxrss would be that of the parent, if it was larger

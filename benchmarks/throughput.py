@@ -49,12 +49,12 @@ def measure(way: str, options: argparse.Namespace) -> None:
     from trl.trainer.sft_trainer import SFTTrainer
 
     from build import device
-    from train.base_model import choose_device, find_base, load_base, locate
-    from train.dataset import load_data
-    from train.quiet import quiet
-    from train.recipe import load_recipe
-    from train.settings import lora_config, sft_config
-    from train.trainer import AdapterTrainer, train_in_float32
+    from train.dataset.loading import load_data
+    from train.models.base import choose_device, find_base, load_base, locate
+    from train.runtime.logging import quiet
+    from train.settings.recipe import load_recipe
+    from train.settings.sft_config import lora_config, sft_config
+    from train.training.trainer import AdapterTrainer, train_in_float32
 
     quiet(offline=False)
     recipe = load_recipe(options.dataset, None, {"max_steps": 1, "evaluations": 0})

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from friends_corpus.command import Failed, InputError, exit_code
+from friends_corpus.core.cli import Failed, InputError, exit_code
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from friends_corpus.show import Show
+    from friends_corpus.show.config import Show
 
-    from .pages import FailedPage, ReadPage
+    from .page_cache.pages import FailedPage, ReadPage
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
 VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
@@ -44,10 +44,10 @@ def run(options: argparse.Namespace) -> tuple[Mapping[str, Any], str]:
 
     from concurrent.futures.process import BrokenProcessPool
 
-    from friends_corpus.show import FRIENDS, read_show
-    from friends_corpus.sources import find_pages
+    from friends_corpus.show.config import FRIENDS, read_show
+    from friends_corpus.show.page_names import find_pages
 
-    from .chat import main_character
+    from .configs.chat import main_character
 
     show = read_show(options.show or FRIENDS)
     try:
@@ -128,10 +128,10 @@ def build(
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
-    from cards.folder import heal
+    from friends_corpus.core.files import heal
 
-    from .folder import check_replaceable, locked
-    from .unchanged import fingerprint, recall, remember
+    from .folder.lock import check_replaceable, locked
+    from .folder.up_to_date import fingerprint, recall, remember
 
     out = out.resolve()  # a link keeps pointing to the folder that changes
     kept = open_cache() if use_cache else None
@@ -146,8 +146,8 @@ def build(
 
         from tqdm import tqdm
 
-        from .pages import open_pool, read_pages
-        from .plots import import_matplotlib
+        from .page_cache.pages import open_pool, read_pages
+        from .reports.plots import import_matplotlib
 
         def progress(found: Iterable[ReadPage | FailedPage]) -> Iterable[ReadPage | FailedPage]:
             return tqdm(found, "pages", len(pages), unit="page")
@@ -164,7 +164,7 @@ def build(
 
 def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | None, show: Show) -> None:
     """All pages into the cache; without the lock of a build, which the engine's processes would keep."""
-    from .engine import run_tasks
+    from .page_cache.datatrove_engine import run_tasks
 
     if kept is None:
         raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
@@ -173,7 +173,7 @@ def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | 
 
 def import_writers() -> None:
     """What writing needs and takes a second or two to import, while other processes read the pages."""
-    from . import duplicates, leakage, quality, stats, write  # noqa: F401
+    from .folder import write  # noqa: F401
 
 
 @contextmanager
@@ -202,7 +202,7 @@ def report(said: Mapping[str, Any], end: str) -> None:
 
 def open_cache() -> Path | None:
     """The cache folder, or None and a warning where it cannot be written."""
-    from .cache import cache_folder
+    from .page_cache.cache import cache_folder
 
     folder = cache_folder(os.environ, Path.home())
     probe = folder / f".probe.{os.getpid()}"
@@ -226,7 +226,7 @@ def write(
     pool: Executor | None,
 ) -> dict[str, Any]:
     """Read pages → the folder. Returns what `report` prints. `pool`: other processes, if there are any."""
-    from .shipped import is_sample, page_entry, sort_out
+    from .page_cache.select_pages import is_sample, page_entry, sort_out
 
     shipped, left_out, failed = sort_out(results)
     if failed and not keep_going:
@@ -235,20 +235,20 @@ def write(
     if not shipped:
         raise InputError(*(page.error for page in failed), "no page to build a dataset from")
 
-    from cards.folder import staged
+    from friends_corpus.core.files import staged
 
-    from .chat import characters_of
-    from .duplicates import find_duplicates, scene_texts
-    from .leakage import certify
-    from .pages import beside
-    from .plots import count, draw_plots
-    from .quality import quality_stats
-    from .rows import make_rows
-    from .splits import assign_splits
-    from .stats import compute_stats
-    from .summary import summary
-    from .told import tell
-    from .write import write_dataset
+    from .configs.chat import characters_of
+    from .configs.tables import make_rows
+    from .folder.write import write_dataset
+    from .page_cache.pages import beside
+    from .reports.page_stats import tell
+    from .reports.plots import count, draw_plots
+    from .reports.quality import quality_stats
+    from .reports.stats import compute_stats
+    from .reports.summary import summary
+    from .splitting.duplicates import find_duplicates, scene_texts
+    from .splitting.leakage import certify
+    from .splitting.splits import assign_splits
 
     episodes = [page.episode for page in shipped]
     characters = characters_of(parameters["character"], show.cast)

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from friends_corpus.command import exit_code
+from friends_corpus.core.cli import exit_code
 
-from .violation import Violation
+from .folder.violation import Violation
 
 if TYPE_CHECKING:
-    from .suspicions import Suspicion
+    from .reports.warnings import Suspicion
 
 VIOLATED = 1
 LOOKED_AT = ("id", "speaker", "speakers", "cue", "text", "text_with_directions")  # by find_suspicions
@@ -70,16 +70,17 @@ def parser() -> argparse.ArgumentParser:
 
 def check_folder(folder: Path) -> Report:
     """Reads everything in the folder; each step relies on what those before it found sound. Raises InputError."""
-    from .agreement import check_agreement
-    from .derived import check_croissant, check_derived
-    from .integrity import check_files, read_parts
-    from .leakage import find_leaks
-    from .listing import check_config_names, check_listing
-    from .manifest import MANIFEST, BrokenManifest, read_manifest
-    from .rules import check_rows
-    from .schema import to_table
-    from .shape import check_shape
-    from .suspicions import find_suspicions
+    from builders.folder.manifest import check_shape
+    from friends_corpus.core.manifest import MANIFEST
+
+    from .checks.cross_config import check_agreement
+    from .checks.integrity import check_files, read_parts
+    from .checks.manifest_rules import check_config_names, check_listing
+    from .checks.recompute import check_croissant, check_derived
+    from .checks.row_rules import check_rows
+    from .configs.schema import to_table
+    from .folder.manifest import BrokenManifest, read_manifest
+    from .reports.warnings import find_leaks, find_suspicions
 
     try:
         manifest = read_manifest(folder)
@@ -111,7 +112,7 @@ def check_folder(folder: Path) -> Report:
 
 def describe_suspicions(found: Sequence[Suspicion]) -> list[str]:
     """One line per kind: how many, and the first few."""
-    from .suspicions import count_suspicions
+    from .reports.warnings import count_suspicions
 
     described = []
     for row in count_suspicions(found):

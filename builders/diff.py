@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from friends_corpus.command import InputError, exit_code
+from friends_corpus.core.cli import InputError, exit_code
 
 if TYPE_CHECKING:
-    from .changes import ConfigChanges
+    from .interop.config_diff import ConfigChanges
 
 TOO_LITTLE = 1
 EXAMPLES = 5
@@ -38,7 +38,7 @@ def diff(options: argparse.Namespace) -> int:
         print("\n".join(describe(name, change)))
     print(verdict(old, new, step))
     if options.json:
-        from .manifest import to_json
+        from .folder.manifest import to_json
 
         report = {
             "old": written(old),
@@ -63,8 +63,8 @@ def parser() -> argparse.ArgumentParser:
 
 def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigChanges]]:
     """Both versions and the changes of each config, in the order of the new folder's."""
-    from .changes import compare_config, read_config
-    from .manifest import need_manifest
+    from .folder.manifest import need_manifest
+    from .interop.config_diff import compare_config, read_config
 
     before, after = need_manifest(old), need_manifest(new)
     changes = {}

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from friends_corpus.command import Failed, InputError, exit_code
+from friends_corpus.core.cli import Failed, InputError, exit_code
 
 if TYPE_CHECKING:
-    from friends_corpus.model import Block, Episode, Line, Segment, Utterance
-    from friends_corpus.show import Show
+    from friends_corpus.core.model import Block, Episode, Line, Segment, Utterance
+    from friends_corpus.show.config import Show
 
-    from .lines import Row
+    from .configs.lines import Row
 
 ROW_ID = re.compile(r"(s\d\de\d\d)_c\d\d+_([uk])\d\d+")  # "s01e01_c03_u0012", "s01e01_c03_k02"
 WIDTH = 100  # characters of printed text on a line
@@ -75,9 +75,9 @@ def natural(text: str) -> int:
 
 def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_folder: Path | None) -> Iterator[str]:
     """The report, line by line. Raises InputError, Failed."""
-    from friends_corpus.show import FRIENDS, read_show
+    from friends_corpus.show.config import FRIENDS, read_show
 
-    from .manifest import need_manifest
+    from .folder.manifest import need_manifest
 
     manifest = need_manifest(folder)
     match = ROW_ID.fullmatch(row_id)
@@ -146,10 +146,10 @@ def read_source(path: Path, entry: Mapping[str, Any], show: Show) -> Source:
     """Reads the page again, if it is the one of the manifest."""
     import hashlib
 
-    from friends_corpus.blocks import read_blocks
-    from friends_corpus.model import ParseError
-    from friends_corpus.normalise import normalise
-    from friends_corpus.parse import parse_page
+    from friends_corpus.core.model import ParseError
+    from friends_corpus.formats.html import read_blocks
+    from friends_corpus.parsing.normalise import normalise
+    from friends_corpus.parsing.script import parse_page
 
     try:
         data = path.read_bytes()
@@ -198,7 +198,7 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]
 
 def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> str:
     """Whether a line has a row in `chat`, too: whom it answers, or why it answers nobody."""
-    from .chat import NO_ROW, candidates, characters_of
+    from .configs.chat import NO_ROW, candidates, characters_of
 
     splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
     found = read_rows(folder / splits[split]["path"], None, ("id", "==", row["id"])) if split in splits else []
@@ -213,7 +213,7 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any
 
 def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any], show: Show) -> Iterator[str]:
     """Where the row stands: page, address, hash, scene."""
-    from friends_corpus.parse import PARSER_VERSION
+    from friends_corpus.parsing.version import PARSER_VERSION
 
     numbers = " and ".join(str(number) for number in row["episodes"])
     yield f"page      {entry['page']}: season {row['season']}, episode {numbers}, “{row['episode_title']}”"
@@ -241,10 +241,10 @@ def describe_source(segments: Sequence[Segment], orders: Sequence[int], context:
 
 def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> Iterator[str]:
     """Of each turn: what its label is, why that is a label, and who is meant by it."""
-    from friends_corpus.cues import read_habits
+    from friends_corpus.parsing.labels import read_habits
 
-    from .lines import line_id
-    from .reasons import describe_speakers, find_label
+    from .configs.lines import line_id
+    from .interop.cue_reasons import describe_speakers, find_label
 
     habits = read_habits(list(source.blocks), source.episode.id, source.show)
     for utterance, line in turns:

@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from friends_corpus.command import InputError, exit_code
+from friends_corpus.core.cli import InputError, exit_code
 
 if TYPE_CHECKING:
-    from .lines import Row
+    from .configs.lines import Row
 
 FORMATS = ("jsonl", "csv", "convokit")
 CONFIGS = ("lines", "named_lines", "chunks", "chat")
@@ -64,9 +64,9 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
 
     `config`: only this one.
     """
-    from cards.folder import staged
+    from friends_corpus.core.files import staged
 
-    from .manifest import need_manifest
+    from .folder.manifest import need_manifest
 
     manifest = need_manifest(folder)
     wanted = "lines" if format == "convokit" else config
@@ -96,7 +96,7 @@ def pieces(
     """(file name, a piece of its text, how many rows are in it)."""
     import json
 
-    from .convokit import convokit_files
+    from .interop.convokit import convokit_files
 
     if format == "convokit":
         splits = manifest["configs"]["lines"]["splits"]

@@ -21,15 +21,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.outgoing import ReleaseError
-from cards.release import add_options, repo_id
-from friends_corpus.command import FAILED, complain, exit_code
+from cards.hub.files import ReleaseError
+from cards.hub.release import add_options, repo_id
+from friends_corpus.core.cli import FAILED, complain, exit_code
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from cards.hub import Patience, Repo
-    from cards.outgoing import Outgoing
+    from cards.hub.client import Patience, Repo
+    from cards.hub.files import Outgoing
 
 ROOM = 4  # reading back needs about this many times the size of the release: downloads and their Arrow copies
 LOADING, LOADINGS = 600, 4  # seconds for all configs, and how often that is tried
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
 
-    from cards.hub import Patience
-    from cards.release import connect
+    from cards.hub.client import Patience
+    from cards.hub.release import connect
 
     def work() -> int:
         try:
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 def check(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """The manifest, and what is wrong with the folder, one line each. Raises InputError where there is none."""
     from .check import check_folder, describe_violations
-    from .manifest import need_manifest
+    from .folder.manifest import need_manifest
 
     manifest = need_manifest(folder)
     return manifest, describe_violations(check_folder(folder).violations)
@@ -85,10 +85,11 @@ def check(folder: Path) -> tuple[dict[str, Any], list[str]]:
 
 def publish(options: argparse.Namespace, manifest: Mapping[str, Any], api: HfApi, patience: Patience) -> None:
     """From a checked folder to a verified release. Raises ReleaseError."""
-    from cards.outgoing import check_secrets, machine_places, read_outgoing
-    from cards.release import open_repo, release, show
+    from cards.hub.files import check_secrets, machine_places, read_outgoing
+    from cards.hub.release import open_repo, release, show
+    from friends_corpus.core.manifest import MANIFEST
 
-    from .manifest import MANIFEST, files_of
+    from .folder.manifest import files_of
 
     folder, tag = options.folder, f"v{manifest['version']}"
     files = read_outgoing(folder, files_of(folder))
@@ -121,7 +122,7 @@ def unpacked(files: Iterable[Outgoing]) -> Iterable[Outgoing]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from cards.outgoing import outgoing
+    from cards.hub.files import outgoing
 
     for file in files:
         if file.path.endswith(".parquet"):

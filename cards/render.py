@@ -1,4 +1,4 @@
-"""Cards from templates: numbers are computed and passed in, prose is written in `cards/*.md`.
+"""Cards from templates: numbers are computed and passed in, prose is written in `cards/templates`.
 
 Values are data: they are never read as a template, a missing one is an error, and the filters escape them for the
 place where they stand.
@@ -17,7 +17,9 @@ FENCE = re.compile(r"`{3,}")  # "```"
 
 
 def render(template_name: str, values: Mapping[str, object]) -> str:
-    """The template `cards/<template_name>` with `values` filled in. Raises jinja2.UndefinedError for a missing value.
+    """The template `cards/templates/<template_name>` with `values` filled in.
+
+    Raises jinja2.UndefinedError for a missing value.
 
     Filters for values: `cell` in a table or a sentence, `yaml` in the metadata block, `fenced` as a block of its own.
     """
@@ -28,7 +30,7 @@ def render(template_name: str, values: Mapping[str, object]) -> str:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
     environment.filters |= {"cell": cell, "yaml": yaml, "fenced": fenced}
-    template = (files(__package__) / template_name).read_text(encoding="utf-8")
+    template = (files("cards") / "templates" / template_name).read_text(encoding="utf-8")
     return environment.from_string(template).render(dict(values))
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from .command import FAILED, Failed, exit_code
+from .core.cli import FAILED, Failed, exit_code
 
 if TYPE_CHECKING:
-    from .archive import Archive
-    from .download import Limits
-    from .index import Get, Wanted
-    from .polite import Clock
-    from .show import Show
+    from .crawling.archive import Archive
+    from .crawling.links import Get, Wanted
+    from .crawling.site import Clock
+    from .crawling.transport import Limits
+    from .show.config import Show
 
 TERMINATED = 143  # exit code: 128 + SIGTERM
 DELAY = 1.0
@@ -40,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     import stamina.instrumentation
 
-    from .polite import SiteError
-    from .show import FRIENDS, read_show
+    from .crawling.site import SiteError
+    from .show.config import FRIENDS, read_show
 
     stamina.instrumentation.set_on_retry_hooks([])  # retries are not news, failures are: they come as a table
     kept = f"what was fetched is kept in {options.out}; run the same command again to go on"
@@ -130,8 +130,8 @@ def fetch(
 
     Raises Failed, SiteError, OSError.
     """
-    from .archive import Archive
-    from .download import Limits
+    from .crawling.archive import Archive
+    from .crawling.transport import Limits
 
     limits = limits or Limits()
     with ExitStack() as stack:
@@ -162,11 +162,11 @@ def connect(
     """The address of the index page, and what gets a page: from a folder's files, or from a site."""
     from importlib.metadata import metadata
 
-    from .archive import recorded
-    from .download import Downloader, PageError
-    from .index import local
-    from .polite import ROBOT, Clock, Site, canonical
-    from .show import friends
+    from .crawling.archive import recorded
+    from .crawling.links import local
+    from .crawling.site import ROBOT, Clock, Site, canonical
+    from .crawling.transport import Downloader, PageError
+    from .show.config import friends
 
     if source == "fangj":
         source = friends().archive
@@ -198,9 +198,9 @@ def connect(
 
 def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]:
     """What the index lists; fetched, unless the run that goes on has it. Raises Failed without one page."""
-    from .archive import INDEX
-    from .download import PageError
-    from .index import read_index
+    from .crawling.archive import INDEX
+    from .crawling.links import read_index
+    from .crawling.transport import PageError
 
     if not (INDEX in archive.checked and archive.state(INDEX, url) == "good"):
         try:
@@ -221,7 +221,7 @@ def fetch_pages(
     """All pages, one after the other: the failed ones with their reasons, and what became of how many."""
     from tqdm import tqdm
 
-    from .download import PageError
+    from .crawling.transport import PageError
 
     failures: list[tuple[Wanted, str]] = []
     counts = Counter({"fetched": 0, "unchanged": 0, "failed": 0})
@@ -257,8 +257,8 @@ def bring(archive: Archive, get: Get, name: str, url: str, show: Show | None = N
 
     Raises PageError, SiteError, OSError.
     """
-    from .download import PageError
-    from .index import check_transcript
+    from .crawling.links import check_transcript
+    from .crawling.transport import PageError
 
     good = archive.state(name, url) == "good"
     reply = get(url, archive.validators(name) if good else {})

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from train import sft, trainer, watch
+from train import sft
+from train.training import callbacks, trainer
 
 
 def poison_the_second(rank: int) -> None:
@@ -56,14 +57,14 @@ def no_room_for_the_first(rank: int) -> None:
 
 def end_the_second(rank: int) -> None:
     """Rank 1 alone gets SIGTERM in step 2."""
-    real = watch.Watch.on_step_end
+    real = callbacks.Watch.on_step_end
 
     def on_step_end(self: Any, args: Any, state: Any, control: Any, **rest: Any) -> Any:
         if rank == 1 and state.global_step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
         return real(self, args, state, control, **rest)
 
-    watch.Watch.on_step_end = on_step_end
+    callbacks.Watch.on_step_end = on_step_end
 
 
 HARMS = {

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from friends_corpus.model import Episode, Line, Scene, StageDirection
+from friends_corpus.core.model import Episode, Line, Scene, StageDirection
 
 NAMES = ("Joey", "Ross", "Monica", "Rachel", "Phoebe", "Chandler")
 THINGS = ("kettle", "ladder", "pigeon", "violin", "lamp", "cactus", "tuba", "canoe", "scarf", "melon", "drum", "kite")

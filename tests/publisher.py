@@ -7,9 +7,9 @@ from itertools import count
 from hub.stand_in import StandIn
 from huggingface_hub import HfApi
 
-from cards.hub import Patience
-from cards.outgoing import Outgoing, outgoing
-from cards.release import open_repo, release, show
+from cards.hub.client import Patience
+from cards.hub.files import Outgoing, outgoing
+from cards.hub.release import open_repo, release, show
 
 TOKEN = "hf_" + "anaTESTtokenTESTtokenTESTtokenTEST"  # in two parts: secret scanners must not trip over it
 OTHER = "hf_" + "bobTESTtokenTESTtokenTESTtokenTEST"

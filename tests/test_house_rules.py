@@ -3,19 +3,22 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAY_IMPORT = {
-    "friends_corpus": set[str](),
-    "cards": set[str](),
-    "builders": {"friends_corpus", "cards"},
-    "train": {"cards"},
+MAY_IMPORT = {  # package → what it may import of ours
+    "friends_corpus": ("friends_corpus",),
+    "cards": ("cards", "friends_corpus.core"),
+    "builders": ("builders", "friends_corpus", "cards"),
+    "train": ("train", "friends_corpus.core", "cards"),
 }
-EVERYBODYS = "friends_corpus.command"  # how a command ends
 ONLY_IN = {"datasets": {"builders", "train"}, "torch": {"train"}, "transformers": {"train"}, "bs4": {"friends_corpus"}}
+AT_THE_ROOT = {"assemble.py", "render.py"}  # no commands: the heart of builders, and what all templates go through
 COMMANDS = [
     f"{package}.{path.stem}"
     for package in MAY_IMPORT
@@ -24,24 +27,73 @@ COMMANDS = [
 ]
 
 
-def imports(path: Path, package: str) -> set[str]:
-    """The top-level names a module imports, relative ones as the package itself."""
-    names: set[str] = set()
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full names of the modules that a file imports, lazily or not; names are modules too if they are files."""
+    package = ".".join(path.relative_to(ROOT).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            absolute = node.module or ""
-            names.add(package if node.level else absolute if absolute == EVERYBODYS else absolute.split(".")[0])
-    return names
+            module = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module or ""
+            names = [f"{module}.{alias.name}" for alias in node.names]
+            modules = [name for name in names if is_module(name)]
+            yield from modules
+            if len(modules) < len(names):
+                yield module
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    """Yield the package and path of every module."""
+    for package in MAY_IMPORT:
+        yield from ((package, path) for path in sorted((ROOT / package).rglob("*.py")))
+
+
+def room_of(module: str) -> str:
+    """The room of a module; a command is a room of its own."""
+    parts = module.split(".")
+    return ".".join(parts[:2])
+
+
+def is_within(module: str, packages: Iterable[str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_packages_import_only_what_is_upstream_of_them(package: str) -> None:
     for path in sorted((ROOT / package).rglob("*.py")):
-        found = imports(path, package)
-        assert found & MAY_IMPORT.keys() <= MAY_IMPORT[package] | {package}, path
-        assert not {name for name in found & ONLY_IN.keys() if package not in ONLY_IN[name]}, path
+        found = set(imports(path))
+        ours = {module for module in found if module.split(".")[0] in MAY_IMPORT}
+        assert not {module for module in ours if not is_within(module, MAY_IMPORT[package])}, path
+        assert not {name for name in found if package not in ONLY_IN.get(name.split(".")[0], {package})}, path
+
+
+def test_rooms_import_one_another_in_one_direction() -> None:
+    graph: dict[str, set[str]] = {}
+    for _, path in sources():
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        used = {room_of(name) for name in imports(path) if name.split(".")[0] in MAY_IMPORT and "." in name}
+        graph.setdefault(room_of(module), set()).update(used - {room_of(module)})
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_modules_import_one_another_in_one_direction() -> None:
+    graph = {}
+    for _, path in sources():
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        graph[module] = {name for name in imports(path) if name.split(".")[0] in MAY_IMPORT} - {module}
+    TopologicalSorter(graph).prepare()
+
+
+def test_nothing_but_commands_at_the_roots() -> None:
+    for package in MAY_IMPORT:
+        for path in (ROOT / package).glob("*.py"):
+            is_command = '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+            assert is_command or path.name.startswith("__") or path.name in AT_THE_ROOT, path
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -11,6 +11,7 @@ import pytest
 from real import PAGES, needs_pages, skip_unless
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("friends_corpus", "builders", "cards", "train")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -41,10 +42,12 @@ def test_every_measurement_starts(path: Path) -> None:
     assert f"python benchmarks/{path.name}" in done.stdout
 
 
-def test_every_module_named_in_the_picture_exists() -> None:
+def test_every_room_and_command_named_in_the_picture_exists() -> None:
     picture = README.split("## The pipeline")[1].split("```")[1]
-    for name in re.findall(r"\b(\w+\.(?:py|csv|md))\b", picture):
-        assert list(ROOT.glob(f"*/{name}")), name
+    for name in re.findall(r"\b(\w+(?:\.py|/))", picture):
+        assert list(ROOT.glob(f"*/{name}")) or (ROOT / name).exists(), name
+    rooms = {path.name for package in PACKAGES for path in (ROOT / package).iterdir() if path.is_dir()}
+    assert {room for room in rooms if f"{room}/" not in picture} <= {"__pycache__", "accelerate"}
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from train.base_model import Base
-    from train.recipe import Recipe
+    from train.models.base import Base
+    from train.settings.recipe import Recipe
 
 NAMES = ("Joey", "Ross", "Monica", "Rachel", "Phoebe", "Chandler")
 OPENINGS = (
@@ -142,8 +142,8 @@ def write_voice(folder: Path, model: Path, config: str) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from train.base_model import find_base, locate
-    from train.recipe import as_json, load_recipe
+    from train.models.base import find_base, locate
+    from train.settings.recipe import as_json, load_recipe
 
     torch.manual_seed(len(config))
     base, place = find_base(str(model), 32)
@@ -161,10 +161,10 @@ def write_voice(folder: Path, model: Path, config: str) -> Path:
 
 def make_trainer(data: Path, recipe: Recipe, base: Base, folder: Path, output: Path) -> Any:
     """A trainer as `train.sft` makes one: `recipe` on the dataset folder `data`, the model in `folder`. Loads torch."""
-    from train.base_model import choose_device, load_base, locate
-    from train.dataset import load_data
-    from train.settings import lora_config, sft_config
-    from train.trainer import AdapterTrainer, train_in_float32
+    from train.dataset.loading import load_data
+    from train.models.base import choose_device, load_base, locate
+    from train.settings.sft_config import lora_config, sft_config
+    from train.training.trainer import AdapterTrainer, train_in_float32
 
     device = choose_device(base.bits)
     model, tokenizer = load_base(base, locate(base, folder), device)

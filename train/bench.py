@@ -26,15 +26,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cards.folder import write_whole
 from cards.render import render
-from friends_corpus.command import Failed, InputError, exit_code, in_short
+from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
+from friends_corpus.core.files import write_whole
 
-from .base_model import BITS, Base, Source, choose_device, find_base, load_base, locate, processor
-from .dataset import check_folder, find_data, load_data
-from .output import software
-from .quiet import quiet
-from .recipe import Recipe, load_recipe, packaged
+from .adapters.output_folder import software
+from .dataset.loading import check_folder, find_data, load_data
+from .models.base import BITS, Base, Source, choose_device, find_base, load_base, locate, processor
+from .runtime.logging import quiet
+from .settings.recipe import Recipe, load_recipe, packaged
 
 STEPS = 12
 SAME_LOSS = 0.1  # nats: more than the difference between seeds after a few steps
@@ -154,8 +154,8 @@ def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> di
     import torch
     from transformers import PrinterCallback, TrainerCallback
 
-    from .settings import lora_config, sft_config
-    from .trainer import AdapterTrainer, train_in_float32
+    from .settings.sft_config import lora_config, sft_config
+    from .training.trainer import AdapterTrainer, train_in_float32
 
     ends: list[float] = []
 

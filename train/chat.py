@@ -17,12 +17,14 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from friends_corpus.command import Failed, InputError, did_you_mean, exit_code, in_short
+from friends_corpus.core.cli import Failed, InputError, did_you_mean, exit_code, in_short
 
-from .adapter import read_run
-from .base_model import BITS, find_base
-from .memory import is_out_of_memory
-from .quiet import quiet
+from .adapters.loading import read_run
+from .generation.answers import Sampling
+from .generation.generator import BASE, DEFAULT_BASE, Voices, load_voices
+from .models.base import BITS, find_base
+from .runtime.logging import quiet
+from .runtime.memory import is_out_of_memory
 from .talk.conversation import (
     FRIEND,
     SYSTEM,
@@ -40,7 +42,6 @@ from .talk.conversation import (
 )
 from .talk.streaming import answers, check_sampling
 from .talk.web import free_port, serve
-from .voices import BASE, DEFAULT_BASE, Sampling, Voices, load_voices
 
 PORT = 7860
 HINT = "Ctrl-D or /quit ends"

@@ -18,24 +18,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.command import Failed, InputError, exit_code
+from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.files import sha256_of
 
-from .adapter import read_run
-from .base_model import BITS, Device, processor, sha256_of
+from .adapters.loading import read_run
+from .adapters.output_folder import locked, software
 from .comparison.arms import budget, check_runs, facts, read_adapters
 from .comparison.bootstrap import FEWEST
 from .comparison.journal import Journal
 from .comparison.measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
 from .comparison.progress import bar
+from .comparison.prompts import Prompt, choose, load_prompts
 from .comparison.replies import find_replies, fingerprint, load_replies, notes_on, score
 from .comparison.results import judged, keep
-from .dataset import DEFAULT
-from .memory import is_out_of_memory
-from .output import locked, software
-from .prompts import Prompt, choose, load_prompts
-from .quiet import quiet
+from .dataset.loading import DEFAULT
+from .generation.answers import Answer, Sampling
+from .generation.generator import Voices, load_voices
+from .models.base import BITS, Device, processor
 from .report import write_report
-from .voices import Answer, Sampling, Voices, load_voices
+from .runtime.logging import quiet
+from .runtime.memory import is_out_of_memory
 
 ANSWERS = "answers.jsonl"  # in --out; the first file of a comparison
 SEEDS = 3  # of each prompt, or its answers say too little of how they vary

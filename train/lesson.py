@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from friends_corpus.command import FAILED, InputError, did_you_mean, exit_code
+from friends_corpus.core.cli import FAILED, InputError, did_you_mean, exit_code
 
-from . import faults
+from .lessons import faults
 
 SAMPLE = Path(__file__).parents[1] / "friends_corpus" / "sample"
 FORMATS = dict.fromkeys(("lines", "named_lines", "chunks"), "text_with_directions") | {"chat": "completion"}  # columns

@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from cards.render import render
-from friends_corpus.command import Failed, InputError, exit_code, in_short
+from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 
-from .adapter import find_source, read_run
-from .base_model import Device, Source, choose_device, in_wheel, load_base
-from .dataset import DEFAULT, check_folder, find_data, held_out, load_data
-from .output import TOKENIZER, locked, software, staged
-from .quiet import quiet
-from .rows import asked, fed, messages_of
+from .adapters.loading import find_source, read_run
+from .adapters.output_folder import TOKENIZER, locked, software, staged
+from .dataset.formatting import asked, fed, messages_of
+from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
+from .models.base import Device, Source, choose_device, in_wheel, load_base
+from .runtime.logging import quiet
 
 DTYPES = ("float16", "bfloat16")
 RECORD = "merge.json"
@@ -87,8 +87,8 @@ def merge(args: argparse.Namespace) -> None:
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
-    from .drift import drift, predictions, windows
-    from .gguf_file import copied_tokenizer, hyperparameters, modelfile, tokenizer_fields, write_gguf
+    from .export.divergence import drift, predictions, windows
+    from .export.gguf import copied_tokenizer, hyperparameters, modelfile, tokenizer_fields, write_gguf
 
     tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
     compared, described = rows_to_compare(place, run, tokenizer, args.tokens)
@@ -168,7 +168,7 @@ def check_replaceable(output: Path) -> None:
 
 def check_gguf(gguf: Path, output: Path) -> None:
     """Raises InputError if the GGUF or its Modelfile would replace something that no merge wrote."""
-    from .gguf_file import MARK
+    from .export.gguf import MARK
 
     if gguf.suffix != ".gguf":
         raise InputError(f"--gguf {gguf}: the name of a GGUF ends in .gguf")

@@ -22,17 +22,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cards.outgoing import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
-from cards.release import add_options, connect, open_repo, release, repo_id, show
-from friends_corpus.command import FAILED, complain, exit_code
+from cards.hub.files import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
+from cards.hub.release import add_options, connect, open_repo, release, repo_id, show
+from friends_corpus.core.cli import FAILED, complain, exit_code
 
-from .base_model import HUB_ID
-from .output import OURS, TOKENIZER
+from .adapters.output_folder import OURS, TOKENIZER
+from .models.base import HUB_ID
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from cards.hub import Patience, Repo
+    from cards.hub.client import Patience, Repo
 
 NEEDED = ("adapter_model.safetensors", "adapter_config.json", "run.json", "README.md", "tokenizer_config.json")
 MARKER = "adapter_config.json"
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(set(names)) < len(names):
         command.error("two OUTs have the same folder name and would get the same repo; publish them one by one")
 
-    from cards.hub import Patience
+    from cards.hub.client import Patience
 
     def work() -> int:
         try:

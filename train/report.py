@@ -21,13 +21,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cards.folder import write_whole
 from cards.render import render
-from friends_corpus.command import InputError, exit_code
+from friends_corpus.core.cli import InputError, exit_code
+from friends_corpus.core.files import write_whole
 
 from .comparison.intervals import amount, plot, worded, worded_difference
 from .comparison.results import as_text, judged
-from .voices import BASE
+from .generation.generator import BASE
 
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?", "left out": "–"}
 FEW = 6  # samples in report.md

@@ -19,14 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from friends_corpus.command import BAD_INPUT, FAILED, INTERRUPTED, Failed, InputError, in_short
+from friends_corpus.core.cli import BAD_INPUT, FAILED, INTERRUPTED, Failed, InputError, in_short
 
-from . import ranks
-from .base_model import BITS, choose_device, find_base, load_base, locate
-from .dataset import check_folder, find_data, held_out, load_data
-from .facts import facts_of, results_of
-from .memory import explained
-from .output import (
+from .adapters.output_folder import (
     LIVE,
     check_replaceable,
     locked,
@@ -36,13 +31,18 @@ from .output import (
     start_in,
     write_run,
 )
-from .preflight import check_bits, check_files, check_room, check_tracker, estimate
-from .quiet import quiet
-from .recipe import load_recipe, packaged
-from .rows import check_fed
-from .settings import describe_adapter, lora_config, sft_config
-from .step import share_out
-from .stop import RESUMABLE, Stop, Terminated
+from .adapters.run_record import facts_of, results_of
+from .dataset.formatting import check_fed
+from .dataset.loading import check_folder, find_data, held_out, load_data
+from .models.base import BITS, choose_device, find_base, load_base, locate
+from .runtime import distributed
+from .runtime.logging import quiet
+from .runtime.memory import explained
+from .runtime.signals import RESUMABLE, Stop, Terminated
+from .settings.batching import share_out
+from .settings.recipe import load_recipe, packaged
+from .settings.sft_config import describe_adapter, lora_config, sft_config
+from .training.preflight import check_bits, check_files, check_room, check_tracker, estimate
 
 OVERRIDABLE = ("base", "max_steps", "max_tokens", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
 say = partial(print, flush=True)
@@ -148,29 +148,31 @@ def main(argv: list[str] | None = None) -> int:
     environment = dict(os.environ)  # a run puts HF_HUB_OFFLINE into ours
     try:
         args = make_parser().parse_args(argv)
-        pushes = args.push_to and ranks.rank() == 0
+        pushes = args.push_to and distributed.rank() == 0
         if pushes and (code := publish("--check-access", args.push_to, environment=environment)):
             return code
-        with ranks.only_first_speaks(), Stop().listening() as stop, ExitStack() as until_the_end:
+        with distributed.only_first_speaks(), Stop().listening() as stop, ExitStack() as until_the_end:
             output = run(args, stop, until_the_end)
         if pushes and not args.dry_run:
             return publish(str(output), args.push_to, environment=environment)
     except InputError as error:
-        ranks.complain(str(error))
+        distributed.complain(str(error))
         return BAD_INPUT
     except Failed as error:
-        ranks.complain(str(error), error.own)
+        distributed.complain(str(error), error.own)
         return error.code
     except Terminated:
-        ranks.complain("ended by SIGTERM; what was saved is still there, --resume goes on from it")
+        distributed.complain("ended by SIGTERM; what was saved is still there, --resume goes on from it")
         return RESUMABLE
     except KeyboardInterrupt:
-        ranks.complain("interrupted; what was saved is still there, --resume goes on from it")
+        distributed.complain("interrupted; what was saved is still there, --resume goes on from it")
         return INTERRUPTED
     except RuntimeError as error:
-        if ranks.count() == 1 or not ranks.is_peer_gone(error):
+        if distributed.count() == 1 or not distributed.is_peer_gone(error):
             raise
-        ranks.complain("another rank ended and says why; what was saved is still there, --resume goes on from it", True)
+        distributed.complain(
+            "another rank ended and says why; what was saved is still there, --resume goes on from it", True
+        )
         return FAILED
     return 0
 
@@ -187,28 +189,28 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     given = {key: value for key, value in vars(args).items() if key in OVERRIDABLE}
     recipe = load_recipe(args.dataset, args.recipe, given)
     base, folder = find_base(recipe.base, args.bits)
-    step = share_out(base, ranks.count(), args.batch_size, args.gradient_checkpointing)
+    step = share_out(base, distributed.count(), args.batch_size, args.gradient_checkpointing)
     output: Path = args.output or Path("adapters") / recipe.dataset
     check_replaceable(output)
     check_tracker(args.report_to)
-    ranks.join()
-    place = ranks.from_first(lambda: find_data(args.data))
+    distributed.join()
+    place = distributed.from_first(lambda: find_data(args.data))
     if isinstance(place, Path):
         check_folder(place, recipe.dataset)
         check_files(place, recipe.dataset)
     if output.parent.is_dir() or not args.dry_run:  # a dry run makes no folder
-        ranks.from_first(lambda: until_the_end.enter_context(locked(output)))
+        distributed.from_first(lambda: until_the_end.enter_context(locked(output)))
     if not (args.resume or args.dry_run):
-        ranks.from_first(lambda: start_in(output))
+        distributed.from_first(lambda: start_in(output))
     quiet(offline=isinstance(place, Path) and (folder is not None or base.wheel is not None))
 
     data = load_data(place, recipe.dataset, recipe.text_field)
-    source = ranks.from_first(lambda: locate(base, folder))
-    ranks.check_launch(base)
+    source = distributed.from_first(lambda: locate(base, folder))
+    distributed.check_launch(base)
     device = choose_device(base.bits)
     facts = facts_of(recipe, data, base, source, folder is not None, device, step)
     goes_on = args.resume and not args.dry_run
-    checkpoint = ranks.from_first(lambda: resume_from(output, facts)) if goes_on else None
+    checkpoint = distributed.from_first(lambda: resume_from(output, facts)) if goes_on else None
     fitted = replace(
         base,
         batch_size=step.batch_size,
@@ -216,8 +218,8 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
         gradient_checkpointing=step.gradient_checkpointing,
     )
     needs = estimate(recipe, fitted, source, device)
-    ranks.everywhere(lambda: check_bits(base.bits, device))
-    ranks.everywhere(lambda: check_room(needs, device, output))
+    distributed.everywhere(lambda: check_bits(base.bits, device))
+    distributed.everywhere(lambda: check_room(needs, device, output))
     with explained(base, step, device, lambda: "while the base model was loaded"):
         model, tokenizer = load_base(base, source, device)
     if data.conversation and tokenizer.chat_template is None:
@@ -237,8 +239,8 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     # importing these takes seconds, so the mistakes above come first
     from transformers import PrinterCallback
 
-    from .trainer import AdapterTrainer, NotSaved, compare, generate, held_out_loss, train_in_float32
-    from .watch import NotFinite, Progress, Watch
+    from .training.callbacks import NotFinite, Progress, Watch
+    from .training.trainer import AdapterTrainer, NotSaved, compare, generate, held_out_loss, train_in_float32
 
     folder_of_run = Path(tempfile.gettempdir()) if args.dry_run else output
     progress, watch = Progress(), Watch(stop, output / LIVE, recipe.evaluations)
@@ -268,7 +270,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     if odd := check_fed(tokenizer, trainer.train_dataset, len(data.train)):
         say(f"note      {odd}")
     if args.dry_run:
-        from .dry_run import dry_run
+        from .training.dry_run import dry_run
 
         dry_run(trainer, recipe, data.train, needs)
         return output
@@ -300,7 +302,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
         "tokens_per_second": round(progress.speed, 1),
         "seconds": round(time.monotonic() - started, 1),
     }
-    gathered = trainer.accelerator.get_state_dict(trainer.model) if ranks.sharded() else None
+    gathered = trainer.accelerator.get_state_dict(trainer.model) if distributed.sharded() else None
 
     def write() -> None:
         with staged(output, args.keep_checkpoints) as staging:
@@ -309,13 +311,13 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
             write_run(staging, run_facts, samples, history)
 
     try:
-        ranks.from_first(write)
+        distributed.from_first(write)
     except (OSError, RuntimeError) as error:
         reason = in_short(error)
         raise Failed(
             f"{output} could not be written: {reason}; make room and add --resume: it is all trained"
         ) from None
-    ranks.leave()
+    distributed.leave()
     size = (output / "adapter_model.safetensors").stat().st_size / 1e6
     say(f"\nwrote     {output} ({size:.0f} MB adapter) in {time.monotonic() - started:.0f} s")
     return output

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from train import sft
+from train.adapters.output_folder import software
 from train.comparison.replies import Reply, loss
-from train.output import software
-from train.voices import load_voices
+from train.generation.generator import load_voices
 
 EARLIER = Path(__file__).parent / "earlier_run"
 RUN = "--recipe recipe.yaml --base base --data friends-lines --bits 32 --max-steps 9 --learning-rate 1e-2".split()

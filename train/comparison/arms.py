@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.command import InputError, did_you_mean
+from friends_corpus.core.cli import InputError, did_you_mean
+from train.generation.generator import BASE, with_values
 
-from ..voices import BASE, with_values
 from .verdicts import ARMS, TUNED
 
 TOLERANCE = 0.01  # by which trained tokens may differ from their mean

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.command import InputError
-
-from ..checkpoints import differences
+from friends_corpus.core.cli import InputError
+from train.training.checkpoints import differences
 
 Key = tuple[Any, ...]  # texts and numbers
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..prompts import ON_TOPIC, Prompt
-from ..voices import Answer
+from train.generation.answers import Answer
+
 from . import text_metrics as count
 from .bootstrap import Measured
+from .prompts import ON_TOPIC, Prompt
 
 Key = tuple[str, int, str]  # prompt id, seed, voice
 FEWEST_WORDS = 5  # to which answers are cut: what is shorter is so by itself, and would leave nothing of the others

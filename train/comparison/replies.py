@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from friends_corpus.command import InputError, in_short
+from friends_corpus.core.cli import InputError, in_short
+from friends_corpus.core.files import sha256_of
+from train.dataset.loading import DEFAULT, find_data, read_rows
+from train.generation.generator import Voices
 
-from ..base_model import sha256_of
-from ..dataset import DEFAULT, find_data, read_rows
-from ..voices import Voices
 from .bootstrap import FEWEST, Measured
 from .journal import Journal
 from .progress import bar

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
-from ..turns import ASIDE, NAME, SELF, USER, is_same, turns
+from train.generation.turns import ASIDE, NAME, SELF, USER, is_same, turns
 
 _GAP = r"[^\[\]\n]*\b(?i:your|name|insert|fill|date|address|number|company)\b"  # "[Company Name": to be filled in
 _ACTION = (  # "Scene: a kitchen", "to Ross", "sighs", "Joey walks in", "both are laughing"

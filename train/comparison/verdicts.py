@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..voices import BASE
+from train.generation.generator import BASE
+
 from .bootstrap import Interval, Measured
 
 SUPPORTED, UNDECIDED, NOT_SUPPORTED, LEFT_OUT = "supported", "undecided", "not supported", "left out"

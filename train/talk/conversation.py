@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cards.render import cell
-from friends_corpus.command import InputError, did_you_mean
+from friends_corpus.core.cli import InputError, did_you_mean
 
 from .turn import Turn
 

@@ -14,10 +14,11 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from friends_corpus.command import InputError, in_short
+from friends_corpus.core.cli import InputError, in_short
+from train.generation.answers import Sampling
+from train.generation.generator import BASE, Voices
+from train.generation.turns import FRIENDS
 
-from ..turns import FRIENDS
-from ..voices import BASE, Sampling, Voices
 from .columns import card, columns, told
 from .conversation import FRIEND, Message, Persona, answered, named_folder, outcome, question, reply
 from .streaming import Tokens, answers, check_sampling

@@ -14,9 +14,10 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from friends_corpus.command import InputError
+from friends_corpus.core.cli import InputError
+from train.generation.answers import Sampling
+from train.generation.generator import Voices
 
-from ..voices import Sampling, Voices
 from .conversation import SCRIPTS, Message, Persona, clean, fitted, for_model
 from .turn import Turn, own_turn
 

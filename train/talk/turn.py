@@ -6,7 +6,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..turns import FRIENDS, SELF, SPOKEN, USER, are_same, cue, is_dialogue, is_known, is_letter, may_become_cue
+from train.generation.turns import (
+    FRIENDS,
+    SELF,
+    SPOKEN,
+    USER,
+    are_same,
+    cue,
+    is_dialogue,
+    is_known,
+    is_letter,
+    may_become_cue,
+)
 
 LETTERS = re.compile(r"[^\W\d_]+")  # "ross" of "ross (to joey):hi"
 TIGHT = re.compile(r":\**(?=[\w\"“'‘…¿¡])")  # ":" of "Ross:hi", ":**" of "**Ross:**hi"; not of "Ross :)"

@@ -13,9 +13,10 @@ from contextlib import closing, suppress
 from threading import Event
 from typing import Any
 
-from friends_corpus.command import Failed, InputError
+from friends_corpus.core.cli import Failed, InputError
+from train.generation.answers import Sampling
+from train.generation.generator import Voices
 
-from ..voices import Sampling, Voices
 from .columns import CSS
 from .conversation import Persona
 from .page import make_page

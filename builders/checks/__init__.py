@@ -1,0 +1,1 @@
+"""What `builders.check` looks at, a module for each kind of rule."""

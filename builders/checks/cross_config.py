@@ -1,0 +1,130 @@
+"""What holds between rows: splits that share no episode, and configs that follow from `lines`.
+
+Rows that break a rule of their own are not compared: what stands here can rely on builders.checks.row_rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from builders.configs.chat import characters_of, chat_rows
+from builders.configs.chunks import chunk_rows
+from builders.configs.lines import EPISODE_COLUMNS, Row, scene_of
+from builders.configs.named_lines import SEPARATOR, name_lines, named
+from builders.configs.schema import to_table
+from builders.folder.violation import Violation, differ, shorten
+from builders.folder.write import parquet_path
+from friends_corpus.core.manifest import MANIFEST
+
+from .integrity import Part
+
+PRINTED = "text_with_directions"
+
+
+def check_agreement(parts: Sequence[Part], manifest: Mapping[str, Any]) -> list[Violation]:
+    """Rows against other rows and the manifest; what stands in a file that is not among `parts` is not compared."""
+    found: list[Violation] = []
+    of = {(part.config, part.split): part for part in parts}
+    for lines in [part for part in parts if part.config == "lines"]:
+        found += check_splits(lines, manifest)
+        found += check_constant(lines, (*EPISODE_COLUMNS, "source"), "episode", episode_of)
+        found += check_constant(lines, ("scene_heading",), "scene", scene_of)
+        for config, expected in follow_from(lines.rows, manifest).items():
+            part = of.get((config, lines.split))
+            if part:
+                found += check_rows_follow(part, expected)
+            elif expected and lines.split not in manifest["configs"].get(config, {"splits": {}})["splits"]:
+                found.append(Violation(parquet_path(config, lines.split), "is missing: it follows from lines"))
+            if part and config == "chunks":
+                found += check_scripts(part, lines.rows)
+    return found
+
+
+def check_splits(lines: Part, manifest: Mapping[str, Any]) -> Iterator[Violation]:
+    """Every episode stands in the split that the manifest says, and comes from its page; one violation an episode."""
+    split_of = {id: split for split, ids in manifest["splits"].items() for id in ids}
+    page_of = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
+    seen: set[str] = set()
+    for number, row in enumerate(lines.rows):
+        episode = episode_of(row)
+        if episode in seen:
+            continue
+        seen.add(episode)
+        if episode not in split_of:
+            yield lines.wrong(number, "id", f"episode {episode!r} is not in {MANIFEST}")
+        elif split_of[episode] != lines.split:
+            yield lines.wrong(number, "id", f"episode {episode} belongs to {split_of[episode]} by {MANIFEST}")
+        if row["source"] != page_of.get(episode, row["source"]):
+            yield lines.wrong(number, "source", f"is {row['source']!r}, by {MANIFEST} {page_of[episode]!r}")
+
+
+def check_constant(lines: Part, columns: Sequence[str], of: str, key: Callable[[Row], str]) -> Iterator[Violation]:
+    """The columns have one value in all rows of an episode or a scene."""
+    first: dict[str, Row] = {}
+    for number, row in enumerate(lines.rows):
+        known = first.setdefault(key(row), row)
+        for column in columns:
+            if row[column] != known[column]:
+                yield lines.wrong(number, column, f"differs within the {of}", differ(row[column], known[column]))
+
+
+def follow_from(lines: Sequence[Row], manifest: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """The rows of the other configs that the lines of a split make; chunks without the script lines between turns."""
+    parameters, show = manifest["parameters"], manifest["show"]
+    turns = {line["id"]: named(line["speaker"], line[PRINTED]) for line in lines}
+    return {
+        "named_lines": name_lines(to_table("lines", lines)).to_pylist(),
+        "chunks": chunk_rows(lines, turns, parameters["chunk_chars"]),
+        "chat": chat_rows(lines, show["title"], characters_of(parameters["character"], show["cast"])),
+    }
+
+
+def check_rows_follow(part: Part, expected: Sequence[Row]) -> Iterator[Violation]:
+    """The rows are those that follow from the lines: no other one, none missing, each value as it must be."""
+    missing = {row["id"]: row for row in expected}
+    for number, row in enumerate(part.rows):
+        made = missing.pop(row["id"], None)
+        if made is None:
+            yield part.wrong(number, "id", "is none that follows from lines")
+            continue
+        for column, value in made.items():
+            if row[column] != value and (part.config, column) != ("chunks", PRINTED):
+                yield part.wrong(number, column, "is not what lines make it", differ(row[column], value))
+    for id in missing:
+        yield Violation(part.path, "lacks a row that follows from lines", detail=id)
+
+
+def check_scripts(chunks: Part, lines: Sequence[Row]) -> Iterator[Violation]:
+    """Chunks as printed hold the turns of their lines in order, and between them no turn that is none of these.
+
+    A turn without speech is no line, but it has a number. Directions printed between turns are in no other row, so
+    that whether they are the page's cannot be told here; how many they are, stats.json tells.
+    """
+    by_id = {line["id"]: line for line in lines}
+    speakers = {line["speaker"] for line in lines}
+    taken = {(line["source"], line["position"]) for line in lines}
+    for number, chunk in enumerate(chunks.rows):
+        members = [by_id[id] for id in chunk["line_ids"] if id in by_id]
+        turns = [named(line["speaker"], line[PRINTED]) for line in members]
+        positions = [line["position"] for line in members] or [0]
+        found = 0
+        for line in chunk[PRINTED].split("\n"):
+            if found < len(turns) and line == turns[found]:
+                found += 1
+                continue
+            free = positions[found] - 1 if found < len(turns) else positions[-1] + 1
+            if line.partition(SEPARATOR)[0] in speakers and (free < 0 or (chunk["source"], free) in taken):
+                yield chunks.wrong(number, PRINTED, "has a turn that is none of its lines", shorten(repr(line)))
+        if found < len(turns):
+            yield chunks.wrong(number, PRINTED, "lacks a turn of its lines", shorten(repr(turns[found])))
+
+
+def episode_of(row: Row) -> str:
+    """The episode id in a row's id.
+
+    >>> episode_of({"id": "s01e01_c03_u0012"})
+    's01e01'
+    """
+    episode: str = row["id"].partition("_")[0]
+    return episode

@@ -1,0 +1,107 @@
+"""Files against the manifest: present, whole, no others; Parquet files of the right schema and length, read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Features
+
+from builders.configs.lines import Row
+from builders.configs.schema import FEATURES
+from builders.folder.lock import SYSTEM_FILES
+from builders.folder.violation import Violation
+from builders.splitting.splits import SPLITS
+from friends_corpus.core.files import sha256_of
+from friends_corpus.core.manifest import MANIFEST
+
+FROM_THE_HUB = frozenset((".git", ".gitattributes", ".cache"))  # what git and the Hub's client put beside the files
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of one Parquet file; `path` is relative to the folder."""
+
+    config: str
+    split: str
+    path: str
+    rows: Sequence[Row]
+
+    def wrong(self, row: int, column: str, rule: str, detail: str = "") -> Violation:
+        """A violation in one cell."""
+        return Violation(self.path, rule, row, self.rows[row]["id"] or "", column, detail)
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any]) -> list[Violation]:
+    """Every file present with its hash, and no other one. Files of git, the Hub's client and desktops do not count."""
+    found = []
+    for path, entry in manifest["files"].items():
+        file = folder / path
+        if not file.is_file():
+            found.append(Violation(path, "is missing"))
+        elif file.stat().st_size != entry["bytes"]:
+            found.append(Violation(path, f"has {file.stat().st_size:,} bytes, not {entry['bytes']:,} as in {MANIFEST}"))
+        elif sha256_of(file) != entry["sha256"]:
+            found.append(Violation(path, f"has not the sha256 of {MANIFEST}"))
+    known = {MANIFEST, *manifest["files"]}
+    for file in sorted(folder.rglob("*")):
+        path = file.relative_to(folder)
+        ignored = path.parts[0] in FROM_THE_HUB or path.name in SYSTEM_FILES
+        if path.as_posix() not in known and not ignored and (file.is_symlink() or not file.is_dir()):
+            found.append(Violation(path.as_posix(), f"is not in {MANIFEST}"))
+    return found
+
+
+def read_parts(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[Part], list[Violation]]:
+    """The Parquet files that have the schema of their config, and what is wrong with the others.
+
+    A file that is missing is named by `check_files` alone.
+    """
+    parts, found = [], []
+    for config, described in manifest["configs"].items():
+        for split in SPLITS:
+            entry = described["splits"].get(split)
+            if entry is None or not (folder / entry["path"]).is_file():
+                continue
+            path = entry["path"]
+            try:
+                table = pq.read_table(folder / path, partitioning=None)
+            except (pa.ArrowException, OSError) as error:
+                found.append(Violation(path, "is no Parquet file", detail=str(error).partition("\n")[0]))
+                continue
+            wrong = schema_differences(path, table.schema, FEATURES[config])
+            found += wrong
+            if table.num_rows != entry["rows"]:
+                found.append(Violation(path, f"has {table.num_rows:,} rows, not {entry['rows']:,} as in {MANIFEST}"))
+            if not wrong:
+                parts.append(Part(config, split, path, table.to_pylist()))
+    return parts, found
+
+
+def schema_differences(path: str, schema: pa.Schema, features: Features) -> list[Violation]:
+    """Column by column: missing, unknown, of another type; then their order, and what `datasets` reads in the file."""
+    expected = features.arrow_schema
+    found = [Violation(path, "is missing", column=name) for name in expected.names if name not in schema.names]
+    found += [Violation(path, "is unknown", column=name) for name in schema.names if name not in expected.names]
+    for name in [name for name in expected.names if schema.names.count(name) == 1]:
+        is_type, type = schema.field(name).type, expected.field(name).type
+        if is_type != type:
+            found.append(Violation(path, f"is of type {is_type}, not {type}", column=name))
+    if not found and schema.names != expected.names:
+        found.append(Violation(path, f"columns are in the order {', '.join(schema.names)}"))
+    if not found and _written_features(schema) != _written_features(expected):
+        found.append(Violation(path, "the Features in its metadata are not those of builders.configs.schema"))
+    return found
+
+
+def _written_features(schema: pa.Schema) -> Any:
+    """What `datasets` put into the metadata, where it is anything it could have put there."""
+    try:
+        return json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    except (TypeError, KeyError, ValueError):
+        return None

@@ -1,0 +1,165 @@
+"""Config `chat`: a main character's line as the answer to what was said before it, as TRL's conversational prompts.
+
+The published notebooks trained on scripts, and a model that learns scripts writes scripts. Here the target is one line
+of one person, the others are the user, and the loss of training is on that line alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from friends_corpus.core.cli import InputError
+
+from .lines import SCENE_COLUMNS, Row, display
+from .named_lines import named
+
+EARLIER_LINES = 4  # of the scene, in the prompt: who answers needs the topic, and prompts are computed but not learnt
+EARLIER_CHARACTERS = 600  # of those lines together; the line that is answered is there in any case
+ALL = "all"  # instead of one character's name
+PLACE = ("id", *SCENE_COLUMNS, "position")
+NO_ROW = {  # why a line gives no row
+    "other_speaker": "none of those who answer in chat speaks it",
+    "several_speakers": "several people speak it at once",
+    "opens_scene": "nobody speaks before it in its scene",
+    "goes_on": "its speaker speaks the line before it, too",
+}
+
+Message = dict[str, str]
+
+
+def chat_rows(lines: Sequence[Row], title: str, characters: Collection[str]) -> list[Row]:
+    """One row for every row of `lines` that one of `characters` speaks in answer to somebody else in the same scene.
+
+    `title` is the show's. Rows have the ids of their lines.
+
+    >>> from friends_corpus.core.model import Episode, Line, Scene
+    >>> from builders.configs.lines import line_rows
+    >>> hi = Line(1, 0, ("Ross",), "Ross", "Hi.", "(waving) Hi.", ("waving",), ())
+    >>> hey = Line(1, 1, ("Joey",), "Joey", "Hey!", "Hey!", (), ())
+    >>> episode = Episode("0101.html", 1, (1,), "", "The One", (), (), (Scene(None, (hi, hey)),))
+    >>> [row] = chat_rows(line_rows(episode), "Friends", ["Joey"])
+    >>> row["id"], row["prompt"], row["completion"]  # doctest: +NORMALIZE_WHITESPACE
+    ('s01e01_c01_u0001',
+     [{'role': 'system', 'content': 'You are Joey from Friends. You are talking with Ross.'},
+      {'role': 'user', 'content': 'Hi.'}],
+     [{'role': 'assistant', 'content': 'Hey!'}])
+    """
+    return [chat_row(line, earlier, title) for line, earlier, reason in candidates(lines, characters) if not reason]
+
+
+def chat_row(line: Row, earlier: Sequence[Row], title: str) -> Row:
+    """The row for a line that answers; `earlier` are the few before it in its scene."""
+    character = line["speaker"]
+    return {
+        **{column: line[column] for column in PLACE},
+        "character": character,
+        "prompt": make_prompt(character, recent(earlier, character), title),
+        "completion": [{"role": "assistant", "content": line["text"]}],
+        "source": line["source"],
+        "dup_cluster": line["dup_cluster"],
+    }
+
+
+def candidates(lines: Sequence[Row], characters: Collection[str]) -> Iterator[tuple[Row, Sequence[Row], str]]:
+    """Each row of `lines`, the few before it in its scene, and why it gives no row: a key of NO_ROW, or ""."""
+    for _, group in groupby(lines, key=lambda line: (line["source"], line["scene"])):
+        scene = list(group)
+        for index, line in enumerate(scene):
+            earlier = scene[max(0, index - EARLIER_LINES) : index]
+            before = earlier[-1]["speakers"] if earlier else []
+            yield line, earlier, no_row(line["speakers"], before, characters)
+
+
+def no_row(speakers: Sequence[str], before: Sequence[str], characters: Collection[str]) -> str:
+    """Why a line answers nobody; "" where it does. `before`: who speaks the line before it, nobody where a scene opens.
+
+    >>> [no_row(["Joey"], before, ["Joey"]) for before in ([], ["Ross"], ["Joey"], ["Joey", "Ross"])]
+    ['opens_scene', '', 'goes_on', 'goes_on']
+    >>> [no_row(speakers, ["Ross"], ["Joey"]) for speakers in (["Ross"], ["Monica"], ["Joey", "Monica"])]
+    ['other_speaker', 'other_speaker', 'several_speakers']
+    """
+    if not any(name in characters for name in speakers):
+        return "other_speaker"
+    if len(speakers) > 1:
+        return "several_speakers"
+    if not before:
+        return "opens_scene"
+    return "goes_on" if speakers[0] in before else ""
+
+
+def recent(earlier: Sequence[Row], character: str) -> Sequence[Row]:
+    """The last lines that fit into a prompt, beginning with one that is not the character's own.
+
+    The last one of `earlier` is not.
+    """
+    first = len(earlier) - 1
+    size = len(earlier[first]["text"])
+    while first > 0 and (size := size + len(earlier[first - 1]["text"])) <= EARLIER_CHARACTERS:
+        first -= 1
+    while earlier[first]["speakers"] == [character]:
+        first += 1
+    return earlier[first:]
+
+
+def make_prompt(character: str, earlier: Sequence[Row], title: str) -> list[Message]:
+    """Who the assistant plays and with whom it talks, then the earlier lines: its own as the assistant's, all others as
+    the user's. Lines without a break between are one message; where several others speak, each line has their names.
+
+    What the character says together with others is the others'.
+
+    >>> def said(who, text): return {"speakers": who.split(" and "), "text": text}
+    >>> lines = [said("Ross", "Hi."), said("Joey", "Hey."), said("Joey and Monica", "Wow!"), said("Ross", "What?")]
+    >>> for message in make_prompt("Joey", lines, "Friends"): print([message["role"], message["content"]])
+    ['system', 'You are Joey from Friends. You are talking with Ross and Monica.']
+    ['user', 'Ross: Hi.']
+    ['assistant', 'Hey.']
+    ['user', 'Monica: Wow!\\nRoss: What?']
+    """
+    others = [[name for name in line["speakers"] if name != character] for line in earlier]
+    people = list(dict.fromkeys(name for names in others for name in names))
+    messages = [{"role": "system", "content": system_message(character, people, title)}]
+    for line, names in zip(earlier, others, strict=True):
+        role = "user" if names else "assistant"
+        text = named(display(names), line["text"]) if names and len(people) > 1 else line["text"]
+        if messages[-1]["role"] == role:
+            messages[-1]["content"] += f"\n{text}"
+        else:
+            messages.append({"role": role, "content": text})
+    return messages
+
+
+def system_message(character: str, others: Sequence[str], title: str) -> str:
+    """Whom the assistant plays, and with whom they talk.
+
+    >>> system_message("Joey", ["Ross", "Monica"], "Friends")
+    'You are Joey from Friends. You are talking with Ross and Monica.'
+    """
+    return f"You are {character} from {title}. You are talking with {display(others)}."
+
+
+def main_character(name: str, cast: Mapping[str, str]) -> str:
+    """The character of the cast (display name → full name) that is meant, or ALL. Raises InputError.
+
+    >>> [main_character(name, {"Joey": "Joey Tribbiani"}) for name in ("joey", "JOEY  Tribbiani", "all")]
+    ['Joey', 'Joey', 'all']
+    """
+    meant = {spelling.casefold(): character for character, full in cast.items() for spelling in (character, full)}
+    meant[ALL] = ALL
+    wanted = " ".join(name.casefold().split())
+    if wanted in meant and wanted:
+        return meant[wanted]
+    near = difflib.get_close_matches(wanted, meant, n=1)
+    known = ", ".join([*cast, ALL]) if cast else f"{ALL}; its show.yaml lists no cast"
+    hint = f"did you mean {meant[near[0]]!r}?" if near else f"known are {known}"
+    raise InputError(f"--character {name!r} is no main character of the show ({hint})")
+
+
+def characters_of(character: str, cast: Collection[str]) -> list[str]:
+    """What `main_character` found as a list of characters.
+
+    >>> characters_of("all", ["Joey", "Ross"]), characters_of("Ross", ["Joey", "Ross"])
+    (['Joey', 'Ross'], ['Ross'])
+    """
+    return list(cast) if character == ALL else [character]

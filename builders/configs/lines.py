@@ -1,0 +1,94 @@
+"""Config `lines`: one row per spoken turn; `text` is the speech alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from friends_corpus.core.model import Episode, Line
+
+Row = dict[str, Any]
+EPISODE_COLUMNS = tuple("season episode episodes episode_title written_by transcribed_by".split())
+SCENE_COLUMNS = (*EPISODE_COLUMNS, "scene", "scene_heading")
+
+
+def line_rows(episode: Episode[Line]) -> list[Row]:
+    """Every turn of the episode with speech, in order; a turn that holds only a direction gives no row.
+
+    Which scenes repeat each other is seen when all rows are made: `dup_cluster` is null until then.
+
+    >>> line = Line(1, 12, ("Joey",), "Joey", "Hi.", "(waving) Hi.", ("waving",), (3, 4))
+    >>> from friends_corpus.core.model import Scene
+    >>> [row] = line_rows(Episode("0101.html", 1, (1,), "", "The One", (), (), (Scene("[Scene: A kitchen]", (line,)),)))
+    >>> row["id"], row["speaker"], row["text"], row["scene_heading"]
+    ('s01e01_c01_u0012', 'Joey', 'Hi.', '[Scene: A kitchen]')
+    """
+    shared = episode_columns(episode)
+    scenes = [scene_id(episode.id, number) for number in range(1, len(episode.scenes) + 1)]
+    return [
+        {
+            "id": f"{scenes[line.scene - 1]}_u{line.position:04d}",  # line_id, at a third of its cost
+            **shared,
+            "scene": line.scene,
+            "scene_heading": episode.scenes[line.scene - 1].heading,
+            "position": line.position,
+            "speaker": display(line.speakers),
+            "speakers": list(line.speakers),
+            "cue": line.cue,
+            "text": line.text,
+            "text_with_directions": line.text_with_directions,
+            "directions": list(line.directions),
+            "source": episode.page,
+            "dup_cluster": None,
+        }
+        for line in episode.utterances()
+        if line.text
+    ]
+
+
+def episode_columns(episode: Episode[Line]) -> Row:
+    """The columns that every row of an episode shares, whatever the config."""
+    values = (
+        episode.season,
+        episode.numbers[0] if episode.numbers else None,
+        list(episode.numbers),
+        episode.title,
+        list(episode.written_by),
+        list(episode.transcribed_by),
+    )
+    return dict(zip(EPISODE_COLUMNS, values, strict=True))
+
+
+def line_id(episode: Episode[Line], line: Line) -> str:
+    """`s01e01_c03_u0012`: the scene counts from 1, the turn from 0 through the whole page."""
+    return f"{scene_id(episode.id, line.scene)}_u{line.position:04d}"
+
+
+def scene_id(episode: str, scene: int) -> str:
+    """What the ids of a scene's lines and chunks begin with.
+
+    >>> scene_id("s01e01", 3)
+    's01e01_c03'
+    """
+    return f"{episode}_c{scene:02d}"
+
+
+def scene_of(row: Row) -> str:
+    """The scene id in a row's id.
+
+    >>> scene_of({"id": "s01e01_c03_u0012"})
+    's01e01_c03'
+    """
+    scene: str = row["id"].rpartition("_")[0]
+    return scene
+
+
+def display(speakers: Sequence[str]) -> str:
+    """Several speakers as one name.
+
+    >>> display(["Joey"]), display(["Joey", "Ross"]), display(["Joey", "Ross", "Monica"])
+    ('Joey', 'Joey and Ross', 'Joey, Ross and Monica')
+    """
+    if not speakers:
+        raise ValueError("a line needs at least one speaker")
+    return " and ".join(filter(None, [", ".join(speakers[:-1]), speakers[-1]]))

@@ -1,0 +1,64 @@
+"""Is the folder already what this build would write? Told by content, never by dates; what is in doubt is built anew.
+
+The same pages, parameters, code and libraries give the same bytes, so a finished build leaves a note beside the page
+cache: what went in → the manifest that came out. The folder is kept if its manifest is that one and its files are as
+the manifest lists them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from builders.page_cache import cache
+from friends_corpus.core.files import sha256_of
+from friends_corpus.core.fingerprint import hash_code
+from friends_corpus.core.manifest import MANIFEST
+
+from .manifest import describe_files, read_manifest
+
+PACKAGES = ("friends_corpus", "builders", "cards")  # all of their code, templates and data, but:
+NOT_WRITING = ("crawling", "fetch.py")  # what gets pages and decides nothing about a folder
+LIBRARIES = tuple(
+    "beautifulsoup4 datasets huggingface_hub jinja2 lxml matplotlib numpy pandas pillow pyarrow pyyaml".split()
+)
+
+
+def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
+    """A hash over all that a folder is made of; None where a page cannot be read."""
+    try:
+        contents = sorted((repr(page.name), sha256_of(page)) for page in pages)
+    except OSError:
+        return None
+    libraries = [_version(library) for library in LIBRARIES]
+    code = [hash_code(package, without=NOT_WRITING) for package in PACKAGES]
+    whole = [contents, parameters, code, libraries]
+    return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def recall(cache_folder: Path, mark: str, out: Path) -> Mapping[str, Any] | None:
+    """What the build said that wrote the files of `out` from the same; None where they are not just these."""
+    note: Mapping[str, Any] | None = cache.load(cache_folder.with_name("builds"), mark)
+    if note is None or not (out / MANIFEST).is_file() or sha256_of(out / MANIFEST) != note["manifest"]:
+        return None
+    said: Mapping[str, Any] = note["said"]
+    return said if describe_files(out) == read_manifest(out)["files"] else None
+
+
+def remember(cache_folder: Path, mark: str, out: Path, said: Mapping[str, Any]) -> None:
+    """Leaves the note for `recall`; it only saves time, so a full disk is no failure."""
+    try:
+        cache.store(cache_folder.with_name("builds"), mark, {"manifest": sha256_of(out / MANIFEST), "said": said})
+    except OSError:
+        return

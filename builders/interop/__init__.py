@@ -1,0 +1,1 @@
+"""Other forms of a dataset, and other builds of it."""

@@ -1,0 +1,153 @@
+"""Two builds of one config → which columns and rows came, went or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from builders.configs.lines import Row
+
+SPLIT = "split"  # compared like a column: a row that moves leaks into what was held out
+Types = Mapping[str, Mapping[str, str]]  # split → column → type
+Config = tuple[Types, dict[str, Row]]  # and id → row with its split
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanges:
+    """`schema`: one phrase per difference; `added`, `removed`: ids; `changed`: id → columns with another value."""
+
+    rows_old: int
+    rows_new: int
+    schema: Sequence[str]
+    added: Sequence[str]
+    removed: Sequence[str]
+    changed: Mapping[str, Sequence[str]]
+    reordered: bool
+
+    def step(self) -> str:
+        """How far the version has to move: "major", "minor", "patch" or "none"."""
+        if self.schema:
+            return "major"
+        if self.added or self.removed or any(SPLIT in columns for columns in self.changed.values()):
+            return "minor"
+        return "patch" if self.changed or self.reordered else "none"
+
+    def columns(self) -> dict[str, list[str]]:
+        """Column → the ids of the rows in which it changed."""
+        found: dict[str, list[str]] = {}
+        for id, columns in self.changed.items():
+            for column in columns:
+                found.setdefault(column, []).append(id)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain JSON values."""
+        return {
+            "step": self.step(),
+            "rows_old": self.rows_old,
+            "rows_new": self.rows_new,
+            "schema": list(self.schema),
+            "added": list(self.added),
+            "removed": list(self.removed),
+            "changed": {id: list(columns) for id, columns in self.changed.items()},
+            "reordered": self.reordered,
+        }
+
+
+def read_config(folder: Path, splits: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Types and rows of a config. Raises OSError or ValueError for what is no Parquet file or has an id twice."""
+    types: dict[str, dict[str, str]] = {}
+    rows: dict[str, Row] = {}
+    for split, entry in splits.items():
+        path = folder / entry["path"]
+        try:
+            table = pq.read_table(path, partitioning=None)
+        except pa.ArrowException as error:
+            raise ValueError(f"{path}: no Parquet file: {' '.join(str(error).split())}") from None
+        if "id" not in table.schema.names:
+            raise ValueError(f"{path}: has no column id")
+        types[split] = {field.name: str(field.type) for field in table.schema}
+        for row in table.to_pylist():
+            if row["id"] in rows:
+                raise ValueError(f"{path}: the id {row['id']} stands twice")
+            rows[row["id"]] = row | {SPLIT: split}
+    return types, rows
+
+
+def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
+    """What differs; a side is None where it lacks the config.
+
+    >>> types = {"train": {"id": "string", "text": "string"}}
+    >>> before = types, {"a": {"id": "a", "text": "Hi."}, "b": {"id": "b", "text": "Oh."}}
+    >>> after = types, {"a": {"id": "a", "text": "Hi!"}, "c": {"id": "c", "text": "Oh."}}
+    >>> changes = compare_config(before, after)
+    >>> changes.added, changes.removed, changes.changed, changes.step()
+    (['c'], ['b'], {'a': ['text']}, 'minor')
+    >>> compare_config(before, None).step(), compare_config(None, before).step()
+    ('major', 'minor')
+    """
+    types_old, rows_old = old or ({}, {})
+    types_new, rows_new = new or ({}, {})
+    schema = compare_schema(types_old, types_new) if old and new else [] if new else ["the config is gone"]
+    kept_old = [id for id in rows_old if id in rows_new]
+    kept_new = [id for id in rows_new if id in rows_old]
+    changed = {
+        id: [name for name in rows_new[id] if rows_old[id].get(name, rows_new[id][name]) != rows_new[id][name]]
+        for id in kept_new
+        if rows_old[id] != rows_new[id]
+    }
+    return ConfigChanges(
+        rows_old=len(rows_old),
+        rows_new=len(rows_new),
+        schema=schema,
+        added=[id for id in rows_new if id not in rows_old],
+        removed=[id for id in rows_old if id not in rows_new],
+        changed={id: names for id, names in changed.items() if names},
+        reordered=kept_old != kept_new and not any(SPLIT in names for names in changed.values()),
+    )
+
+
+def compare_schema(old: Types, new: Types) -> list[str]:
+    """Differences between the columns of each split; where they are not the same in all, the splits are named.
+
+    A split that only one side has is compared with any of the other's.
+
+    >>> before, after = {"id": "string"}, {"id": "string", "cue": "string"}
+    >>> compare_schema({"train": before, "test": before}, {"train": after, "test": after})
+    ["column 'cue' is new"]
+    >>> compare_schema({"train": before, "test": before}, {"train": before, "test": after})
+    ["in test: column 'cue' is new"]
+    """
+    any_old, any_new = next(iter(old.values())), next(iter(new.values()))
+    splits: dict[str, list[str]] = {}
+    all_splits = {**old, **new}
+    for split in all_splits:
+        for difference in compare_types(old.get(split, any_old), new.get(split, any_new)):
+            splits.setdefault(difference, []).append(split)
+    return [
+        difference if len(found) == len(all_splits) else f"in {' and '.join(found)}: {difference}"
+        for difference, found in splits.items()
+    ]
+
+
+def compare_types(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Columns that came, went, changed their type or their place.
+
+    >>> compare_types({"id": "string", "cue": "string"}, {"id": "string", "scene": "int32"})
+    ["column 'scene' is new", "column 'cue' is gone"]
+    """
+    found = [f"column {name!r} is new" for name in new if name not in old]
+    found += [f"column {name!r} is gone" for name in old if name not in new]
+    found += [
+        f"column {name!r} is of type {new[name]}, was {old[name]}"
+        for name in new
+        if old.get(name, new[name]) != new[name]
+    ]
+    if not found and list(old) != list(new):
+        found.append("the columns are in another order")
+    return found

@@ -1,0 +1,84 @@
+"""Rows of `lines` → the corpus folder of ConvoKit (https://convokit.cornell.edu/documentation/data_format.html).
+
+A scene is a conversation, a line replies to the line before it in its scene, and a speaker is a display name:
+ConvoKit knows one speaker for each utterance, so “Joey and Ross” is one; who they are is in the utterance's meta.
+It sorts by timestamps; nobody knows the time of a line, so they count the turns of the page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from builders.configs.lines import Row
+
+UTTERANCE_META = ("position", "speakers", "cue", "text_with_directions", "directions")
+CONVERSATION_META = (
+    "season",
+    "episode",
+    "episodes",
+    "episode_title",
+    "written_by",
+    "transcribed_by",
+    "scene",
+    "scene_heading",
+    "source",
+    "dup_cluster",
+)
+TYPES = {  # ConvoKit's names for the types of meta values
+    **dict.fromkeys((*UTTERANCE_META, *CONVERSATION_META, "split"), "<class 'str'>"),
+    **dict.fromkeys(("season", "episode", "scene", "position", "lines"), "<class 'int'>"),
+    **dict.fromkeys(("episodes", "written_by", "transcribed_by", "speakers", "directions"), "<class 'list'>"),
+}
+
+
+def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(file name, a piece of its text), in order; `rows` are (split, row), scene by scene.
+
+    Text is ASCII, with JSON's escapes: ConvoKit opens its files in the encoding of the reader's system.
+    """
+    conversations: dict[str, dict[str, Any]] = {}
+    speakers: Counter[str] = Counter()
+    scene = conversation = before = None
+    for split, row in rows:
+        if row["id"].rpartition("_")[0] != scene:
+            scene, conversation, before = row["id"].rpartition("_")[0], row["id"], None
+            meta = {name: row[name] for name in CONVERSATION_META} | {"split": split}
+            conversations[row["id"]] = {"meta": meta, "vectors": []}
+        speakers[row["speaker"]] += 1
+        utterance = {
+            "id": row["id"],
+            "conversation_id": conversation,
+            "text": row["text"],
+            "speaker": row["speaker"],
+            "meta": {name: row[name] for name in UTTERANCE_META},
+            "reply_to": before,
+            "timestamp": row["position"],
+            "vectors": [],
+        }
+        before = row["id"]
+        yield "utterances.jsonl", json.dumps(utterance) + "\n"
+    yield "speakers.json", json.dumps({name: {"meta": {"lines": n}, "vectors": []} for name, n in speakers.items()})
+    yield "conversations.json", json.dumps(conversations)
+    corpus = {
+        "name": manifest["dataset"],
+        "version": manifest["version"],
+        "archive": manifest["show"]["archive"],
+        "license": "other",
+    }
+    yield "corpus.json", json.dumps(corpus)
+    yield "index.json", json.dumps(index(corpus))
+
+
+def index(corpus: Iterable[str]) -> dict[str, Any]:
+    """The types of all meta fields."""
+    return {
+        "utterances-index": {name: [TYPES[name]] for name in UTTERANCE_META},
+        "speakers-index": {"lines": [TYPES["lines"]]},
+        "conversations-index": {name: [TYPES[name]] for name in (*CONVERSATION_META, "split")},
+        "overall-index": {name: ["<class 'str'>"] for name in corpus},
+        "vectors": [],
+        "version": 1,
+    }

@@ -1,0 +1,1 @@
+"""Page files → read pages, in other processes or out of a cache."""

@@ -1,0 +1,84 @@
+"""Reading pages on an existing engine, datatrove: many tasks, on one machine or on a cluster, resumed where killed.
+
+A task reads every N-th page into the page cache, which all tasks must share; the build then finds every page there.
+Finished tasks are marked in a folder beside that cache, named by the pages' content, the parser and N.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from friends_corpus.core.cli import InputError
+from friends_corpus.core.files import sha256_of
+from friends_corpus.parsing.version import PARSER_VERSION
+from friends_corpus.show.config import FRIENDS, read_show
+
+from . import cache
+from .pages import end_with, read_page
+
+MISSING = "--engine datatrove needs the package datatrove; install it with: pip install '.[scale]'"
+
+
+def run_tasks(pages: Sequence[Path], tasks: int, jobs: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
+    """Reads the pages into the cache in `tasks` tasks, `jobs` at once; returns the folder with the tasks' logs."""
+    if find_spec("datatrove") is None:
+        raise InputError(MISSING)
+    from datatrove.executor import LocalPipelineExecutor  # type: ignore[import-untyped,unused-ignore]
+    from datatrove.utils.logging import logger  # type: ignore[import-untyped,unused-ignore]
+
+    logs = task_folder(pages, tasks, cache_folder, show)
+    logger.remove()  # each task sets up its own and writes it to that folder, too
+    with _ending_together():
+        LocalPipelineExecutor(
+            pipeline=[ReadShare([page.absolute() for page in pages], cache_folder, show.absolute())],
+            tasks=tasks,
+            workers=min(jobs, tasks),
+            logging_dir=str(logs),
+        ).run()
+    return logs
+
+
+@dataclass(frozen=True)
+class ReadShare:
+    """A datatrove pipeline step (for any executor): reads the pages of one task into the cache, passes nothing on."""
+
+    pages: Sequence[Path] = field(repr=False)
+    cache_folder: Path
+    show: Path = FRIENDS
+
+    def __call__(self, data: object, rank: int, world_size: int) -> None:
+        """The pages of task `rank` of `world_size`."""
+        for page in self.pages[rank::world_size]:
+            read_page(page, self.cache_folder, self.show)
+
+
+@contextmanager
+def _ending_together() -> Iterator[None]:
+    """While this holds, forked processes end with this one: datatrove's manager would outlive a killed build."""
+    parent, within = os.getpid(), [True]
+
+    def watch() -> None:
+        if within and os.getppid() == parent:
+            end_with(parent)
+
+    os.register_at_fork(after_in_child=watch)  # for good, so it asks whether it still holds
+    try:
+        yield
+    finally:
+        within.clear()
+
+
+def task_folder(pages: Sequence[Path], tasks: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
+    """Where the tasks of just these pages, in this order, by this parser, are logged and marked as completed."""
+    contents = [(page.name, sha256_of(page) if os.access(page, os.R_OK) else "") for page in pages]
+    key = json.dumps([cache.READER, PARSER_VERSION, read_show(show).version, tasks, contents]).encode(
+        "utf-8", "surrogateescape"
+    )
+    return cache_folder.with_name("tasks") / hashlib.sha256(key).hexdigest()[:16]

@@ -1,0 +1,121 @@
+"""What only the pages tell: the part of stats.json that no row of the dataset shows and no check can compute again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from builders.page_cache.pages import ReadPage
+from friends_corpus.core.model import Episode, Line, Scene
+from friends_corpus.show.config import Show
+
+DROPPED = "dropped:"
+WHERE = {  # kind of segment → what becomes of it, for the card
+    "cue": "`cue` as printed; whom it means in `speaker` and `speakers`",
+    "speech": "`text`",
+    "direction": "in a turn `directions` and `text_with_directions`, else `chunks.text_with_directions`",
+    "transition": "as directions",
+    "caption": "as directions",
+    "heading": "`scene_heading`",
+    "title": "`episode_title`, where it is the episode's, else in no row",
+    "credit": "the names in `written_by` and `transcribed_by`, the rest in no row",
+    "note": "in a turn as a direction, else in no row",
+    "marker": "in no row: breaks, credits, the end",
+    "punctuation": "in no row: what parts a label from its speech",
+}
+REASONS = {  # of drops
+    "address": "people's addresses; in no row",
+    "navigation": "what belongs to the site; in no row",
+    "no_label": "speech under nobody's label; in no row",
+    "no_speech": "turns of directions alone; in no row of `lines`, printed in `chunks.text_with_directions`",
+    "scene_without_speech": "scenes in which nobody speaks: heading, directions, such turns; in no row",
+}
+Counts = dict[str, dict[str, int]]  # kind or reason → {count, characters}
+
+
+def tell(pages: Sequence[ReadPage], show: Show) -> dict[str, Any]:
+    """All of it as plain JSON values; `pages` are those shipped, in the order of their episodes."""
+    unknown = {page.episode.id: unknown_in(page.episode, show) for page in pages}
+    segments = total_kinds(pages)
+    return {
+        "pages_table": [
+            {
+                "episode": page.episode.id,
+                "page": page.name,
+                "episodes": list(page.episode.numbers),
+                "scenes": len(page.episode.scenes),
+                "unknown_cues": sum(unknown[page.episode.id].values()),
+                "notes": page.kinds.get("note", (0, 0))[0],
+                "dropped": sum(counts[0] for kind, counts in page.kinds.items() if kind.startswith(DROPPED)),
+            }
+            for page in pages
+        ],
+        "unknown_cues": [
+            {"cue": cue, "lines": lines, "first_in": next(id for id, cues in unknown.items() if cue in cues)}
+            for cue, lines in ranked(sum(unknown.values(), Counter()))
+        ],
+        "segments": segments,
+        "dropped": dropped_kinds(segments) | unspoken(page.episode for page in pages),
+    }
+
+
+def unknown_in(episode: Episode[Line], show: Show) -> Counter[str]:
+    """Cues that the show does not know, as printed, and how many lines have them."""
+    cues = Counter(line.cue for line in episode.utterances() if line.text)
+    return Counter({cue: lines for cue, lines in cues.items() if not show.people.is_known(cue, episode.id)})
+
+
+def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Most frequent first, ties by name."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def total_kinds(pages: Iterable[ReadPage]) -> Counts:
+    """Kind of segment → how many and how many characters, over all pages."""
+    totals: Counts = {}
+    for page in pages:
+        for kind, (segments, characters) in page.kinds.items():
+            add(totals, kind, segments, characters)
+    return dict(sorted(totals.items()))
+
+
+def dropped_kinds(segments: Counts) -> Counts:
+    """Reason → what the parser dropped for it.
+
+    >>> dropped_kinds({"cue": {"count": 2, "characters": 8}, "dropped:navigation": {"count": 1, "characters": 4}})
+    {'navigation': {'count': 1, 'characters': 4}}
+    """
+    return {kind.removeprefix(DROPPED): counts for kind, counts in segments.items() if kind.startswith(DROPPED)}
+
+
+def unspoken(episodes: Iterable[Episode[Line]]) -> Counts:
+    """Reason → what has no row of `lines`, for nobody speaks in it.
+
+    `no_speech` are turns that hold only a direction; they are printed in `chunks.text_with_directions`.
+    `scene_without_speech` are scenes of nothing else, with heading, directions and such turns; they are in no row.
+    """
+    totals: Counts = {}
+    for scene in (scene for episode in episodes for scene in episode.scenes):
+        if is_spoken(scene):
+            for line in scene.events:
+                if isinstance(line, Line) and not line.text:
+                    add(totals, "no_speech", 1, len(line.text_with_directions))
+        else:
+            pieces = [scene.heading or ""] + [
+                event.text_with_directions if isinstance(event, Line) else event.text for event in scene.events
+            ]
+            add(totals, "scene_without_speech", sum(map(bool, pieces)), sum(map(len, pieces)))
+    return dict(sorted(totals.items()))
+
+
+def is_spoken(scene: Scene[Line]) -> bool:
+    """Whether anybody speaks in it."""
+    return any(isinstance(event, Line) and event.text for event in scene.events)
+
+
+def add(totals: Counts, key: str, count: int, characters: int) -> None:
+    """Counts into `totals`."""
+    entry = totals.setdefault(key, {"count": 0, "characters": 0})
+    entry["count"] += count
+    entry["characters"] += characters

@@ -1,0 +1,152 @@
+"""The numbers of a build, computed with pandas: for the summary, stats.json and the card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from builders.configs.chat import NO_ROW
+from builders.configs.tables import Rows, episodes_of
+from builders.splitting.splits import SPLITS
+
+from .page_stats import ranked
+
+COUNTED = ("chunks", "chat")  # by season and split, beside the lines
+PERCENTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
+
+
+def compute_stats(
+    told: Mapping[str, Any], rows: Rows, splits: Mapping[str, str], characters: Sequence[str]
+) -> dict[str, Any]:
+    """All numbers of stats.json but those of quality and leakage, as plain JSON values.
+
+    `told` is what only the pages tell, `splits` goes by episode, `characters` are those who answer in `chat`.
+    """
+    lines, chunks, chat = (rows.tables[config] for config in ("lines", *COUNTED))
+    counted = count_pages(told["pages_table"], rows, splits)
+    speakers = tally(pc.list_flatten(lines["speakers"]))
+    return {
+        "total": {
+            "pages": len(counted),
+            "episodes": int(counted["episodes"].sum()),
+            "scenes": int(counted["scenes"].sum()),
+            "lines": len(lines),
+            "chunks": len(chunks),
+            "chat": len(chat),
+            "speakers": len(speakers),
+            "words": int(counted["words"].sum()),
+            "characters": int(counted["characters"].sum()),
+        },
+        "seasons": _records(counted.drop(columns="split").groupby("season").sum()),
+        "splits": split_table(counted),
+        "speakers": [{"speaker": name, "lines": count} for name, count in ranked(speakers)],
+        "unknown_cues": told["unknown_cues"],
+        "line_characters": percentiles(lengths(lines["text"])),
+        "chunk_characters": percentiles(lengths(chunks["text"])),
+        "chunk_turns": percentiles(pc.list_value_length(chunks["turns"]).to_pandas()),
+        "between_turns": between_turns(rows.tables["named_lines"], chunks),
+        "chat": chat_stats(chat, rows.no_chat, characters),
+        "segments": told["segments"],
+        "dropped": told["dropped"],
+        "written_by": credit_table(lines, "written_by"),
+        "transcribed_by": credit_table(lines, "transcribed_by"),
+    }
+
+
+def lengths(texts: pa.ChunkedArray) -> pd.Series[int]:
+    """Characters of each text."""
+    found: pd.Series[int] = pc.utf8_length(texts).to_pandas()
+    return found
+
+
+def tally(values: pa.Array) -> Counter[str]:
+    """Value → how often it stands there."""
+    return Counter({entry["values"]: entry["counts"] for entry in pc.value_counts(values).to_pylist()})
+
+
+def count_pages(pages: Sequence[Mapping[str, Any]], rows: Rows, splits: Mapping[str, str]) -> pd.DataFrame:
+    """A row for each page, with its season and split and whatever is added up by them."""
+    lines = rows.tables["lines"]
+    spoken = pd.DataFrame(
+        {
+            "episode": episodes_of(lines).to_pandas(),
+            "lines": 1,
+            "words": pc.list_value_length(pc.utf8_split_whitespace(lines["text"])).to_pandas(),
+            "characters": lengths(lines["text"]),
+        }
+    )
+    counted = pd.DataFrame(
+        {
+            "season": [int(page["episode"][1:3]) for page in pages],
+            "split": [splits[page["episode"]] for page in pages],
+            "pages": 1,
+            "episodes": [len(page["episodes"]) for page in pages],
+            "scenes": [page["scenes"] for page in pages],
+        },
+        index=[page["episode"] for page in pages],
+    ).join(spoken.groupby("episode").sum())
+    for config in COUNTED:
+        counted[config] = pd.Series(tally(episodes_of(rows.tables[config])), dtype="int64")
+    return counted.fillna(0)
+
+
+def split_table(counted: pd.DataFrame) -> list[dict[str, Any]]:
+    """Per split: pages, lines, words, chunks, rows of chat; in the order train, validation, test."""
+    table = counted.groupby("split")[["pages", "lines", "words", *COUNTED]].sum()
+    return _records(table.loc[[name for name in SPLITS if name in table.index]])
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    counts = table.astype("int64").reset_index()
+    return [dict(zip(counts.columns, row, strict=True)) for row in counts.astype(object).to_numpy().tolist()]
+
+
+def percentiles(values: pd.Series[int]) -> dict[str, int]:
+    """The median and the long tail, in whole characters or turns that occur.
+
+    >>> percentiles(pd.Series([1, 2, 3, 100]))
+    {'median': 2, 'p90': 3, 'p99': 3, 'longest': 100}
+    """
+    if values.empty:
+        return dict.fromkeys(PERCENTILES, 0)
+    return {name: int(values.quantile(share, interpolation="lower")) for name, share in PERCENTILES.items()}
+
+
+def between_turns(named_lines: pa.Table, chunks: pa.Table) -> dict[str, int]:
+    """Lines of the chunks' scripts that are no row's turn (directions, turns without speech), and their characters."""
+    script, turns = chunks["text_with_directions"], named_lines["text_with_directions"]
+    breaks = sum(pc.count_substring(script, "\n").to_pylist())
+    characters = sum(pc.utf8_length(script).to_pylist()) - breaks
+    return {
+        "count": breaks + len(script) - len(turns),
+        "characters": characters - sum(pc.utf8_length(turns).to_pylist()),
+    }
+
+
+def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[str]) -> dict[str, Any]:
+    """Of the characters' lines: how many have a row of `chat`, how many do not and why; how long the rows are."""
+    answered = tally(chat["character"])
+    prompts, completions = (chat[column].combine_chunks() for column in ("prompt", "completion"))
+    messages = pc.utf8_length(prompts.flatten().field("content"))
+    prompt_lengths = np.bincount(pc.list_parent_indices(prompts), messages, len(chat))
+    return {
+        "characters": [{"character": name, "rows": answered[name]} for name in characters],
+        "no_row": {reason: no_row.get(reason, 0) for reason in NO_ROW if reason != "other_speaker"},
+        "prompt_characters": percentiles(pd.Series(prompt_lengths)),
+        "completion_characters": percentiles(lengths(completions.flatten().field("content"))),
+    }
+
+
+def credit_table(lines: pa.Table, column: str) -> list[dict[str, Any]]:
+    """Credited names with the number of pages that name them."""
+    episodes = episodes_of(lines).to_pylist()
+    first = {episode: number for number, episode in reversed(list(enumerate(episodes)))}
+    credits = lines[column].take(pa.array(first.values(), pa.int64())).to_pylist()
+    counts = Counter(name for names in credits for name in dict.fromkeys(names))
+    return [{"name": name, "pages": pages} for name, pages in sorted(counts.items())]

@@ -1,0 +1,1 @@
+"""Which split an episode belongs to, and what the splits share."""

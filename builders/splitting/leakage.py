@@ -1,0 +1,155 @@
+"""The leakage certificate: what a split that is held out shares with another one, measured on the finished splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from friends_corpus.core.ngrams import Grams, Ids
+
+from .duplicates import LONG_RUN, SAME, SCENE_CHARACTERS, SEEN, SHARED_RUNS, SHINGLE_WORDS, STOCK_SCENES, Duplicates
+from .splits import SPLITS
+
+STOCK_PHRASES = 10  # listed for each pair of splits, the longest ones
+LOOKED_UP = ("pairs", "episodes")
+
+Mask = NDArray[np.bool_]
+
+
+def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]:
+    """The certificate as plain JSON values; `splits` by episode id.
+
+    `splits` has one entry for each two splits: how many scenes of the first repeat one of the second, the largest
+    Jaccard similarity of a scene of one with a scene of the other (both of 200 characters or more; none without two
+    such), the share of the first one's 13-word runs that are in the second too, whether that is within the target,
+    and the phrases that those runs make, the longest ones. That each episode alone keeps to the target is what sent
+    others to train; only formulas in very many scenes can still exceed it.
+    """
+    scenes = duplicates.scenes
+    of = np.array([splits[scene.episode] for scene in scenes], dtype=object)
+    long_enough = np.array([len(scene.text) >= SCENE_CHARACTERS for scene in scenes], dtype=bool)
+    present = [split for split in reversed(SPLITS) if (of == split).any()]
+    rows = []
+    for held_out, other in sorted(combinations(present, 2), key=lambda pair: (pair[1] != "train", pair[0])):
+        here, there = of == held_out, of == other
+        runs, known = duplicates.long_runs.of(here), duplicates.long_runs.of(there)
+        shared = np.intersect1d(runs, known, assume_unique=True)
+        phrases = stock_phrases(duplicates, here, shared)
+        rows.append(
+            {
+                "split": held_out,
+                "against": other,
+                "scenes": int(here.sum()),
+                "shared_scenes": _shared_scenes(duplicates, here, there),
+                "largest_jaccard": _largest_jaccard(duplicates.shingles, here & long_enough, there & long_enough),
+                "runs": len(runs),
+                "shared_runs": len(shared),
+                "shared_runs_share": round(len(shared) / max(1, len(runs)), 6),
+                "within_target": len(shared) <= SEEN * len(runs),
+                "phrases": len(phrases),
+                "stock_phrases": phrases[:STOCK_PHRASES],
+            }
+        )
+    return {
+        "rule": {
+            "scene_characters": SCENE_CHARACTERS,
+            "shingle_words": SHINGLE_WORDS,
+            "same": SAME,
+            "run_words": LONG_RUN,
+            "passage_runs": SHARED_RUNS,
+            "seen": SEEN,
+            "stock_scenes": STOCK_SCENES,
+        },
+        "clusters": len(set(duplicates.clusters().values())),
+        "clustered_scenes": len(duplicates.clusters()),
+        "near_duplicates": sum(pair.copies and pair.jaccard >= SAME for pair in duplicates.pairs),
+        "clips": sum(pair.copies and pair.jaccard < SAME for pair in duplicates.pairs),
+        "passages": sum(not pair.copies for pair in duplicates.pairs),
+        "seen_episodes": sum(shared.seen for shared in duplicates.shared.values()),
+        "train_only": sorted(duplicates.episodes()),
+        "splits": rows,
+        "pairs": list(_pair_table(duplicates)),
+        "episodes": [
+            {"episode": id, "runs": shared.runs, "elsewhere": shared.elsewhere}
+            for id, shared in duplicates.shared.items()
+            if shared.elsewhere
+        ],
+    }
+
+
+def abridged(certificate: Mapping[str, Any]) -> dict[str, Any]:
+    """The certificate for the manifest: without what is only for looking up."""
+    return {name: value for name, value in certificate.items() if name not in LOOKED_UP}
+
+
+def _pair_table(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
+    """Which scenes repeat which, for whoever wants to look them up."""
+    for pair in duplicates.pairs:
+        kind = "passage" if not pair.copies else "near-duplicate" if pair.jaccard >= SAME else "clip"
+        scenes = [duplicates.scenes[pair.left].id, duplicates.scenes[pair.right].id]
+        yield {"scenes": scenes, "kind": kind, "jaccard": round(pair.jaccard, 3)}
+
+
+def _shared_scenes(duplicates: Duplicates, here: Mask, there: Mask) -> int:
+    """How many scenes of one split are a copy of a scene of the other, or share passages with one."""
+    ends = [end for pair in duplicates.pairs for end in ((pair.left, pair.right), (pair.right, pair.left))]
+    return len({left for left, right in ends if here[left] and there[right]})
+
+
+def _largest_jaccard(shingles: Grams, here: Mask, there: Mask) -> float | None:
+    """Over all pairs of a scene here and a scene there, exactly; None where one side has none."""
+    if not here.any() or not there.any():
+        return None
+    found = there[shingles.texts]
+    runs, texts = shingles.runs[found], shingles.texts[found]
+    largest = 0.0
+    order = np.argsort(shingles.texts, kind="stable")
+    starts = np.searchsorted(shingles.texts[order], np.arange(len(here) + 1))
+    for scene in np.flatnonzero(here):
+        own = shingles.runs[order[starts[scene] : starts[scene + 1]]]
+        shared = np.bincount(texts[_spans(runs, own)], minlength=len(here))
+        similarity = shared / np.maximum(1, shingles.sizes[scene] + shingles.sizes - shared)
+        largest = max(largest, float(similarity.max()))
+    return round(largest, 3)
+
+
+def _spans(runs: Ids, wanted: Ids) -> Ids:
+    """Indices of all wanted values in a sorted array that may hold them several times.
+
+    >>> _spans(np.array([1, 2, 2, 4]), np.array([2, 3, 4])).tolist()
+    [1, 2, 3]
+    """
+    left, right = np.searchsorted(runs, wanted), np.searchsorted(runs, wanted, side="right")
+    lengths = right - left
+    before = np.concatenate([[0], np.cumsum(lengths)])
+    return np.repeat(left - before[:-1], lengths) + np.arange(before[-1])
+
+
+def stock_phrases(duplicates: Duplicates, here: Mask, shared: Ids) -> list[dict[str, Any]]:
+    """The phrases that the shared runs make where they overlap, longest first; their first scene, and how often."""
+    if not len(shared):
+        return []
+    words = duplicates.words
+    hits = words.positions(LONG_RUN) & here[words.texts]
+    hits[: len(hits) - LONG_RUN + 1] &= np.isin(words.runs(LONG_RUN), shared)
+    counts: dict[str, list[int]] = {}
+    for start, end in _stretches(hits):
+        counts.setdefault(words.text(start, end + LONG_RUN - 1), []).append(int(words.texts[start]))
+    longest = sorted(counts.items(), key=lambda item: (-len(item[0]), item[0]))
+    return [
+        {"phrase": phrase, "times": len(texts), "scene": duplicates.scenes[texts[0]].id} for phrase, texts in longest
+    ]
+
+
+def _stretches(hits: Mask) -> Sequence[tuple[int, int]]:
+    """First and one past the last index of each stretch of true values.
+
+    >>> _stretches(np.array([False, True, True, False, True]))
+    [(1, 3), (4, 5)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], hits.astype(np.int8), [0]])))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]

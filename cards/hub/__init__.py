@@ -1,0 +1,1 @@
+"""A folder → one commit and one tag on the Hub."""

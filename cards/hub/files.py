@@ -1,0 +1,135 @@
+"""What leaves this machine: files read once, looked through byte by byte, then sent as they were read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")  # one part of a path: "train-00000-of-00001.parquet"
+TOKEN = re.compile(rb"(?<![A-Za-z0-9_])(?:hf|api_org)_[A-Za-z0-9]{30,}")  # "hf_" and 34 letters: a token of the Hub
+AFTER_A_PATH = rb"[/\\\"'\s:,;)\]}]"  # what ends or goes on after the name of a folder: "/home/ana/x", "'/home/ana'"
+SHORTEST_PLACE = 4  # "/tmp"; anything shorter turns up in random bytes
+
+
+class ReleaseError(Exception):
+    """Publishing stopped; one line that names the thing and the remedy. `status`: what the Hub answered, if it did."""
+
+    def __init__(self, message: str, status: int | None = None, missing: bool = False) -> None:
+        super().__init__(" ".join(message.split()))
+        self.status = status
+        self.missing = missing  # the Hub says that there is no such repo
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A file to publish: its path in the repo, and its bytes with the two digests by which the Hub knows them."""
+
+    path: str
+    content: bytes
+    sha256: str  # of the content: what the Hub lists for large and binary files
+    git_sha1: str  # of git's header and the content: what it lists for the others
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.content)
+
+
+def outgoing(path: str, content: bytes) -> Outgoing:
+    """A file to publish.
+
+    >>> outgoing("a.txt", b"hello").git_sha1
+    'b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0'
+    """
+    header = f"blob {len(content)}\0".encode()
+    return Outgoing(path, content, hashlib.sha256(content).hexdigest(), hashlib.sha1(header + content).hexdigest())
+
+
+def read_outgoing(folder: Path, paths: Iterable[str]) -> list[Outgoing]:
+    """The files of `folder` at these relative paths, sorted. Raises ReleaseError for odd names, links and gaps."""
+    files = []
+    for path in sorted(paths):
+        for part in PurePosixPath(path).parts:
+            fits = PART.fullmatch(part)
+            if not fits:
+                raise ReleaseError(
+                    f"{folder}: cannot publish the name {path!r}; rename it (letters, digits, dots, - and _)"
+                )
+        place = folder
+        for part in PurePosixPath(path).parts:
+            place /= part
+            if place.is_symlink():
+                raise ReleaseError(f"{place} is a link; put a copy of the file in its place")
+        try:
+            if not stat.S_ISREG(place.stat().st_mode):
+                raise ReleaseError(f"{place} is no file; remove it")
+            files.append(outgoing(path, place.read_bytes()))
+        except OSError as error:
+            raise ReleaseError(f"{place}: {error.strerror}; write the folder anew") from None
+    return files
+
+
+def machine_places(folder: Path) -> set[str]:
+    """Folders of this machine that nobody else needs to know: home, here, temporary files, a venv, the release's.
+
+    >>> str(Path.home()) in machine_places(Path("friends-lines")) or len(str(Path.home())) < SHORTEST_PLACE
+    True
+    """
+    found = [Path.home(), Path.cwd(), Path(tempfile.gettempdir()), folder.absolute().parent]
+    if sys.prefix != sys.base_prefix:
+        found.append(Path(sys.prefix))  # a virtual environment; the system's Python is in /usr like everyone's
+    places = {str(place) for place in [*found, *(place.resolve() for place in found)]}
+    return {place for place in places if len(place) >= SHORTEST_PLACE}
+
+
+def check_secrets(files: Iterable[Outgoing], token: str, places: Iterable[str]) -> None:
+    """Raises ReleaseError if any byte to be sent belongs to the token in use, to another one or to a machine path.
+
+    >>> check_secrets([outgoing("README.md", b"one\\nsee /home/ana/notes")], "x" * 40, ["/home/ana"])
+    Traceback (most recent call last):
+        ...
+    cards.hub.files.ReleaseError: README.md: line 2 holds a path of this machine (/home/ana); take it out
+    """
+    for file in files:
+        for text, position in suspicious(file.content, token, places):
+            raise ReleaseError(f"{file.path}: {where(file.content, position)} holds {text}; take it out")
+
+
+def suspicious(content: bytes, token: str, places: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """(what it is, where it starts) of everything in the bytes that must not leave this machine."""
+    at = content.find(token.encode())
+    if at >= 0:
+        yield "the token in use (revoke it, it has been written to a file)", at
+    for found in TOKEN.finditer(content):
+        yield "what looks like a token of the Hub", found.start()
+    for place in sorted(places, key=len, reverse=True):
+        named = re.search(re.escape(os.fsencode(place)) + AFTER_A_PATH, content)
+        if named:
+            yield f"a path of this machine ({place})", named.start()
+
+
+def where(content: bytes, position: int) -> str:
+    r"""A position for a message: the line in a text, else the byte.
+
+    >>> where(b"one\ntwo", 5), where(b"\0\0\0", 2)
+    ('line 2', 'byte 2')
+    """
+    line = content.count(b"\n", 0, position) + 1
+    return f"byte {position:,}" if b"\0" in content else f"line {line}"
+
+
+def digest_of(files: Sequence[Outgoing]) -> str:
+    """Of names and contents together, as hex digits.
+
+    >>> digest_of([outgoing("a", b""), outgoing("b", b"x")])[:8]
+    '0c78a205'
+    """
+    listed = "\n".join(f"{file.path} {file.sha256}" for file in sorted(files, key=lambda file: file.path))
+    return hashlib.sha256(listed.encode()).hexdigest()

@@ -1,0 +1,144 @@
+"""A folder that is only ever replaced whole: one writer at a time, filled beside, swapped in. A kill leaves a good one.
+
+On Linux the old and the new folder change places in one step of the kernel. Elsewhere the old one is renamed aside
+first; `heal` puts it back at the next start if the writer was killed between the two renames.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Holds the lock of `folder`, a file beside it that is gone afterwards; yields its descriptor.
+
+    Raises BlockingIOError while another process holds it, any other OSError where nothing can be written.
+    """
+    path = folder.with_name(f".{folder.name}.lock")
+    while True:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise
+        if _is_still(path, descriptor):
+            break
+        os.close(descriptor)  # its last owner removed it between our open and our lock
+    try:
+        yield descriptor
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def heal(folder: Path) -> None:
+    """Under the lock: undoes and tidies up what a killed writer left beside `folder`."""
+    aside = _aside(folder)
+    if aside.is_dir() and not folder.exists():
+        aside.rename(folder)
+    for left in [aside, *folder.parent.glob(f".{_glob_escape(folder.name)}.building-*")]:
+        if left.is_dir():
+            shutil.rmtree(left)
+
+
+def _glob_escape(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A fresh folder beside `folder` to be filled; it takes the place of `folder` if the block ends well."""
+    staging = folder.with_name(f".{folder.name}.building-{os.getpid()}")
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        sync(staging)
+        swap(staging, folder)
+        sync_path(folder.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)  # after a swap this is the old folder
+
+
+def swap(staging: Path, folder: Path) -> None:
+    """Puts `staging` in the place of `folder`, which need not exist."""
+    if not folder.exists():
+        staging.rename(folder)
+    elif not exchange(staging, folder):
+        aside = _aside(folder)
+        folder.rename(aside)
+        staging.rename(folder)
+        shutil.rmtree(aside)
+
+
+def exchange(left: Path, right: Path) -> bool:
+    """Linux's renameat2(…, RENAME_EXCHANGE): two names change places and nobody sees a moment without one of them.
+
+    Python has no name for it. False where the system or the file system does not offer it.
+    """
+    if sys.platform != "linux":
+        return False
+    at_cwd, rename_exchange = -100, 2  # AT_FDCWD of fcntl.h, RENAME_EXCHANGE of linux/fs.h
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False  # an old C library
+    if renameat2(at_cwd, os.fsencode(left), at_cwd, os.fsencode(right), ctypes.c_uint(rename_exchange)) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(right))
+
+
+def sync(folder: Path) -> None:
+    """Files first, then the folders that name them: after a power cut a swapped-in folder is whole."""
+    for root, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync_path(Path(root, name))
+        sync_path(Path(root))
+
+
+def sync_path(path: Path) -> None:
+    """One file or folder onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """One file, whole or as it was before: written beside it and onto the disk, then renamed."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    sync_path(part)
+    part.replace(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's bytes, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

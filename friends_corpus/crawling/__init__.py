@@ -1,0 +1,1 @@
+"""An archive of transcripts → a folder of pages, politely."""

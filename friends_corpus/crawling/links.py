@@ -1,0 +1,139 @@
+"""An index page → the transcript pages it links to, and the file name each gets here; and a folder as a site."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.request import url2pathname
+
+import httpx2
+from bs4 import BeautifulSoup
+
+from friends_corpus.core.model import ParseError
+from friends_corpus.formats.html import decode
+from friends_corpus.parsing.script import parse_page
+from friends_corpus.show.config import Show, Source
+from friends_corpus.show.page_names import identify
+
+from .site import canonical, same_site
+from .transport import Limits, PageError, Reply
+
+NAME = re.compile(r"[a-z0-9-]{1,40}")  # "0212-0213", "07outtakes"
+OTHER_FILE = re.compile(r"(?i)\.(?:css|js|png|jpe?g|gif|ico|svg|pdf|zip|gz|xml|rss|txt|mp3|rtf|doc)$")  # "logo.gif"
+NO_PAGES = frozenset(("mailto", "javascript", "tel", "data", "news"))  # schemes of links that are not for fetching
+Get = Callable[[str, Mapping[str, str]], Reply]  # (address, headers that make it conditional) → the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A page of the index: its address, and the name of its file here; an `error` for one that is not fetched."""
+
+    url: str
+    name: str
+    error: str = ""
+
+
+def read_index(html: bytes, url: str, show: Show) -> Iterator[Wanted]:
+    """The pages that an index page at `url` links to, each once, under the names they get here.
+
+    Links within the page, mail addresses and the like, and files that are no pages are left out; any other link whose
+    page cannot be told, or is at another site, comes with an error.
+
+    >>> from friends_corpus.show.config import friends
+    >>> list(read_index(b'<a href="season/0101.html#top">Pilot</a>', "http://a.org/", friends()))
+    [Wanted(url='http://a.org/season/0101.html', name='0101.html', error='')]
+    """
+    with warnings.catch_warnings(action="ignore"):  # of Beautiful Soup's, about XML
+        soup = BeautifulSoup(decode(html), "lxml")
+    base = soup.find("base", href=True)
+    base_url = url
+    with suppress(ValueError):
+        base_url = urljoin(url, str(base["href"])) if base else url
+    mirror = url.startswith("file:")
+    here = urldefrag(url)[0]
+    seen = {here, here.removesuffix("index.html")}
+    names: dict[str, str] = {}
+    for link in soup.find_all("a", href=True):
+        href = str(link["href"]).strip()
+        try:
+            target = urldefrag(urljoin(base_url, href))[0] if mirror else canonical(base_url, href)
+        except (PageError, ValueError):
+            scheme = href.partition(":")[0].lower()
+            if scheme not in NO_PAGES:
+                yield Wanted(href, "", "skipped: no web address")
+            continue
+        path = urlsplit(target).path
+        if target in seen or OTHER_FILE.search(path):
+            continue
+        seen.add(target)
+        try:
+            source = identify(unquote(path.rpartition("/")[2]), " ".join(link.get_text(" ").split()), show)
+            name = file_name(source, show)
+        except ParseError:
+            name = ""
+        here_too = target.startswith("file:") if mirror else same_site(url, target)
+        if not here_too:
+            if name:
+                yield Wanted(target, "", "skipped: at another site than the index")
+        elif not name:
+            yield Wanted(target, "", "skipped: cannot tell the season and episode from its name")
+        elif name in names:
+            yield Wanted(target, "", f"skipped: is {name} as well, like {names[name]}")
+        else:
+            names[name] = target
+            yield Wanted(target, name)
+
+
+def file_name(source: Source, show: Show) -> str:
+    """The file name that `sources.identify` takes for this page; the show's own one if it has one. Raises ParseError.
+
+    >>> from friends_corpus.show.config import friends
+    >>> [file_name(Source(*page), friends()) for page in ((1, (1,)), (2, (12, 13)), (4, (23, 24)), (7, (), "outtakes"))]
+    ['0101.html', '0212-0213.html', '0423.html', '07outtakes.html']
+    """
+    own = [stem for stem, page in show.pages.items() if page == source]
+    numbered = "-".join(f"{source.season:02d}{number:02d}" for number in source.numbers[:1] + source.numbers[1:][-1:])
+    for stem in (*own, numbered):
+        if NAME.fullmatch(stem) and identify(f"{stem}.html", "", show) == source:
+            return f"{stem}.html"
+    raise ParseError("no file name for this page")
+
+
+def local(folder: Path, limits: Limits) -> Get:
+    """Gets pages of a local mirror, by their file:// addresses; never a file outside of `folder`."""
+
+    def get(url: str, headers: Mapping[str, str]) -> Reply:
+        try:
+            path = Path(url2pathname(urlsplit(url).path)).resolve()
+            if not path.is_relative_to(folder):
+                raise PageError(f"outside of {folder}")
+            if not path.is_file():
+                raise PageError("no such file")
+            if path.stat().st_size > limits.inflated:
+                raise PageError(f"larger than {limits.inflated:,} bytes")
+            return Reply(url, 200, httpx2.Headers(), path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise PageError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+    return get
+
+
+def check_transcript(name: str, body: bytes, show: Show) -> None:
+    """Raises PageError for what is no transcript, whatever its status said: a "soft 404".
+
+    >>> from friends_corpus.show.config import friends
+    >>> check_transcript("0101.html", b"<h1>Oops</h1><p><b>Error:</b> not found</p>", friends())
+    Traceback (most recent call last):
+    friends_corpus.crawling.transport.PageError: no transcript: fewer than two speakers
+    """
+    try:
+        _, episode = parse_page(name, body, show)
+    except ParseError as error:
+        raise PageError(f"no transcript: {error}", status=200) from None
+    if len({utterance.cue for utterance in episode.utterances()}) < 2:
+        raise PageError("no transcript: fewer than two speakers", status=200)

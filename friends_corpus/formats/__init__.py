@@ -1,0 +1,1 @@
+"""Bytes → pages of blocks: one module for each form that a transcript comes in."""

@@ -1,0 +1,1 @@
+"""Blocks → segments → an episode → its lines. Touches no disk."""

@@ -1,0 +1,287 @@
+"""Is this the label of a speaker? The grammar of cues: where one starts and ends in a printed line.
+
+Transcribers print "Joey:", "**Joey**:", "JOEY:", "Joey and Ross:", "Joey (to Ross):", "**Joey**. Hi", "Joey raises his
+hand:". A colon alone proves nothing ("Rule one: never"), so a label must also be bold, or a name that is known (from
+speakers.csv or printed in bold elsewhere on the page), or capitals on a page that prints its labels so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from friends_corpus.core.model import Block
+from friends_corpus.show.config import Show
+from friends_corpus.show.speakers import LIST, key
+
+from .brackets import CLOSERS, OPENER, match_brackets, outside
+
+MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
+
+COLON = re.compile(r"\s*:(?:\s*[:;])*(?:\.(?!\.))?\s*")  # ":", " : ", "::", ": :", ":."; not the dots of ":..."
+AFTER_BOLD = re.compile(r"\s*[.;:,]*\s*")  # what may follow a bold label that lacks its colon
+NO_LABEL = re.compile(  # words before a colon that are never a speaker; "Psychic" is one
+    r"(?i)(?:(?:transcriber.?s? |editor.?s? |author.?s? )?note|scene(?: \w+)?|p\.? ?s|setting|cuts?(?: back)? to"
+    r"|time lapse|flashback|fade (?:in|out|to \w+)|.{1,20} (?:minute|hour|day|week|month|year)s? (?:later|earlier|ago)"
+    r"|present day|(?:part|act) (?:[ivx]+|\d+|one|two|three|four|five)|aired|teleplay|story|title|https?|www"
+    r"|(?:part \w+ ?)?(?:originally )?(?:written|directed|transcribed|typed|produced|hosted|created|teleplay|story) by"
+    r")\b"
+)
+SENTENCE = re.compile(r"[?!…]|\.\s+[a-z]|\.\.")  # punctuation that speech has and a label has not
+QUOTED = re.compile(r"[\"“”]")
+QUOTE_COUNTS = {'"': 1, "“": 1, "”": -1}
+SPEECH_START = re.compile(  # how speech begins and no label does: "OK: so", "Here's the thing: no", "Question: why?"
+    r"(?i)(?:and|but|so|or|then|here|there|i|you|we|they|it|this|that|what|why|how|because|if|when|ok|okay|oh|well|yes|hey"
+    r"|question|answer|warning|rule|dear|listen|look|remember|first|second|third|disclaimer)\b"
+)
+SAYS = re.compile(r"\w+(?: and \w+)? (?:said|says|goes|went|was|is|thinks|thought|told|asked)\b")  # reported speech
+NAME_LIKE = re.compile(  # "Woman #1 on Bus"
+    r"[A-Z][\w'’.-]*(?: (?:[A-Z#\d][\w'’.-]*|and|of|the|in|on|at|with|&|No\.))*"
+)
+CAPITALS = re.compile(  # "OLD WOMAN", "ROSS and RACHEL"
+    r"[A-Z][A-Z\d .,'’#&/-]*(?: (?:and|to) [A-Z][A-Z\d .,'’#&/-]*)?"
+)
+PROSE = re.compile(r"[A-Z][\w'’.-]*(?: and [A-Z][\w'’.-]*)? (?!and\b)[a-z][^.?!]*")  # "Joey raises his hand"
+CLOCK = re.compile(r"\d:\d")  # "at 8:30"
+ROLE = re.compile(  # a last word that names a part, not a topic
+    r"(?i).*\b(?:man|woman|guy|girl|boy|lady|kid|voice|announcer|waiter|waitress|doctor|dr|nurse|clerk|director|teacher|"
+    r"friend|mother|father|mom|dad|sister|brother|customer|assistant|driver|officer|cop|host|operator|machine|student)s?"
+    r"(?: ?#? ?\d+)?"
+)
+SENTENCE_END = tuple('.!?)]…”"')
+MID_LINE = re.compile(  # "… Hi. Joey: Hi", "… Hi- Mr. Geller: Hi", "… Hi. Joey and Ross (waving): Hi"
+    r"(?:(?<=[.!?)\]…”\"–—-])|(?<=[.!?)\]…”\"–—-][ \xa0]))(?=[A-Z][\w.'’]{0,20}"
+    r"(?:(?:,?[ \xa0](?:and|&)[ \xa0]|,?[ \xa0])[A-Z][\w.'’]{0,20}){0,4}[ \xa0]?(?:\([^()]{1,60}\)[ \xa0]?)?:)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Character positions in a block's text: the label, and where the speech after its colon begins."""
+
+    start: int
+    end: int
+    speech: int
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How one page prints its labels, read off the page before it is cut up."""
+
+    show: Show
+    episode_id: str
+    labels: frozenset[str]  # keys of labels printed bold with a colon
+    cast: frozenset[str]  # keys of all labels of known people that begin a line
+    capitals: bool  # labels stand in plain capitals
+    breaks: bool  # turns are parted by <br>, not by paragraphs
+
+    def knows(self, label: str) -> bool:
+        """Whether the label is a name of the table or one this page prints in bold."""
+        return self.show.people.is_listed(label, self.episode_id) or key(label) in self.labels
+
+    def has(self, name: str) -> bool:
+        """Whether the one so named is of the main cast, or begins a line of this page."""
+        name = name.removesuffix("'s").removesuffix("’s")
+        return name in self.show.cast or key(name) in self.cast
+
+    def knows_actor(self, label: str) -> bool:
+        """Whether a label written as prose begins with a name of the table: "Joey raises his hand"."""
+        return self.show.people.is_known(label, self.episode_id)
+
+
+def read_habits(blocks: list[Block], episode_id: str, show: Show) -> Habits:
+    """Look over a whole page for its own labels."""
+    labels: set[str] = set()
+    cast: set[str] = set()
+    capitals = paragraphs = lines = 0
+    people = show.people
+    for block in blocks:
+        text = block.text
+        colon = _colon(text, 0)
+        if colon < 0 or NO_LABEL.match(text) or SPEECH_START.match(text):
+            continue
+        label = outside(text[:colon])
+        bold = (
+            len(label) <= 40 and not SENTENCE.search(label) and _is_bold_label(text, _bold_mask(block), 0, colon, label)
+        )
+        if bold:
+            labels.add(key(label))
+        if people.is_listed(label, episode_id):
+            cast.add(key(label))
+            lines += 1
+            paragraphs += block.paragraph
+        capitals += bool(CAPITALS.fullmatch(label)) and people.is_known(label, episode_id)
+    breaks = 2 * paragraphs < lines
+    return Habits(show, episode_id, frozenset(labels - {""}), frozenset(labels | cast), capitals >= 5, breaks)
+
+
+def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cue]:
+    """The cues of a line in order, usually one at its start; none where it goes on with somebody's speech.
+
+    A further cue inside the line is bold or a name of the page's cast: "… Hi. **Joey:** Hi", "… Hi. Joey: Hi".
+    `inner_only` leaves out the first: "Scene: a park. **Joey:** Hi".
+    """
+    text = block.text
+    bold = _bold_mask(block)
+    first = None if inner_only else _find_first(block, bold, habits)
+    cues = [first] if first else []
+    end = first.speech if first else 1
+    if ":" not in text[end:]:
+        return cues
+    counted, quotes = 0, 0
+    for offset in _inner_starts(block):
+        quotes += sum(QUOTE_COUNTS.get(char, 0) for char in text[counted:offset])
+        counted = offset
+        colon = _colon(text, offset) if offset >= end else -1
+        label = text[offset:colon] if colon >= 0 else ""
+        if label and len(outside(label)) <= 40 and _is_inner_label(text, bold, offset, colon, habits, quotes % 2 == 1):
+            cues.append(Cue(offset, colon, _end(COLON, text, colon)))
+            end = cues[-1].speech
+    return cues
+
+
+def begins_with_name(block: Block, habits: Habits) -> bool:
+    """Whether a line begins with the label of somebody known."""
+    colon = _colon(block.text, 0)
+    return colon > 0 and habits.knows(outside(block.text[:colon]))
+
+
+def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
+    text = block.text
+    start = len(text) - len(text.lstrip(" \xa0-–>"))
+    colon = _colon(text, start)
+    if colon >= 0:
+        printed = text[start:colon]
+        if printed.startswith("(") and not outside(printed):  # "(MACHINE--JOEY'S VOICE): …"
+            start, printed = start + 1, printed[1:].rstrip(") \xa0")
+        label = outside(printed)
+        if label and not NO_LABEL.fullmatch(label.strip(" .")) and _is_label(block, bold, label, start, colon, habits):
+            return Cue(0, len(text[:colon].rstrip()), _end(COLON, text, colon))
+    return _bold_name(block, habits, start)
+
+
+def _inner_starts(block: Block) -> list[int]:
+    """Where a further label may start: after the end of a sentence, or where bold begins; never inside brackets.
+
+    A bracket that stays open to the end of the line ("[Scene: The park") does not hide a bold label.
+    """
+    text = block.text
+    spans = match_brackets(text)
+    inside = bytearray(len(text) + 1)
+    left_open = len(text)
+    for start, end in spans.items():
+        if end == len(text) and text.rstrip()[-1] not in CLOSERS:
+            left_open = start
+        else:
+            inside[start:end] = b"\1" * (end - start)
+    plain = {match.start() for match in MID_LINE.finditer(text, 0, left_open)}
+    return sorted(offset for offset in plain.union(_bold_starts(block)) if not inside[offset])
+
+
+def _is_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habits, quoted: bool) -> bool:
+    """A label inside a line: bold and known, bold and a part after a sentence, or of the page's cast, not quoted."""
+    label = outside(text[start:colon])
+    if not any(bold[start:colon]):
+        names = [label] if key(label) in habits.cast else LIST.split(label)
+        return not quoted and all(key(name) in habits.cast or name in habits.show.cast for name in names)
+    if habits.knows(label):
+        return True
+    after_sentence = text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
+    is_part = NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label)
+    return bool(after_sentence and is_part and _bold_share(text, bold, start, colon) > 0.8)
+
+
+def _is_label(block: Block, bold: bytes, label: str, start: int, colon: int, habits: Habits) -> bool:
+    text = block.text
+    if CLOCK.match(text, colon - 1) or (QUOTED.match(label) and 1 not in bold[start:colon]):
+        return False
+    if habits.knows(label):
+        return True
+    if SENTENCE.search(label) or SPEECH_START.match(label) or not any(char.isalpha() for char in label):
+        return False
+    words = len(label.split())
+    share = _bold_share(text, bold, start, colon)
+    if words <= 8 and _is_bold_label(text, bold, start, colon, label):
+        return True
+    if QUOTED.search(label):
+        return False
+    if words <= 6 and CAPITALS.fullmatch(label) and ((habits.capitals and block.paragraph) or ROLE.fullmatch(label)):
+        return True
+    if (
+        PROSE.fullmatch(label)
+        and not SAYS.match(label)
+        and (block.paragraph or share > 0)
+        and habits.knows_actor(label)
+    ):
+        return True
+    return bool(NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label) and words <= 4)
+
+
+def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
+    """A bold known name in front of plain speech, without its colon: "**Chandler.** Well, …"."""
+    head = block.runs[0]
+    if start >= len(head.text) or not head.bold or len(block.runs) < 2:
+        return None
+    label = head.text[start:].strip(" .;,\xa0")
+    if not label or len(label.split()) > 6 or not habits.knows(label):
+        return None
+    end = start + len(head.text[start:].rstrip(" .;,\xa0"))
+    return Cue(0, end, _end(AFTER_BOLD, block.text, end))
+
+
+def _colon(text: str, start: int) -> int:
+    """The first colon outside brackets within a label's length of `start`; -1 without one."""
+    first = text.find(":", start, start + MAX_LABEL)
+    if first < 0 or not OPENER.search(text, start, first):
+        return first
+    window, offset = text[start : start + MAX_LABEL], first - start
+    spans = match_brackets(window)
+    while offset >= 0:
+        around = next(((opener, end) for opener, end in spans.items() if opener < offset < end), None)
+        if not around:
+            return start + offset
+        offset = window.find(":", around[1])
+    return -1
+
+
+def _is_bold_label(text: str, bold: bytes, start: int, colon: int, label: str) -> bool:
+    """Whether a label is bold; where all of its line is, it must look like a name: "**My point: no.**" is speech."""
+    if _bold_share(text, bold, start, colon) <= 0.8:
+        return False
+    rest = bold[colon + 1 : len(text.rstrip())]
+    return not rest or 0 in rest or NAME_LIKE.fullmatch(label) is not None
+
+
+def _bold_share(text: str, bold: bytes, start: int, end: int) -> float:
+    """The share of letters between two positions that are bold, directions aside: "**Joey** (to Ross)" is 1.0."""
+    weights = bold[start:end]
+    if 1 not in weights or 0 not in weights:
+        return float(1 in weights)
+    letters = bold_letters = 0
+    offset = start
+    for opener, closer in [*match_brackets(text[start:end]).items(), (end - start, end - start)]:
+        for position in range(offset, start + opener):
+            letters += text[position].isalnum()
+            bold_letters += bold[position] and text[position].isalnum()
+        offset = start + closer
+    return bold_letters / letters if letters else 0.0
+
+
+def _bold_mask(block: Block) -> bytes:
+    """One byte for each character of the block's text: 1 where it is bold."""
+    return b"".join([(b"\1" if run.bold else b"\0") * len(run.text) for run in block.runs])
+
+
+def _bold_starts(block: Block) -> list[int]:
+    """Where bold runs start in the text of a block, blanks skipped."""
+    starts, offset = [], 0
+    for run in block.runs:
+        if run.bold:
+            starts.append(offset + len(run.text) - len(run.text.lstrip()))
+        offset += len(run.text)
+    return starts
+
+
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start

@@ -1,0 +1,218 @@
+"""What is a line without a label? The patterns of headings, directions, markers, credits and notes.
+
+They describe how transcribers write and never one page. All are matched against a line with its blanks folded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from friends_corpus.core.model import Block
+from friends_corpus.show.wording import wording
+
+from .brackets import CLOSERS, OPENER, OPENERS, first_unopened_closer, match_brackets
+from .labels import Habits
+
+HEAD_KINDS = frozenset(("title", "credit", "note", "dropped:address", "dropped:navigation"))
+
+SCENE = re.compile(  # "[Scene: Central Perk", "(Scene: …", "[Tag Scene:", "[SCENE, …", "[Scene a park", "Scene 2."
+    r"(?i)(?:[()\[\]{}<>*\s.|'-]*(?:(?!flash|cut|time)\w+ ){0,3}(?!senses?\b|see[ns]\b|essence)[scen]{4,7}"  # "Secne:"
+    r"(?: \w{1,9})?\s*:"
+    r"|[\s(]*[\[{](?:\w+ ){0,2}scenes?\b(?:\s*[,;.–-]|\s?[)\]]|\s(?!(?:is|was|continues|changes|shifts|ends)\b))"
+    r"|scene \d+\.)"
+)
+SCENE_INSIDE = re.compile(r"(?i)[(\[{]\s*(?:\w+ ){0,2}scenes?\s*:")  # "(Ross sits.) [Scene: A park.]"
+TRANSITION = re.compile(  # within a scene: "[Cut to", "(Time Lapse)", "[Flashback", "-Cuts to", "[Later, …]"
+    r"(?i)[(\[{<*\s-]*(?:(?:(?:camera|quick|jump) )?cuts?(?: back| again| forward)*(?: to\b|[:,.\s])|time[ -]?lapse"
+    r"|flash ?(?:back|forward)s?\b"
+    r"|later\b|meanwhile\b|back (?:at|in|to|with)\b|the next (?:day|morning|night)\b)"
+)
+BARE_TRANSITION = re.compile(  # "Cuts to the hall.", "Time lapse. Ross is still there.", "Later, at the hall."
+    r"(?i)[\s–-]*(?:cuts?(?: back| again)* to\b|time[ -]?lapse\b|flash ?backs?\b|fades? (?:in|out)\b"
+    r"|later(?:,|(?: that| at| in)\b))"
+)
+MARKER = re.compile(  # "Opening Credits", "[INTRO]", "COMMERCIAL BREAK", "The End", "To Be Continued…"
+    r"(?i)[\W_]*(?:(?:the )?(?:opening|closing|ending|end|main|starting|final) (?:credits?|titles?|sequence|theme|tag)"
+    r"|intro|(?:commercials?|commerical)(?: break)?|credits?|(?:the )?end(?: of (?:the )?(?:episode|show))?|fin"
+    r"|fade (?:out|in|to black)|to be continued|theme song)[\W_]*"
+)
+PART = re.compile(  # "Part Two", "End of Act I", "* * *": between two parts of a page
+    r"(?i)\W*(?:(?:the )?end of )?(?:part|act|episode) (?:[ivx]+|\d+|one|two|three|four|five)(?: ?: ?[^:]{0,60})?\W*"
+    r"|(?:[*_=~#–—+|•·-]\s*){3,}"
+)
+CAPTION = re.compile(  # "Two weeks later", "Present Day", "1987": what the viewer reads
+    r"(?i)\W*(?:(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|several|some|many|a few"
+    r"|a couple(?: of)?|\d+) (?:second|minute|hour|day|night|week|month|year)s? (?:later|earlier)"
+    r"|present day|(?:19|20)\d\d)\W*"
+)
+END = re.compile(  # "End", "THE END", "[END TAG]", "End of episode"
+    r"(?i)[\W_]*(?:(?:the )?end(?: tag| of (?:the )?(?:episode|show))?|fin)[\W_]*"
+)
+CREDIT = re.compile(  # "Originally written by …", "Part I Written by: …", "Teleplay: …", "Aired: 30/01/2003"
+    r"(?i)[\s(\[]*(?:parts?|episodes?|flashback|originally|orginally|original air|additional|minor|with|final|html\w*"
+    r"|written|story|teleplay|transcri\w+|typed|directed|produced|aired|air ?date|created|hosted|based)\b[^:]{0,60}?"
+    r"\b(?:by|from|transcribed|date)\b"
+    r"|[^:]{0,40}\b(?:written|transcribed|transcript|directed|produced|hosted|created|teleplay|story|aired|air ?date"
+    r"|adjustments|additions|final check|html\w*)\s*(?:by\b|:)"
+)
+BYLINE = re.compile(  # "Part II Written by: …": a credit wherever it stands
+    r"(?i)[\s(\[]*(?:part \w+ )?(?:originally )?(?:written|story|teleplay|directed|produced|transcribed)"
+    r"(?: ?(?:and|&|/) ?\w+)? by ?:"
+)
+EXCLAIMED = re.compile(r"[!?][^\w!?]*\Z")  # "Go home!" is no link
+FOOT = re.compile(  # "© 1996 …", "Transcribed by Jane", "www.example.org"; credits and navigation stand there, too
+    r"(?i)\W*(?:©|\(c\)|copyright|disclaimer|(?:transcri\w+|typed|written|html\w*)\b.{0,20}\bby\b"
+    r"|(?:https?://|www\.)\S+\Z)"
+)
+NOTE = re.compile(  # "{Transcriber's Note: …}", "(Note: …)", "{…}"
+    r"(?i)[(\[{*\s]*(?:(?:transcriber|editor|author)?[’'`]?s?\s*note\s*[:;]|n\.?b\.?:)|\s*\{"
+)
+ADDRESS = re.compile(  # "(jane@example.org)", "mailto:jane@example.org"
+    r"\s{0,3}[(\[<]?(?:mailto:)?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}\s{0,3}[)\]>]?"
+)
+SPEECH_LIKE = re.compile(r"(?i)\b(?:i|i['’]\w+|you|you['’]\w+|we|we['’]\w+|me|us|my|your|our)\b|[!?](?=[^\w!?]*\Z)")
+PROSE_DIRECTION = re.compile(  # an unbracketed line about somebody: "Monica opens her front door."
+    r"([A-Z][\w'’]+)(?:"
+    r" (?:(?:is|was) (?:\w+ing|in|on|at|there|still|already)|has \w+ed"
+    r"|(?!(?:says|goes|means|does|has|is|was|knows|likes|loves|hates|wants|needs|thinks|always|this|us|guys|yours)\b)"
+    r"\w+(?:[^s’']s|ches|shes))"
+    r"|(?:,? and [A-Z][\w'’]+|, [A-Z][\w'’]+)+ (?:are (?:\w+ing|in|on|at|there|still)|have \w+ed|come|go|enter|exit"
+    r"|leave|make|open|walk|look|sit|stand|run|start|put|take|turn|hang|get|kiss|hug|laugh|smile|nod)"
+    r")\b"
+)
+FEW_SCENES = 3  # a page with fewer lines like "[Scene: …]" may name its scenes by places alone
+
+
+@dataclass(slots=True)
+class Place:
+    """Where in a page the next line stands."""
+
+    head: bool = True  # before the first heading, direction or cue
+    titled: bool = False  # a title has been seen
+    ended: bool = False  # after "The End", or in the foot of the page
+    speaking: bool = False  # a line without a label goes on with somebody's speech
+    few_scenes: bool = False  # "[at Central Perk]" is a heading here
+
+    def move_past(self, text: str, kinds: set[str]) -> None:
+        """Take note of a line and the kinds of what was found in it."""
+        self.head = self.head and kinds <= HEAD_KINDS
+        self.titled = self.titled or "title" in kinds
+        self.ended = self.ended or bool(END.fullmatch(text))
+        self.speaking = "cue" in kinds or (self.speaking and not kinds & {"heading", "marker"})
+
+
+def has_few_scenes(blocks: list[Block]) -> bool:
+    """Whether the page hardly uses the word that most pages open a scene with."""
+    return sum(bool(SCENE.match(block.text)) for block in blocks) < FEW_SCENES
+
+
+def start_of_foot(blocks: list[Block], habits: Habits) -> int:
+    """Where the last lines of a page begin that are no script: credits, navigation, addresses."""
+    start = len(blocks)
+    navigation = wording(habits.show).navigation
+
+    def is_foot(text: str) -> bool:
+        return bool(BYLINE.match(text) or FOOT.match(text) or ADDRESS.search(text) or navigation.fullmatch(text))
+
+    while start and is_foot(text := " ".join(blocks[start - 1].text.split())) and not EXCLAIMED.search(text):
+        start -= 1
+    return start
+
+
+def holds_no_first_cue(text: str, heading: bool, head: bool, habits: Habits) -> bool:
+    """Lines that may begin like a label but are none: "Written by: …", "Scene: …", "Note: …"."""
+    return bool(
+        heading
+        or (head and (CREDIT.match(text) or wording(habits.show).title.match(text)))
+        or BYLINE.match(text)
+        or NOTE.match(text)
+        or SCENE.match(text)
+        or wording(habits.show).bare_transition.fullmatch(text)
+        or (TRANSITION.match(text) and is_wrapped(text))
+        or MARKER.fullmatch(text)
+    )
+
+
+def kind_of_line(text: str, paragraph: bool, heading: bool, bold: bool, place: Place, habits: Habits) -> str:
+    """The kind of a whole line without a label; "speech" for one that goes on with the speech before it.
+
+    `text` has its blanks folded, `paragraph` tells that no mere <br> began it, `heading` and `bold` how it is printed.
+    """
+    bracket = text.strip(" *")[:1]
+    wrapped = is_wrapped(text)
+    words = wording(habits.show)
+    kind = "speech"
+    if MARKER.fullmatch(text):
+        kind = "marker"
+    elif SCENE.match(text) and (wrapped or bracket not in OPENERS):
+        kind = "heading"
+    elif NOTE.match(text) and (wrapped or bracket not in OPENERS):
+        kind = "note"
+    elif (place.head or place.ended or BYLINE.match(text)) and CREDIT.match(text) and not words.title.match(text):
+        kind = "credit"
+    elif not place.head and PART.fullmatch(text):
+        kind = "marker"
+    elif SCENE_INSIDE.search(text):
+        kind = "speech"  # what is in its brackets is cut out of it
+    elif heading:
+        kind = "title" if place.head else "heading"
+    elif (place.head or place.ended) and len(text) < 200 and words.navigation.fullmatch(text):
+        kind = "dropped:navigation"
+    elif (TRANSITION.match(text) and wrapped) or (paragraph and is_bare_transition(text, habits)):
+        kind = "transition"
+    elif wrapped:
+        named = place.few_scenes and words.place.fullmatch(text) and (bold or bracket == "[")
+        kind = "heading" if named else "direction"
+    elif place.ended and not place.speaking:
+        kind = "dropped:navigation"
+    elif place.head and words.title.match(text):
+        kind = "title"
+    elif place.head and not (bold and place.titled):
+        kind = "title" if bold else "note"
+    elif (paragraph or bold) and CAPTION.fullmatch(text):
+        kind = "caption"
+    elif paragraph and not (place.speaking and SPEECH_LIKE.search(text)):
+        actor = PROSE_DIRECTION.match(text)
+        if (actor and habits.has(actor[1])) or first_unopened_closer(text) == len(text) - 1:
+            kind = "direction"
+        elif place.few_scenes and words.bare_place.fullmatch(text):
+            kind = "heading"
+        elif (bold and len(text) < 60 and ":" not in text) or text.startswith(">>>"):
+            kind = "caption"
+    return kind
+
+
+def is_bare_transition(text: str, habits: Habits) -> bool:
+    """Whether a line is a transition without brackets: "CUT TO: a park", "Flashback, ten years ago."."""
+    words = wording(habits.show)
+    return bool(words.bare_transition.fullmatch(text) or (BARE_TRANSITION.match(text) and not SPEECH_LIKE.search(text)))
+
+
+def kind_of_bracket(text: str) -> str:
+    """The kind of a bracket that stands inside a line."""
+    if not any(char.isalnum() for char in text):
+        return "punctuation"  # "()", "(...)"
+    if SCENE.match(text):
+        return "heading"
+    if NOTE.match(text):
+        return "note"
+    return "transition" if text[0] == "[" and TRANSITION.match(text) else "direction"
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether a line is one bracket from end to end, closed or not.
+
+    >>> is_wrapped("(Ross enters.)"), is_wrapped("[Ross enters"), is_wrapped("(sits) Hi."), is_wrapped("...")
+    (True, True, False, False)
+    """
+    stripped = text.strip(" \xa0*.")
+    return bool(stripped) and stripped[0] in OPENERS and match_brackets(stripped).get(0, 0) == len(stripped)
+
+
+def opens_over_the_end(text: str) -> bool:
+    """Whether the last bracket of a line is not closed in it: "Hi. (He walks to the"."""
+    if not OPENER.search(text) or text.rstrip()[-1:] in CLOSERS:
+        return False
+    spans = match_brackets(text, goes_on=True)
+    return bool(spans) and spans[max(spans)] == len(text)

@@ -1,0 +1,107 @@
+"""A page → its segments, and the episode that is folded from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from friends_corpus.core.model import (
+    DIRECTION_KINDS,
+    SPOKEN_KINDS,
+    Episode,
+    ParseError,
+    Scene,
+    Segment,
+    StageDirection,
+    Utterance,
+)
+from friends_corpus.formats.html import read_blocks
+from friends_corpus.show.config import Show, friends
+from friends_corpus.show.page_names import identify
+
+from .credits import read_credits
+from .labels import read_habits
+from .segments import cut
+
+
+def parse_page(name: str, data: bytes, show: Show | None = None) -> tuple[tuple[Segment, ...], Episode[Utterance]]:
+    """All segments of a page, and the episode folded from them.
+
+    `name` is the file name (it says season and episode), `data` the bytes as served, `show`
+    whose page it is (default: *Friends*). Raises ParseError for bytes that
+    are no page, a page without speakers, and a page whose episode cannot be told.
+
+    >>> page = b"<h1>The One</h1><p>[Scene: A park.]</p><p><b>Joey:</b> (sits) Hi.</p>"
+    >>> segments, episode = parse_page("0101.html", page)
+    >>> [(segment.kind, segment.text.strip()) for segment in segments[-4:]]
+    [('cue', 'Joey'), ('punctuation', ':'), ('direction', '(sits)'), ('speech', 'Hi.')]
+    >>> [(utterance.cue, utterance.text) for utterance in episode.utterances()]
+    [('Joey', '(sits) Hi.')]
+    """
+    blocks = read_blocks(data)
+    if not blocks:
+        raise ParseError("no visible text; the page is empty or was cut off: fetch it again")
+    show = show or friends()
+    source = identify(name, next((block.text for block in blocks if block.heading), blocks[0].text), show)
+    segments = cut(blocks, read_habits(blocks, source.id, show))
+    if not any(segment.kind == "cue" for segment in segments):
+        raise ParseError("no speaker label such as 'Joey:' anywhere, so no transcript; remove the file from the folder")
+    title, written_by, transcribed_by = read_credits(segments, show)
+    scenes = tuple(fold_scenes(segments))
+    return segments, Episode(
+        name, source.season, source.numbers, source.variant, title, written_by, transcribed_by, scenes
+    )
+
+
+def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
+    """Scenes in order: a heading opens one; a direction that fills its line stands alone, any other is in a turn.
+
+    Speech without a label goes on with the turn before it and takes along the directions printed in between.
+    """
+    heading: str | None = None
+    events: list[list[Segment]] = []
+    turn: list[Segment] = []  # the event that unlabelled speech belongs to; empty after a heading or a marker
+    label_open = apart = True  # a cue goes on with the label before it; nothing but directions yet in this line
+    for segment, following in zip(segments, [*segments[1:], None], strict=True):
+        ends_line = segment.text.endswith("\n")
+        if segment.kind == "heading":
+            if events or heading is not None:
+                yield _scene(heading, events)
+            heading, events, turn = " ".join(segment.text.split()), [], []
+        elif segment.kind in ("marker", "credit"):
+            turn = []
+        elif segment.kind == "cue" and not (turn and label_open):
+            turn = [segment]
+            events.append(turn)
+        elif segment.kind in DIRECTION_KINDS and (
+            not turn
+            or (apart and (ends_line or (following and following.kind in ("cue", "heading", *DIRECTION_KINDS))))
+        ):
+            events.append([segment])
+        elif turn and (
+            segment.kind in SPOKEN_KINDS or segment.kind in DIRECTION_KINDS or (segment.kind == "note" and not apart)
+        ):
+            _absorb(events, turn)
+            turn.append(segment)
+        label_open = not ends_line and (segment.kind == "cue" or (label_open and segment.kind in DIRECTION_KINDS))
+        apart = ends_line or (apart and segment.kind in DIRECTION_KINDS)
+    yield _scene(heading, events)
+
+
+def _absorb(events: list[list[Segment]], turn: list[Segment]) -> None:
+    """Move what stands after a turn into it: the turn goes on."""
+    index = len(events)
+    while events[index - 1] is not turn:
+        index -= 1
+    for between in events[index:]:
+        turn.extend(between)
+    del events[index:]
+
+
+def _scene(heading: str | None, events: list[list[Segment]]) -> Scene[Utterance]:
+    return Scene(heading, tuple(map(_event, events)))
+
+
+def _event(segments: list[Segment]) -> Utterance | StageDirection:
+    if segments[0].kind == "cue":
+        return Utterance(tuple(segments))
+    return StageDirection(" ".join(segments[0].text.split()), (segments[0].order,))

@@ -1,0 +1,175 @@
+"""Blocks → segments: every visible character in exactly one classified stretch, in reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from friends_corpus.core.model import Block, Segment
+
+from .brackets import BRACKET, CLOSERS, OPENER, first_unopened_closer, match_brackets, outside
+from .labels import SENTENCE_END, Cue, Habits, begins_with_name, find_cues
+from .line_kinds import (
+    ADDRESS,
+    MARKER,
+    SCENE,
+    Place,
+    has_few_scenes,
+    holds_no_first_cue,
+    kind_of_bracket,
+    kind_of_line,
+    opens_over_the_end,
+    start_of_foot,
+)
+
+Piece = tuple[str, str]  # kind, text
+LINES_IN_BRACKET = 8  # how many further lines a bracket may take to close; most open ones were just forgotten
+
+
+def cut(blocks: list[Block], habits: Habits) -> tuple[Segment, ...]:
+    """The segments of a page; joined they are the blocks' texts, each ended by a newline. None is blank."""
+    if habits.breaks:
+        blocks = [replace(block, paragraph=True) for block in blocks]
+    pieces = _join_blanks(piece for line in _lines(blocks, habits) for piece in line)
+    return tuple(Segment(order, kind, text) for order, (kind, text) in enumerate(pieces))
+
+
+def _lines(blocks: list[Block], habits: Habits) -> Iterator[list[Piece]]:
+    """One list of pieces for each block, the newline included."""
+    place = Place(few_scenes=has_few_scenes(blocks))
+    foot = start_of_foot(blocks, habits)
+    inside = 0  # how many of the next lines stand in a bracket that an earlier one opened
+    for index, block in enumerate(blocks):
+        if index == foot:
+            place.ended, place.speaking = True, False
+        if inside:
+            inside -= 1
+            pieces = list(_end_of_bracket(block.text, last=not inside))
+        else:
+            if opens_over_the_end(block.text):
+                inside = _lines_to_closer(blocks[index + 1 : index + 1 + LINES_IN_BRACKET], habits)
+            pieces = list(_pieces(block, habits, place, goes_on=inside > 0))
+        place.move_past(block.text, {kind for kind, text in pieces if text.strip()})
+        kind, last = pieces[-1]
+        yield [*pieces[:-1], (kind, last + "\n")]
+
+
+def _pieces(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterator[Piece]:
+    """One line: what leads up to its first label as a line of its own, then its turns.
+
+    `goes_on`: the next line closes its last bracket.
+    """
+    flat = " ".join(block.text.split())
+    heading = block.heading and not begins_with_name(block, habits)  # left open, it would hold all that follows
+    cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, heading, place.head, habits))
+    if place.ended:
+        cues = [cue for cue in cues if habits.knows(outside(block.text[cue.start : cue.end]))]
+    lead = cues[0].start if cues else len(block.text)
+    bracket = OPENER.search(block.text, 1, lead)
+    if bracket and MARKER.fullmatch(block.text[: bracket.start()]):  # "OPENING CREDITS [Scene: …]"
+        yield "marker", block.text[: bracket.start()]
+        yield from _without_cue(block.part(bracket.start(), lead), habits, place, goes_on)
+    elif lead:
+        yield from _without_cue(block.part(0, lead), habits, place, goes_on)
+    end = _start_of_marker(block) if cues else len(block.text)
+    yield from _turns(block.text[:end], cues, goes_on)
+    if end < len(block.text):
+        yield "marker", block.text[end:]
+
+
+def _start_of_marker(block: Block) -> int:
+    """Where a bold marker begins after all speech of a line: "Joey: Hi. **CLOSING CREDITS**"; its end without one."""
+    runs = list(block.runs)
+    while runs and not runs[-1].text.strip():
+        runs.pop()
+    before = "".join(run.text for run in runs[:-1])
+    last = " ".join(runs[-1].text.split())
+    is_marker = before.rstrip().endswith(SENTENCE_END) and runs[-1].bold and MARKER.fullmatch(last)
+    return len(before) if is_marker else len(block.text)
+
+
+def _without_cue(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterator[Piece]:
+    flat = " ".join(block.text.split())
+    bold = all(run.bold or not run.text.strip() for run in block.runs)
+    kind = kind_of_line(flat, block.paragraph, block.heading, bold, place, habits)
+    if kind == "speech":
+        yield from _speech(block.text, 0, len(block.text), match_brackets(block.text, goes_on))
+    elif kind == "credit":
+        yield from _credit(block.text)
+    else:
+        yield kind, block.text
+
+
+def _turns(text: str, cues: list[Cue], goes_on: bool) -> Iterator[Piece]:
+    """Label, colon and speech of each turn of a line."""
+    spans = match_brackets(text, goes_on)
+    for index, cue in enumerate(cues):
+        if outside(text[cue.start : cue.end]).strip(" -–>"):
+            yield from _speech(text, cue.start, cue.end, spans, plain_kind="cue")
+        else:  # "(MACHINE--JOEY'S VOICE): …"
+            yield "cue", text[cue.start : cue.end]
+        yield "punctuation", text[cue.end : cue.speech]
+        end = cues[index + 1].start if index + 1 < len(cues) else len(text)
+        yield from _speech(text, cue.speech, end, spans)
+
+
+def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: str = "speech") -> Iterator[Piece]:
+    """A stretch of a line with its directions and notes apart; `plain_kind` is what is not in brackets."""
+    plain = start
+    for found in BRACKET.finditer(text, start, end):
+        offset = found.start()
+        if offset < plain:  # inside the bracket before
+            continue
+        closer = offset in spans and min(spans[offset], end)
+        if closer or (found[0] in CLOSERS and found[0] != ">"):
+            yield plain_kind, text[plain:offset]
+            plain = closer or offset + 1
+            bracket = text[offset:plain]
+            yield (kind_of_bracket(" ".join(bracket.split())) if closer else "punctuation"), bracket
+    yield plain_kind, text[plain:end]
+
+
+def _lines_to_closer(following: list[Block], habits: Habits) -> int:
+    """How many of the following lines an open bracket takes: "(He walks in<br>and sits down)"; 0 if none closes it."""
+    for count, block in enumerate(following, start=1):
+        begins_anew = SCENE.match(" ".join(block.text.split())) or block.heading
+        if begins_anew or any(cue.start == 0 for cue in find_cues(block, habits)):
+            return 0
+        if first_unopened_closer(block.text) >= 0:
+            return count
+    return 0
+
+
+def _end_of_bracket(text: str, last: bool) -> Iterator[Piece]:
+    closer = first_unopened_closer(text) + 1 if last else len(text)
+    yield "direction", text[:closer]
+    yield from _speech(text, closer, len(text), match_brackets(text))
+
+
+def _credit(text: str) -> Iterator[Piece]:
+    """A credit line with people's e-mail addresses apart: they are not kept."""
+    offset = 0
+    for match in ADDRESS.finditer(text) if "@" in text else ():
+        yield "credit", text[offset : match.start()]
+        yield "dropped:address", match[0]
+        offset = match.end()
+    yield "credit", text[offset:]
+
+
+def _join_blanks(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Blank pieces joined to the one before (or, at the start, after), so that each holds a visible character.
+
+    Punctuation is joined to punctuation, so that a line of brackets alone is not thousands of pieces.
+    """
+    kind, held, visible = "", [""], False
+    for next_kind, text in pieces:
+        is_visible = bool(text.strip())
+        if visible and is_visible and not kind == next_kind == "punctuation":
+            yield kind, "".join(held)
+            kind, held = next_kind, [text]
+        else:
+            kind = kind if visible else next_kind
+            held.append(text)
+        visible = visible or is_visible
+    if text := "".join(held):
+        yield kind, text

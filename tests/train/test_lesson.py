@@ -1,0 +1,78 @@
+"""`make lesson`: its steps are real commands, and the faults it plants are caught by the checks that it names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_sft import command
+
+from train import lesson
+from train.lessons.faults import FAULTS
+from train.settings.recipe import packaged
+
+pytestmark = pytest.mark.usefixtures("own_environment")
+
+
+def test_every_stage_has_three_lines_and_a_command(tmp_path: Path) -> None:
+    told = lesson.stages(tmp_path)
+    assert [stage.title for stage in told][-1] == "compare"
+    for stage in told:
+        assert len(stage.why) == 3 and all(stage.why) and stage.commands, stage.title
+    assert set(lesson.FORMATS) == set(lesson.TAUGHT) == set(packaged("recipes"))
+
+
+def test_a_stage_that_fails_ends_the_lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    ran: list[str] = []
+
+    def failing(arguments: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        ran.append(arguments[2])
+        return subprocess.CompletedProcess(arguments, int(arguments[2] == "builders.check"))
+
+    monkeypatch.setattr(subprocess, "run", failing)
+    assert lesson.main(["--out", str(tmp_path)]) == 1
+    assert ran == ["friends_corpus.parse", "builders.build", "builders.check"]
+    printed = capsys.readouterr()
+    assert printed.err == "error: the stage 'datasets' failed; its message stands above\n"
+    assert f"$ python -m builders.check {tmp_path}/friends-lines" in printed.out
+
+
+@pytest.mark.parametrize(
+    "check", [pytest.param("print('a leak')", id="passes"), pytest.param("exit('out of memory')", id="other-failure")]
+)
+def test_a_fault_that_slips_through_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, check: str
+) -> None:
+    monkeypatch.setenv("LESSON_FAULT", "leaked_split")
+    fault = lesson.faults.Fault(("", "", ""), lambda *_: ("-c", check), "a leak", "")
+    monkeypatch.setitem(FAULTS, "leaked_split", fault)
+    monkeypatch.setattr(lesson, "run", lambda arguments: 0)
+    assert lesson.main(["--out", str(tmp_path)]) == 1
+    assert "no check caught it" in capsys.readouterr().err
+
+
+def test_a_file_is_no_place_for_a_lesson(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    assert lesson.main(["--out", str(tmp_path / "notes.txt")]) == 2
+    assert capsys.readouterr().err.endswith("notes.txt is not a folder; choose another\n")
+
+
+def test_unknown_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setenv("LESSON_FAULT", "leaked_splits")
+    assert lesson.main(["--out", str(tmp_path / "new")]) == 2
+    assert "LESSON_FAULT is 'leaked_splits' (did you mean 'leaked_split'?)" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_caught(tmp_path: Path, fault: str) -> None:
+    done = command("-m", "train.lesson", "--out", str(tmp_path), cwd=tmp_path, LESSON_FAULT=fault)
+    assert done.returncode == 0, done.stderr
+    assert FAULTS[fault].said in done.stdout
+    assert f"caught: {FAULTS[fault].moral}" in done.stdout
+    whole = [sys.executable, "-m", "builders.check", str(tmp_path / "friends-lines")]
+    assert command(*whole[1:], cwd=tmp_path).returncode == 0  # the planting itself changed nothing else

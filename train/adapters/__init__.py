@@ -1,0 +1,1 @@
+"""The folder of an adapter: written whole, described in run.json, read back."""

@@ -1,0 +1,103 @@
+"""How a row and a prompt are fed to the model: as plain text, or as the messages of a conversation.
+
+A row is {column: text}, or {prompt, completion}: two texts, or two lists of messages ({role, content}).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from friends_corpus.core.cli import InputError
+
+COMPLETION = "completion"  # the column to learn where a row is a prompt and its completion
+IGNORED = -100  # the label of a token that is fed and not learnt
+Message = dict[str, str]
+
+
+def columns_of(text_field: str, columns: Sequence[str]) -> list[str]:
+    """The columns that are fed when `text_field` is what is learnt.
+
+    >>> columns_of("text", ["id", "text"]), columns_of("completion", ["id", "completion", "prompt"])
+    (['text'], ['prompt', 'completion'])
+    """
+    return ["prompt", COMPLETION] if text_field == COMPLETION and "prompt" in columns else [text_field]
+
+
+def is_conversation(row: Mapping[str, Any]) -> bool:
+    """Whether a row is made of messages."""
+    return isinstance(row.get(COMPLETION), list)
+
+
+def as_said(row: Mapping[str, Any]) -> str:
+    """All that a row holds, as one text, to be hashed."""
+    values = list(row.values())
+    return values[0] if len(values) == 1 else json.dumps(values, ensure_ascii=False)
+
+
+def fed(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
+    """The tokens of a row as it is trained, its end included."""
+    if is_conversation(row):
+        messages = row["prompt"] + row[COMPLETION]
+        ids: list[int] = tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"]
+        return ids
+    return [*tokenizer("".join(row.values()))["input_ids"], tokenizer.eos_token_id]
+
+
+def messages_of(prompt: str) -> list[Message]:
+    """A recipe's prompt as a conversation: what stands before an empty line is the system message.
+
+    >>> messages_of("You are Joey.\\n\\nIs that my sandwich?")
+    [{'role': 'system', 'content': 'You are Joey.'}, {'role': 'user', 'content': 'Is that my sandwich?'}]
+    >>> messages_of("Hi!")
+    [{'role': 'user', 'content': 'Hi!'}]
+    """
+    system, _, question = prompt.rpartition("\n\n")
+    messages = [{"role": "user", "content": question}]
+    return [{"role": "system", "content": system}, *messages] if system else messages
+
+
+def asked(tokenizer: Any, prompts: Sequence[str], conversation: bool) -> list[list[int]]:
+    """The tokens of each prompt, to go on from."""
+    if not conversation:
+        ids: list[list[int]] = tokenizer(list(prompts))["input_ids"]
+        return ids
+    template = tokenizer.apply_chat_template
+    return [template(messages_of(text), add_generation_prompt=True, return_dict=True)["input_ids"] for text in prompts]
+
+
+def documents(windows: Any) -> Iterator[tuple[list[int], list[int]]]:
+    """Each piece of a row in the trainer's windows: its tokens and its labels."""
+    for window in windows:
+        start = 0
+        for length in window.get("seq_lengths") or [len(window["input_ids"])]:
+            yield window["input_ids"][start : start + length], window["labels"][start : start + length]
+            start += length
+
+
+def count_ends(tokenizer: Any, windows: Any) -> int:
+    """In how many rows the end-of-text token is learnt; chat templates may put a line break after it."""
+    return sum(tokenizer.eos_token_id in labels[-2:] for _, labels in documents(windows))
+
+
+def count_doubled(tokenizer: Any, windows: Any) -> int:
+    """How many rows begin with the start token twice: once from the text, once from the tokenizer."""
+    twice = [tokenizer.bos_token_id] * 2
+    return sum(ids[:2] == twice for ids, _ in documents(windows))
+
+
+def check_fed(tokenizer: Any, windows: Any, rows: int) -> str | None:
+    """What is odd about how the ends of `rows` rows are fed, or None. InputError where training would be in vain."""
+    if doubled := count_doubled(tokenizer, windows):
+        raise InputError(
+            f"{doubled:,} of {rows:,} rows begin with {tokenizer.bos_token} twice: the texts hold it and the tokenizer "
+            "adds it; take it out of the texts"
+        )
+    ends = count_ends(tokenizer, windows)
+    if ends * 2 < rows:
+        raise InputError(
+            f"the end-of-text token {tokenizer.eos_token} is learnt in {ends:,} of {rows:,} rows, so the model would "
+            "never learn to stop: the chat template leaves it out, or the rows are longer than sequence_length"
+        )
+    return f"{rows - ends:,} of {rows:,} rows are cut: their ends are not learnt" if ends < rows else None

@@ -1,0 +1,1 @@
+"""Answers of a base model and of adapters on it."""

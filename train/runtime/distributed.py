@@ -1,0 +1,176 @@
+"""One run in several processes, a rank each, started by `accelerate launch` with a file of `train/accelerate`.
+
+Every rank has a copy of the model and works through its share of a step's windows; the gradients are averaged. All
+ranks read, score and generate the same. Rank 0 alone speaks, locks and writes: what only one may do is done
+`from_first`, and all ranks get what came of it, an error too. So all end alike, and none waits for one that is gone.
+
+The named case is the free Kaggle machine with two T4: one process per GPU, float16 with a GradScaler, and the adapter
+in float32, which that needs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from friends_corpus.core.cli import InputError
+from train.models.base import Base
+from train.settings.batching import divisors
+
+Made = TypeVar("Made")
+PATIENCE = timedelta(minutes=30)  # with a rank that downloads the base
+# how PyTorch says that another process is gone: gloo on CPUs, NCCL and its watchdog on GPUs
+GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "gloo")
+
+
+def rank() -> int:
+    """Which of the processes this is, from 0."""
+    return int(os.environ.get("RANK", 0)) if "LOCAL_RANK" in os.environ else 0
+
+
+def count() -> int:
+    """How many processes the launcher started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
+
+
+def sharded() -> bool:
+    """Whether the launcher asked for FSDP: each rank keeps a part of the base's weights."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
+def config_file(name: str) -> str:
+    """The packaged `ddp` or `fsdp2`, as a path to type here."""
+    path = Path(str(files("train") / "accelerate" / f"{name}.yaml"))
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def check_launch(base: Base) -> None:
+    """Raises InputError if GPUs would stay idle for want of a launcher, or if it shards what cannot be."""
+    import torch
+
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if sharded() and base.bits in (4, 8):
+        raise InputError(
+            f"FSDP cannot shard weights in {base.bits} bits; launch with --config_file {config_file('ddp')}, "
+            "or add --bits 16"
+        )
+    if sharded() and not cards:
+        raise InputError(f"FSDP needs GPUs here; launch with --config_file {config_file('ddp')}")
+    if cards > 1 and "LOCAL_RANK" not in os.environ:
+        raise InputError(f"{cards} GPUs are visible and a process trains on one; run: {command(base, cards)}")
+
+
+def command(base: Base, cards: int) -> str:
+    """The command that trains on as many of the GPUs as can share a step of `base`, with the arguments of this one."""
+    asked = shlex.join(["-m", "train.sft", *sys.argv[1:]])
+    usable = max(n for n in divisors(base.batch_size * base.gradient_accumulation) if n <= cards)
+    if usable == 1:
+        return f"CUDA_VISIBLE_DEVICES=0 python {asked}"
+    return f"accelerate launch --config_file {shlex.quote(config_file('ddp'))} --num_processes {usable} {asked}"
+
+
+def join() -> None:
+    """Meets the other ranks, on a GPU of its own where there are any. Nothing to do without a launcher.
+
+    As accelerate would a little later, but without importing huggingface_hub before it is told that it is offline.
+    """
+    if count() == 1:
+        return
+    import torch
+
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        backend = "cuda:nccl,cpu:gloo" if sharded() else "nccl"
+    torch.distributed.init_process_group(backend, timeout=PATIENCE)
+
+
+def leave() -> None:
+    """Parts from them, at a good end."""
+    if count() > 1:
+        import torch
+
+        torch.distributed.destroy_process_group()
+
+
+def from_first(make: Callable[[], Made]) -> Made:
+    """What `make()` returns on rank 0, on every rank. It runs there alone; what it raises is raised everywhere."""
+    if count() == 1:
+        return make()
+    import torch
+
+    box: list[Any] = [None, None]
+    if rank() == 0:
+        try:
+            box[0] = make()
+        except Exception as error:
+            box[1] = error
+    torch.distributed.broadcast_object_list(box)
+    if box[1] is not None:
+        raise box[1]
+    made: Made = box[0]
+    return made
+
+
+def everywhere(check: Callable[[], None]) -> None:
+    """Runs `check` on every rank; what it raises on any is raised on all."""
+    if count() == 1:
+        check()
+        return
+    import torch
+
+    mine: Exception | None = None
+    try:
+        check()
+    except Exception as error:
+        mine = error
+    found: list[Exception | None] = [None] * count()
+    torch.distributed.all_gather_object(found, mine)
+    for problem in filter(None, found):
+        raise problem
+
+
+def most(value: float) -> float:
+    """The largest of the ranks' values."""
+    if count() == 1:
+        return value
+    import torch
+
+    seen = torch.tensor(value, dtype=torch.float64, device="cuda" if torch.cuda.is_available() else "cpu")
+    torch.distributed.all_reduce(seen, torch.distributed.ReduceOp.MAX)
+    return float(seen)
+
+
+@contextmanager
+def only_first_speaks() -> Iterator[None]:
+    """Within it all other ranks print into nothing, on stdout and on stderr."""
+    with ExitStack() as stack:
+        if rank():
+            nothing = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            stack.enter_context(redirect_stdout(nothing))
+            stack.enter_context(redirect_stderr(nothing))
+        yield
+
+
+def complain(message: str, own: bool = False) -> None:
+    """An error, in a line. Of what all ranks meet rank 0 speaks; `own`: only this one may have met it."""
+    if rank() == 0:
+        print(f"error: {message}", file=sys.stderr)
+    elif own:
+        print(f"error: rank {rank()}: {message}", file=sys.stderr)
+
+
+def is_peer_gone(error: BaseException) -> bool:
+    """Whether an error only means that another rank ended, which has said why.
+
+    >>> is_peer_gone(RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:4711"))
+    True
+    """
+    return any(words in str(error) for words in GONE)

@@ -1,0 +1,1 @@
+"""What is trained and how: recipes, and the same in the words of TRL and PEFT."""

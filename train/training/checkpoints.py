@@ -1,0 +1,128 @@
+"""Checkpoints to be trusted: whole or not there, of this very run, and the newest good one found again.
+
+transformers writes OUT/checkpoint-N file by file and in place, so a killed process leaves a folder that looks like a
+checkpoint. Ours is one only when it is sealed: all files are on the disk and `seal.json`, written last, lists them
+with their hashes and says of which run they are.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from friends_corpus.core.files import sha256_of, sync_path, write_whole
+
+SEAL = "seal.json"
+UNFINISHED = "it was not finished"  # the fault of a checkpoint whose run ended while it was written
+PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
+
+
+def is_checkpoint(path: Path) -> bool:
+    """True of OUT/checkpoint-12: state of a run that is going on, never published."""
+    return path.is_dir() and path.name.startswith(PREFIX) and path.name.removeprefix(PREFIX).isdigit()
+
+
+def is_bad(path: Path) -> bool:
+    """True of OUT/bad-checkpoint-12, a checkpoint that was found damaged and put aside."""
+    return path.is_dir() and path.name.startswith(BAD) and path.name.removeprefix(BAD).isdigit()
+
+
+def step_of(checkpoint: Path) -> int:
+    """The number of steps that were done when it was written."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def checkpoints(output: Path) -> list[Path]:
+    """The checkpoints of a folder, the newest first."""
+    return sorted(filter(is_checkpoint, output.glob(f"{PREFIX}*")), key=step_of, reverse=True)
+
+
+def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
+    """Makes a finished folder a checkpoint of `run`: every byte on the disk, then the list of them."""
+    files = {}
+    for path in _files(checkpoint):
+        sync_path(path)
+        files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    write_whole(checkpoint / SEAL, json.dumps({"run": run, "files": files}, indent=1))
+    sync_path(checkpoint)
+    sync_path(checkpoint.parent)
+
+
+def fault(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, in words; None if nothing is."""
+    try:
+        sealed = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        files = dict(sealed["files"])
+        dict(sealed["run"])
+    except FileNotFoundError:
+        return UNFINISHED
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{SEAL} is damaged"
+    for name, entry in sorted(files.items()):
+        path = checkpoint / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != entry["bytes"]:
+            return f"{name} has {path.stat().st_size} bytes instead of {entry['bytes']}"
+        if sha256_of(path) != entry["sha256"]:
+            return f"{name} is damaged"
+    return None
+
+
+def newest_good(output: Path) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint that is whole, and what was put aside on the way to it, a line each.
+
+    A bad one is renamed to OUT/bad-checkpoint-N: it is never read, and never in the way of a new one.
+    """
+    told: list[str] = []
+    for checkpoint in checkpoints(output):
+        reason = fault(checkpoint)
+        if reason is None:
+            return checkpoint, told
+        aside = output / f"{BAD}{step_of(checkpoint)}"
+        shutil.rmtree(aside, ignore_errors=True)
+        checkpoint.rename(aside)
+        told.append(f"{checkpoint.name} cannot be used, {reason}; it is {aside.name} now")
+    return None, told
+
+
+def run_of(checkpoint: Path) -> dict[str, Any]:
+    """What `seal` was told of the run."""
+    run: dict[str, Any] = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))["run"]
+    return run
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where two descriptions of a run differ, a line each.
+
+    >>> differences({"recipe": {"seed": 1, "epochs": 3}}, {"recipe": {"seed": 2, "epochs": 3}})
+    ['recipe.seed was 1, is 2']
+    """
+    before, after = dict(_flat(then)), dict(_flat(now))
+    return [
+        f"{key} was {before.get(key)!r}, is {after.get(key)!r}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def remove(output: Path) -> None:
+    """Takes away all checkpoints of a folder, good and bad."""
+    for path in output.glob("*checkpoint-*"):
+        if is_checkpoint(path) or is_bad(path):
+            shutil.rmtree(path)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _flat(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", item

@@ -1,0 +1,110 @@
+"""`train.sft --dry-run`: what would be fed, how much of it, and how long it would take. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby, islice
+from typing import Any
+
+from train.dataset.formatting import IGNORED, count_doubled, count_ends, documents, fed
+from train.settings.recipe import Recipe, as_json
+
+from .preflight import GB, Needs
+
+MEASURED_STEPS = 3
+SHOWN = 1500  # characters of the first window
+say = partial(print, flush=True)
+
+
+def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
+    """Prints it all. `rows` are those of the dataset, `trainer` holds them as windows of tokens."""
+    tokenizer = trainer.processing_class
+    windows = trainer.train_dataset
+    say("\nrecipe")
+    for key, value in as_json(recipe).items():
+        say(f"  {key:<20}{value!r}")
+    say("\nfirst window, what is learnt between « and » (each row ends with the end-of-text token)")
+    first = windows[0]
+    say("  " + mark(tokenizer, first["input_ids"], first["labels"])[:SHOWN].replace("\n", "\n  "))
+    say("\ndata")
+    for name, value in measures(tokenizer, windows, rows).items():
+        say(f"  {name:<28}{value}")
+    seconds, steps = time_steps(trainer), total_steps(trainer)
+    say("\nrun")
+    say(f"  {'steps':<28}{steps:,}")
+    say(f"  {'seconds a step, measured':<28}{seconds:.2f}")
+    say(f"  {'time for all steps':<28}{duration(seconds * steps)}, evaluations apart")
+    say(f"  {'memory, at least':<28}{needs.memory / GB:.1f} GB")
+    say(f"  {'disk for checkpoints':<28}{needs.disk / GB:.2f} GB")
+    say("\nnothing was trained and nothing was written")
+
+
+def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
+    """The tokens as text, stretches that are learnt between « and »."""
+    text = ""
+    for learnt, stretch in groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED):
+        decoded = tokenizer.decode([token for token, _ in stretch])
+        text += f"«{decoded}»" if learnt else decoded
+    return text
+
+
+def measures(tokenizer: Any, windows: Any, rows: Any) -> dict[str, str]:
+    """What became of the rows: shares of rows, of tokens, and the tokens of an epoch."""
+    pieces = list(documents(windows))
+    tokens = sum(len(ids) for ids, _ in pieces)
+    learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
+    expected = sum(len(fed(tokenizer, row)) for row in rows)
+    return {
+        "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(windows):,} windows",
+        "tokens an epoch": f"{tokens:,}, {share(learnt, tokens)} of them learnt",
+        "rows with a learnt end": share(count_ends(tokenizer, windows), len(rows)),
+        "rows with a doubled start": f"{count_doubled(tokenizer, windows):,}",
+        "tokens cut off": share(expected - tokens, expected),
+        "padding": share(sum(len(ids) for ids in windows["input_ids"]) - tokens, tokens),
+    }
+
+
+def time_steps(trainer: Any) -> float:
+    """Seconds of a forward and backward over one step's batches: the median of a few, after one that does not count."""
+    model = trainer.model.train()
+    count = trainer.args.gradient_accumulation_steps
+    batches = iter(trainer.get_train_dataloader())
+    times = []
+    for _ in range(MEASURED_STEPS + 1):
+        began = time.monotonic()
+        step = list(islice(batches, count)) or list(islice(batches := iter(trainer.get_train_dataloader()), count))
+        trainer.current_gradient_accumulation_steps = len(step)
+        for batch in step:
+            trainer.training_step(model, batch)
+        model.zero_grad()
+        times.append(time.monotonic() - began)
+    return sorted(times[1:])[MEASURED_STEPS // 2]
+
+
+def total_steps(trainer: Any) -> int:
+    """Optimizer steps of the whole run."""
+    steps: int = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
+    return steps
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage.
+
+    >>> share(1, 8), share(0, 0)
+    ('12.5 %', '0.0 %')
+    """
+    return f"{100 * part / whole if whole else 0:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes, or what is left of them.
+
+    >>> duration(5), duration(90), duration(8000)
+    ('5 s', '2 min', '2 h 13 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -1,0 +1,169 @@
+"""What can be known before the model loads: the data is whole, the bits work here, memory and disk suffice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from friends_corpus.core.cli import InputError, did_you_mean, in_short
+from friends_corpus.core.files import sha256_of
+from train.models.base import Base, Device, Source
+from train.runtime.distributed import count
+from train.settings.recipe import Recipe
+
+GB = 1e9
+TRACKERS = ("tensorboard", "trackio", "wandb")  # what --report-to takes
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+KEPT_CHECKPOINTS = 3  # two, and the one that is being written
+LIBRARY_BYTES = 10**9  # bytes: what is imported after the check, pages of the weights' file, the allocator's gaps
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a process will take from here on, in bytes; `memory` is an estimate.
+
+    SmolLM2 in 8 bits took 2.22 GB more for a window of 512 tokens on a CPU, 1.70 GB with gradient checkpointing;
+    foreseen were 2.22 and 1.66.
+    """
+
+    weights: int
+    adapter: int  # with gradients and both moments of the optimizer
+    work: int  # activations and logits of one forward and backward, and what the libraries take
+    disk: int
+
+    @property
+    def memory(self) -> int:
+        """All that is in memory at once."""
+        return self.weights + self.adapter + self.work
+
+
+def check_tracker(name: str) -> None:
+    """Raises InputError unless the tracker of --report-to is none, or one that is installed."""
+    if name not in ("none", *TRACKERS):
+        raise InputError(
+            f"--report-to {name}: unknown{did_you_mean(name, TRACKERS)}; it is {', '.join(TRACKERS)} or none"
+        )
+    if name != "none" and find_spec(name) is None:
+        raise InputError(f"--report-to {name} needs the package {name}: pip install {name}")
+
+
+def check_files(folder: Path, config: str) -> None:
+    """Raises InputError if a Parquet file of `config` is not the one that manifest.json lists."""
+    try:
+        listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # a folder of somebody else's: there is nothing to compare with
+    for name, entry in listed.items():
+        if name.startswith(f"{config}/"):
+            path = folder / name
+            if not path.is_file():
+                raise InputError(f"{path} is missing, manifest.json lists it; build {folder} again")
+            if sha256_of(path) != entry["sha256"]:
+                raise InputError(f"{path} is not the file that manifest.json lists; build {folder} again")
+
+
+def check_bits(bits: int, device: Device) -> None:
+    """One forward and backward through a layer in those bits, on this device. Raises InputError if it cannot."""
+    import torch
+
+    try:
+        layer = _layer(bits, device)
+        x = torch.ones(2, 64, device=device.kind, dtype=getattr(torch, device.dtype), requires_grad=True)
+        layer(x).sum().backward()
+        if x.grad is None or not bool(torch.isfinite(x.grad).all()):
+            raise RuntimeError("the gradient is no number")
+    except (RuntimeError, ImportError, AttributeError, AssertionError) as error:
+        reason = in_short(error)
+        raise InputError(
+            f"{bits} bits do not work on this {device.kind} ({reason}); try --bits 16 or --bits 32"
+        ) from None
+
+
+def _layer(bits: int, device: Device) -> Any:
+    import torch
+    from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
+
+    dtype = getattr(torch, device.dtype)
+    if bits == 8:
+        return Linear8bitLt(64, 64, bias=False, has_fp16_weights=False).to(device.kind)
+    if bits == 4:
+        return Linear4bit(64, 64, bias=False, compute_dtype=dtype, quant_type="nf4").to(device.kind)
+    return torch.nn.Linear(64, 64, bias=False, dtype=dtype, device=device.kind)
+
+
+def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Needs:
+    """What training will need, from the shapes of the model alone: no weight is read."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    place = str(source.folder) if source.folder else base.model
+    try:
+        config = AutoConfig.from_pretrained(place, revision=source.revision)
+    except (OSError, ValueError) as error:
+        reason = in_short(error)
+        raise InputError(f"cannot read the configuration of the base model {base.model!r}: {reason}") from None
+    with torch.device("meta"):
+        model: Any = AutoModelForCausalLM.from_config(config)
+    head = model.get_output_embeddings()
+    linear = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
+    in_layers = sum(layer.weight.numel() for layer in linear)
+    others = sum(weight.numel() for weight in model.parameters()) - in_layers
+    computed = BYTES[device.dtype]
+    stored = base.bits / 8 if base.bits in (4, 8) else computed
+    targets = [name.strip() for name in recipe.lora_targets.split(",")]
+    adapted = [
+        layer
+        for name, layer in model.named_modules()
+        if layer in linear and (targets == ["all-linear"] or name.split(".")[-1] in targets)
+    ]
+    lora = sum(recipe.lora_rank * (layer.in_features + layer.out_features) for layer in adapted)
+    tokens = base.batch_size * base.sequence_length
+    # within 4 % of all that autograd keeps of a Llama's or Mistral's layers, weighed on a CPU in 32 and 8 bits
+    seen = sum(layer.in_features + layer.out_features for layer in linear)
+    layers = max(1, getattr(config, "num_hidden_layers", 1))
+    activations = (
+        tokens * computed * (layers * config.hidden_size + seen // layers if base.gradient_checkpointing else seen)
+    )
+    return Needs(
+        weights=int(in_layers * stored + others * computed),
+        adapter=lora * 16,
+        work=int(activations + 3 * tokens * config.vocab_size * 4 + LIBRARY_BYTES),  # logits, softmax, gradient
+        disk=KEPT_CHECKPOINTS * lora * 12 + lora * 4,
+    )
+
+
+def check_room(needs: Needs, device: Device, output: Path) -> None:
+    """Raises InputError if memory or disk will not suffice."""
+    free = free_memory(device)
+    if free is not None and device.kind == "cpu":
+        free //= count()  # the processes of a launcher share it
+    if free is not None and needs.memory > free:
+        raise InputError(
+            f"training needs at least {needs.memory / GB:.1f} GB of {device.kind} memory (weights "
+            f"{needs.weights / GB:.1f}, adapter {needs.adapter / GB:.1f}, one step {needs.work / GB:.1f}) and "
+            f"{free / GB:.1f} GB are free; try fewer --bits, or a base YAML with a shorter sequence_length"
+        )
+    parent = next(folder for folder in [output, *output.absolute().parents] if folder.is_dir())
+    left = shutil.disk_usage(parent).free
+    if needs.disk > left:
+        raise InputError(
+            f"the checkpoints of {output} need {needs.disk / GB:.2f} GB and {left / GB:.2f} GB are free; make room or "
+            "choose another --output"
+        )
+
+
+def free_memory(device: Device) -> int | None:
+    """Bytes that a process could take now; None where nobody can say."""
+    if device.kind == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

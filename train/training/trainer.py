@@ -1,0 +1,277 @@
+"""TRL's SFTTrainer, and the places where it needs a hand. Heavy: imported inside `main()` only.
+
+What is different from TRL 1.16, and why:
+
+- The adapter is trained in float32. TRL casts the LoRA weights of a quantised model to bfloat16; fp16 autocast (a T4)
+  cannot scale their gradients, PEFT reads them back as float32, so that a resumed run would differ, and small updates
+  get lost in 8 bits of mantissa. It costs 10 MB. (The loss of the first 14 steps at 1e-3 was the same either way.)
+- Saving writes the adapter alone. TRL's writes a pickle of its arguments, and a model card into the output folder at
+  every checkpoint, over the one that is there.
+- Held-out loss goes through the forward that is trained. In eval mode on a CPU, bitsandbytes' 8-bit layers change to
+  another function (activations rounded to int8 too), and 4-bit layers repack their weights for good.
+- Held-out loss is the mean over tokens; Trainer's is a mean of batch means, where a short last window weighs as much
+  as a full one.
+- The loss head computes the logits of learnt tokens only, at once. TRL's goes through them in chunks and computes them
+  again for the backward, which saves memory where vocabulary times window is large, and is left to those; for SmolLM2
+  and windows of 512 tokens it was a quarter of a step on a CPU (and half of that for means of entropy and accuracy).
+- A run can have a budget of learnt tokens (`learn_exactly`): what its last step holds beyond it is fed and not learnt.
+- A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
+- A checkpoint is sealed when all of it is on the disk (`checkpoints.py`): transformers writes it in place, and a half
+  one cannot be told from a whole one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from accelerate.utils import gather_object
+from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
+from safetensors import SafetensorError
+from trl.trainer.sft_trainer import SFTTrainer
+
+from friends_corpus.core.cli import InputError, in_short
+from train.dataset.formatting import IGNORED, asked
+from train.runtime.distributed import most
+from train.settings.recipe import Recipe
+
+from .checkpoints import seal
+
+FEW_LOGITS = 2**26  # 256 MB in float32
+SHOWN = 80  # characters of a row in a message
+
+
+class NotSaved(Exception):
+    """A checkpoint could not be written; the earlier ones are as they were."""
+
+
+class AdapterTrainer(SFTTrainer):
+    """SFTTrainer that saves the adapter alone, seals its checkpoints, and evaluates by `held_out_loss`.
+
+    `run` is what a checkpoint must say of its run, `sample` writes the sample generations of an evaluation; both are
+    set after the trainer is made.
+    """
+
+    run: Mapping[str, Any] = {}
+    sample: Callable[[], list[dict[str, str]]] | None = None
+    trained_tokens = 0  # those with a label, of all steps and processes
+    budget: int | None = None  # of trained_tokens
+    _rows: Any = None
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        model: Any = self.model
+        if self.args.should_save:  # rank 0
+            model.save_pretrained(
+                output_dir or self.args.output_dir, state_dict=state_dict, save_embedding_layers=False
+            )
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Nothing: the card is rendered from cards/templates/adapter.md, once, at the end."""
+
+    def learn_exactly(self, tokens: int) -> None:
+        """Makes the run end with so many learnt tokens. Raises InputError if no row has any."""
+        self.budget, self.args.max_steps = tokens, steps_for(self, tokens)
+
+    def create_scheduler(self, num_training_steps: int, *rest: Any, **named: Any) -> Any:
+        """As ever, but at least one step comes after the warm-up, which begins at the learning rate 0."""
+        self.args.warmup_steps = min(self.args.get_warmup_steps(num_training_steps), num_training_steps - 1)
+        return super().create_scheduler(num_training_steps, *rest, **named)
+
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> Any:
+        """The batches of a step and their learnt tokens, of which none is beyond the budget."""
+        batches = list(itertools.islice(epoch_iterator, num_batches))
+        if self.budget is not None:
+            ranks, mine = self.accelerator.num_processes, self.accelerator.process_index
+            counts = self.accelerator.gather(torch.stack([learnt(batch) for batch in batches]))
+            in_turn = counts.view(ranks, -1).T.flatten()  # as batches are dealt out: one to each rank, then the next
+            before = (in_turn.cumsum(0) - in_turn)[mine::ranks]
+            for batch, of_others in zip(batches, before.tolist(), strict=True):
+                keep_first(batch["labels"], self.budget - self.trained_tokens - of_others)
+        return super().get_batch_samples(iter(batches), num_batches, device)
+
+    def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        """One forward and backward; keeps hold of the rows for `last_rows`."""
+        self._rows = inputs["input_ids"]
+        self.trained_tokens += int(self.accelerator.gather(learnt(inputs)).sum())
+        return super().training_step(model, inputs, *rest, **named)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Cross-entropy over the learnt tokens, divided by `num_items_in_batch` (None: by their number)."""
+        following = inputs["labels"][:, 1:]
+        places = (following != IGNORED).any(dim=0).nonzero().flatten()
+        logits_of_one = len(places) * len(following) * self.model.config.vocab_size  # `model` may be wrapped in DDP
+        if most(logits_of_one) > FEW_LOGITS:  # all ranks the same way: both gather
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if self.model.training:
+            read = inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])).sum()  # packed: no padding
+            self._total_train_tokens += int(self.accelerator.gather(read).sum())
+            self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
+        fed = {name: value for name, value in inputs.items() if name != "labels"}
+        logits = model(**fed, use_cache=False, logits_to_keep=places).logits.float()
+        total = functional.cross_entropy(
+            logits.flatten(0, 1), following[:, places].flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        if num_items_in_batch is None:
+            return total / (following != IGNORED).sum().clamp(min=1)
+        return total / num_items_in_batch * self.accelerator.num_processes  # whose gradients are averaged
+
+    def log(self, logs: dict[str, float], *rest: Any) -> None:
+        """As ever, and how many tokens were learnt so far."""
+        super().log(logs | {"trained_tokens": self.trained_tokens} if "loss" in logs else logs, *rest)
+
+    def last_rows(self) -> str:
+        """Which rows the last forward was on, by how they begin."""
+        tokenizer: Any = self.processing_class
+        rows = gather_object([row[:60].tolist() for row in self._rows])  # of all ranks
+        starts = [tokenizer.decode(row, skip_special_tokens=True)[:SHOWN] for row in rows]
+        return "the batch begins " + " and ".join(f"“{' '.join(text.split())}…”" for text in starts[:3])
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        with whole_or_gone(folder):
+            super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # each rank puts its random state there
+        if self.args.should_save:
+            with whole_or_gone(folder):
+                seal(folder, self.run)
+        self.accelerator.wait_for_everyone()
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Held-out loss and samples, logged; random numbers go on afterwards as if nothing had been asked."""
+        with random_state_kept():
+            loss, tokens = held_out_loss(self)
+            self._metrics["eval"].clear()  # TRL's means over batches
+            self.log({"eval_loss": loss, "eval_tokens": tokens})  # where a loss that is no number ends the run
+            samples = self.sample() if self.sample else []
+        self.state.log_history.append({"step": self.state.global_step, "samples": samples})
+        return {"eval_loss": loss}
+
+
+@contextmanager
+def whole_or_gone(folder: Path) -> Iterator[None]:
+    """Where files are written to `folder`: if one cannot be, all are removed. Raises NotSaved."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        shutil.rmtree(folder, ignore_errors=True)  # half of it would only take space
+        raise NotSaved(f"{folder} could not be written: {in_short(error)}") from error
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Python's, NumPy's and PyTorch's generators are afterwards as they were before."""
+    python, numbers = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        yield
+    random.setstate(python)
+    np.random.set_state(numbers)
+
+
+def train_in_float32(model: Any) -> int:
+    """Makes the trainable weights float32 again, in place and before there is an optimizer; returns their number."""
+    trainable = [weight for weight in model.parameters() if weight.requires_grad]
+    for weight in trainable:
+        weight.data = weight.data.float()
+    return sum(weight.numel() for weight in trainable)
+
+
+def learnt(batch: Mapping[str, Any]) -> torch.Tensor:
+    """How many of its tokens have a label; nothing foretells the first of a row."""
+    return (batch["labels"][:, 1:] != IGNORED).sum()
+
+
+def keep_first(labels: torch.Tensor, number: int) -> None:
+    """Takes away all labels but the first `number`, in place and in the order of the rows.
+
+    >>> labels = torch.tensor([[7, 7, IGNORED, 7], [7, 7, 7, 7]])
+    >>> keep_first(labels, 3)
+    >>> labels.tolist()
+    [[7, 7, -100, 7], [7, 7, -100, -100]]
+    """
+    following = labels[:, 1:]
+    known = following != IGNORED
+    following[known.flatten().cumsum(0).view_as(known) > number] = IGNORED
+
+
+def steps_for(trainer: Any, tokens: int) -> int:
+    """The optimizer steps that it takes to learn `tokens` tokens, counted in the order in which a run comes to them."""
+    each = trainer.args.gradient_accumulation_steps
+    steps: list[int] = []  # the tokens learnt in each
+    with random_state_kept():
+        batches = trainer.get_train_dataloader()
+        for epoch in itertools.count():
+            batches.set_epoch(epoch)
+            counts = trainer.accelerator.reduce(torch.stack([learnt(batch) for batch in batches])).tolist()
+            steps += [sum(counts[start : start + each]) for start in range(0, len(counts), each)]
+            if sum(steps) >= tokens:
+                break
+            if not any(steps):
+                raise InputError("no token of the rows is learnt; give others with --data, or another --text-field")
+    return next(number for number, seen in enumerate(itertools.accumulate(steps), start=1) if seen >= tokens)
+
+
+def as_trained(model: Any) -> None:
+    """Eval mode (no dropout) that keeps the quantised layers' forward of training; a GPU has only one in 8 bits."""
+    model.eval()
+    for layer in model.modules():
+        if isinstance(layer, (Linear8bitLt, Linear4bit)):
+            layer.train()
+
+
+def held_out_loss(trainer: Any) -> tuple[float, int]:
+    """Mean cross-entropy in nats per token over the trainer's eval rows, and the number of tokens scored."""
+    model = trainer.model
+    was_training = model.training
+    as_trained(model)
+    loss, tokens = 0.0, 0
+    ranks = trainer.accelerator.num_processes
+    with torch.no_grad():
+        for row in trainer.eval_dataset:  # one at a time, and every rank all of them
+            batch = trainer._prepare_inputs(trainer.data_collator([row]))
+            tokens += int(learnt(batch))
+            with trainer.compute_loss_context_manager():
+                loss += trainer.compute_loss(model, batch, num_items_in_batch=ranks).item()  # TRL multiplies by them
+    model.train(was_training)
+    return loss / tokens, tokens
+
+
+def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[str]:
+    """What the model writes after each of the recipe's prompts, in one batch, stripped; the same for the same seed."""
+    was_training = model.training
+    as_trained(model)
+    ids = asked(tokenizer, recipe.prompts, conversation)
+    batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
+    chosen = {"temperature": recipe.sample_temperature, "top_k": 0} if recipe.sample_temperature else {}
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        ids = model.generate(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            max_new_tokens=recipe.sample_tokens,
+            do_sample=bool(chosen),
+            use_cache=True,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            **chosen,
+        )
+    model.train(was_training)
+    new = ids[:, batch["input_ids"].shape[1] :]
+    return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+
+def compare(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
+    """Each prompt with its continuation by the base (adapter switched off) and by the tuned model."""
+    tuned = generate(model, tokenizer, recipe, conversation)
+    with model.disable_adapter():
+        base = generate(model, tokenizer, recipe, conversation)
+    return [{"prompt": p, "base": b, "tuned": t} for p, b, t in zip(recipe.prompts, base, tuned, strict=True)]
