@@ -50,10 +50,12 @@ def measure(way: str, options: argparse.Namespace) -> None:
 
     from build import device
     from train.dataset.loading import load_data
-    from train.models.base import choose_device, find_base, load_base, locate
+    from train.models.base import find_base, locate
+    from train.models.device import choose_device
+    from train.models.loading import load_base
     from train.runtime.logging import quiet
     from train.settings.recipe import load_recipe
-    from train.settings.sft_config import lora_config, sft_config
+    from train.training.sft_config import lora_config, sft_config
     from train.training.trainer import AdapterTrainer, train_in_float32
 
     quiet(offline=False)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from train.models.base import Base
+    from train.settings.base_preset import Base
     from train.settings.recipe import Recipe
 
 NAMES = ("Joey", "Ross", "Monica", "Rachel", "Phoebe", "Chandler")
@@ -162,8 +162,10 @@ def write_voice(folder: Path, model: Path, config: str) -> Path:
 def make_trainer(data: Path, recipe: Recipe, base: Base, folder: Path, output: Path) -> Any:
     """A trainer as `train.sft` makes one: `recipe` on the dataset folder `data`, the model in `folder`. Loads torch."""
     from train.dataset.loading import load_data
-    from train.models.base import choose_device, load_base, locate
-    from train.settings.sft_config import lora_config, sft_config
+    from train.models.base import locate
+    from train.models.device import choose_device
+    from train.models.loading import load_base
+    from train.training.sft_config import lora_config, sft_config
     from train.training.trainer import AdapterTrainer, train_in_float32
 
     device = choose_device(base.bits)

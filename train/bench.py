@@ -29,10 +29,13 @@ from typing import Any
 from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 from friends_corpus.core.files import write_whole
+from train.models.base import Source, find_base, locate
+from train.models.device import choose_device, processor
+from train.models.loading import load_base
+from train.settings.base_preset import BITS, Base
 
 from .adapters.output_folder import software
 from .dataset.loading import check_folder, find_data, load_data
-from .models.base import BITS, Base, Source, choose_device, find_base, load_base, locate, processor
 from .runtime.logging import quiet
 from .settings.recipe import Recipe, load_recipe, packaged
 
@@ -154,7 +157,8 @@ def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> di
     import torch
     from transformers import PrinterCallback, TrainerCallback
 
-    from .settings.sft_config import lora_config, sft_config
+    from train.training.sft_config import lora_config, sft_config
+
     from .training.trainer import AdapterTrainer, train_in_float32
 
     ends: list[float] = []

@@ -18,11 +18,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from friends_corpus.core.cli import Failed, InputError, did_you_mean, exit_code, in_short
+from train.models.base import find_base
+from train.settings.base_preset import BITS
 
 from .adapters.loading import read_run
 from .generation.answers import Sampling
 from .generation.generator import BASE, DEFAULT_BASE, Voices, load_voices
-from .models.base import BITS, find_base
 from .runtime.logging import quiet
 from .runtime.memory import is_out_of_memory
 from .talk.conversation import (

@@ -20,6 +20,8 @@ from typing import Any
 
 from friends_corpus.core.cli import Failed, InputError, exit_code
 from friends_corpus.core.files import sha256_of
+from train.models.device import Device, processor
+from train.settings.base_preset import BITS
 
 from .adapters.loading import read_run
 from .adapters.output_folder import locked, software
@@ -34,7 +36,6 @@ from .comparison.results import judged, keep
 from .dataset.loading import DEFAULT
 from .generation.answers import Answer, Sampling
 from .generation.generator import Voices, load_voices
-from .models.base import BITS, Device, processor
 from .report import write_report
 from .runtime.logging import quiet
 from .runtime.memory import is_out_of_memory

@@ -24,12 +24,14 @@ from typing import Any
 
 from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
+from train.models.base import Source, in_wheel
+from train.models.device import Device, choose_device
+from train.models.loading import load_base
 
 from .adapters.loading import find_source, read_run
 from .adapters.output_folder import TOKENIZER, locked, software, staged
 from .dataset.formatting import asked, fed, messages_of
 from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
-from .models.base import Device, Source, choose_device, in_wheel, load_base
 from .runtime.logging import quiet
 
 DTYPES = ("float16", "bfloat16")

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 from cards.hub.files import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
 from cards.hub.release import add_options, connect, open_repo, release, repo_id, show
 from friends_corpus.core.cli import FAILED, complain, exit_code
+from train.models.base import HUB_ID
 
 from .adapters.output_folder import OURS, TOKENIZER
-from .models.base import HUB_ID
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -20,6 +20,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from friends_corpus.core.cli import BAD_INPUT, FAILED, INTERRUPTED, Failed, InputError, in_short
+from train.models.base import find_base, locate
+from train.models.device import choose_device
+from train.models.loading import load_base
+from train.settings.base_preset import BITS
+from train.training.sft_config import describe_adapter, lora_config, sft_config
 
 from .adapters.output_folder import (
     LIVE,
@@ -34,14 +39,12 @@ from .adapters.output_folder import (
 from .adapters.run_record import facts_of, results_of
 from .dataset.formatting import check_fed
 from .dataset.loading import check_folder, find_data, held_out, load_data
-from .models.base import BITS, choose_device, find_base, load_base, locate
 from .runtime import distributed
 from .runtime.logging import quiet
 from .runtime.memory import explained
 from .runtime.signals import RESUMABLE, Stop, Terminated
 from .settings.batching import share_out
 from .settings.recipe import load_recipe, packaged
-from .settings.sft_config import describe_adapter, lora_config, sft_config
 from .training.preflight import check_bits, check_files, check_room, check_tracker, estimate
 
 OVERRIDABLE = ("base", "max_steps", "max_tokens", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")

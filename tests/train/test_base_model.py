@@ -15,7 +15,9 @@ from tiny import write_model
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import sha256_of
 from train.models import base as base_model
-from train.models.base import Device, Source, find_base, load_base, locate
+from train.models.base import Source, find_base, locate
+from train.models.device import Device, choose_device
+from train.models.loading import load_base
 from train.settings.recipe import load_recipe, packaged
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -65,7 +67,7 @@ def test_what_a_card_computes_in(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
-    device = base_model.choose_device(bits)
+    device = choose_device(bits)
     assert (device.kind, device.dtype, device.mixed) == ("cuda", dtype, mixed)
 
 
@@ -76,7 +78,7 @@ def test_two_cards_and_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     with pytest.raises(InputError, match=r"2 GPUs are visible .* put CUDA_VISIBLE_DEVICES=0 before the command"):
-        base_model.choose_device(8)
+        choose_device(8)
 
 
 def test_bits_from_the_command_win() -> None:
@@ -214,7 +216,7 @@ def test_the_wheel_is_converted_exactly_once(tmp_path: Path, monkeypatch: pytest
 def test_bits(tmp_path: Path, bits: int, layer: str, dtype: str) -> None:
     folder = write_model(tmp_path / "tiny-llama")
     base, _ = find_base(str(folder), bits)
-    device = replace(base_model.choose_device(bits), kind="cpu", dtype=dtype, mixed=None)
+    device = replace(choose_device(bits), kind="cpu", dtype=dtype, mixed=None)
     model, tokenizer = load_base(base, locate(base, folder), device)
     assert type(model.model.layers[0].mlp.up_proj).__name__ == layer
     assert type(model.lm_head).__name__ == "Linear"

@@ -19,8 +19,8 @@ import yaml
 from tiny import write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
-from train.models.base import Base
 from train.runtime import distributed
+from train.settings.base_preset import Base
 from train.settings.batching import Step, lighter, share_out
 from train.settings.recipe import packaged
 from train.training.checkpoints import fault, newest_good

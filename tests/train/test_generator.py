@@ -83,7 +83,7 @@ def alone(model: Any, voices: Voices, messages: list[dict[str, str]]) -> str:
 def test_a_mixed_batch_says_what_each_says_alone(home: Path, voices: Voices) -> None:
     from peft import PeftModel
 
-    from train.models.base import load_base
+    from train.models.loading import load_base
     from train.training.trainer import as_trained
 
     assert voices.names == (BASE, *CONFIGS)

@@ -14,9 +14,12 @@ from tiny import make_trainer, write_dataset, write_model
 
 from friends_corpus.core.cli import Failed
 from train import sft
-from train.models.base import Base, Device, find_base, load_base, locate
+from train.models.base import find_base, locate
+from train.models.device import Device
+from train.models.loading import load_base
 from train.runtime import memory
 from train.runtime.memory import explained, is_out_of_memory
+from train.settings.base_preset import Base
 from train.settings.batching import share_out
 from train.settings.recipe import load_recipe
 from train.training.checkpoints import newest_good

@@ -12,7 +12,8 @@ from tiny import write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
 from train import sft
-from train.models.base import Device, find_base, locate
+from train.models.base import find_base, locate
+from train.models.device import Device
 from train.settings.recipe import load_recipe
 from train.training import preflight
 from train.training.dry_run import documents, mark

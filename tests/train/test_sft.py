@@ -424,7 +424,9 @@ def test_eight_bit_eval_mode_is_another_function(tiny: Path) -> None:
     """Why `as_trained` exists: on a CPU the eval mode of bitsandbytes is not what training optimises."""
     import torch
 
-    from train.models.base import choose_device, find_base, load_base, locate
+    from train.models.base import find_base, locate
+    from train.models.device import choose_device
+    from train.models.loading import load_base
     from train.training.trainer import as_trained
 
     base, folder = find_base(str(tiny), 8)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean
-from train.models.base import Base, Source, find_base, locate
+from train.models.base import Source, find_base, locate
+from train.settings.base_preset import Base
 from train.settings.recipe import convert
 
 NEEDED = ("adapter_config.json", "adapter_model.safetensors", "run.json")

@@ -28,6 +28,7 @@ from train.training.checkpoints import (
     run_of,
     step_of,
 )
+from train.training.metrics import metrics_line
 
 from .loss_plot import draw_losses
 
@@ -169,15 +170,6 @@ def write_run(
     (folder / "run.json").write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "samples.md").write_text(render("samples.md", values), encoding="utf-8")
     (folder / "README.md").write_text(render("adapter.md", values), encoding="utf-8")
-
-
-def metrics_line(entry: Mapping[str, Any]) -> str:
-    """A logged entry as a line of JSON, its keys in the order of the alphabet.
-
-    >>> metrics_line({"step": 3, "loss": 2.5})
-    '{"loss": 2.5, "step": 3}\\n'
-    """
-    return json.dumps(entry, sort_keys=True) + "\n"
 
 
 def show_samples(samples: list[dict[str, str]]) -> None:

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from train.dataset.loading import Data
-from train.models.base import Base, Device, Source
+from train.models.base import Source
+from train.models.device import Device
+from train.settings.base_preset import Base
 from train.settings.batching import Step
 from train.settings.recipe import Recipe, as_json, packaged
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from train.models.base import Device
+from train.models.device import Device
 from train.training.trainer import as_trained
 
 

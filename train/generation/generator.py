@@ -18,7 +18,10 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from train.adapters.loading import find_source, read_run
-from train.models.base import Base, Device, Source, choose_device, find_base, load_base, locate
+from train.models.base import Source, find_base, locate
+from train.models.device import Device, choose_device
+from train.models.loading import load_base
+from train.settings.base_preset import Base
 
 from .answers import Answer, Sampling
 

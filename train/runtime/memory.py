@@ -1,15 +1,17 @@
-"""Out of memory, in a line: when it happened, what was free, and what to change. Imports nothing heavy."""
+"""How much memory is free, and an error of the allocator in one line. Imports nothing heavy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from friends_corpus.core.cli import Failed
-from train.models.base import Base, Device
+from train.models.device import Device
+from train.settings.base_preset import Base
 from train.settings.batching import Step, lighter
-from train.training.preflight import GB, free_memory
 
+GB = 1e9
 # how the allocators say it: PyTorch's on a CPU, CUDA and its libraries
 SAID = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
@@ -36,3 +38,16 @@ def explained(base: Base, step: Step, device: Device, when: Callable[[], str]) -
         free = free_memory(device)
         left = f", with {free / GB:.1f} GB of {device.kind} memory free" if free is not None else ""
         raise Failed(f"out of memory {when()}{left}; {lighter(step, base)}", own=True) from None
+
+
+def free_memory(device: Device) -> int | None:
+    """Bytes that a process could take now; None where nobody can say."""
+    if device.kind == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

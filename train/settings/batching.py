@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from friends_corpus.core.cli import InputError
-from train.models.base import BITS, Base
+from train.settings.base_preset import BITS, Base
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from typing import Any
 from tqdm import tqdm
 from transformers.trainer_callback import TrainerCallback
 
-from train.adapters.output_folder import metrics_line
 from train.runtime.distributed import most
 from train.runtime.signals import Stop
+
+from .metrics import metrics_line
 
 QUARTERS = 4  # checkpoints in a run of four or more steps, and twice as many at most
 SKIPPED_STEPS = 25  # fp16 starts with a scale too large and skips steps until it fits; so many in a row are an error

@@ -9,9 +9,10 @@ from itertools import groupby, islice
 from typing import Any
 
 from train.dataset.formatting import IGNORED, count_doubled, count_ends, documents, fed
+from train.runtime.memory import GB
 from train.settings.recipe import Recipe, as_json
 
-from .preflight import GB, Needs
+from .preflight import Needs
 
 MEASURED_STEPS = 3
 SHOWN = 1500  # characters of the first window

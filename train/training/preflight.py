@@ -11,11 +11,13 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from friends_corpus.core.files import sha256_of
-from train.models.base import Base, Device, Source
+from train.models.base import Source
+from train.models.device import Device
 from train.runtime.distributed import count
+from train.runtime.memory import GB, free_memory
+from train.settings.base_preset import Base
 from train.settings.recipe import Recipe
 
-GB = 1e9
 TRACKERS = ("tensorboard", "trackio", "wandb")  # what --report-to takes
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 KEPT_CHECKPOINTS = 3  # two, and the one that is being written
@@ -154,16 +156,3 @@ def check_room(needs: Needs, device: Device, output: Path) -> None:
             f"the checkpoints of {output} need {needs.disk / GB:.2f} GB and {left / GB:.2f} GB are free; make room or "
             "choose another --output"
         )
-
-
-def free_memory(device: Device) -> int | None:
-    """Bytes that a process could take now; None where nobody can say."""
-    if device.kind == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean
-from train.models.base import Base, Device
-
-from .recipe import Recipe
+from train.models.device import Device
+from train.settings.base_preset import Base
+from train.settings.recipe import Recipe
 
 
 def sft_config(

@@ -1,0 +1,16 @@
+"""The numbers of a run as lines of JSON, while it trains and in its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def metrics_line(entry: Mapping[str, Any]) -> str:
+    """A logged entry as a line of JSON, its keys in the order of the alphabet.
+
+    >>> metrics_line({"step": 3, "loss": 2.5})
+    '{"loss": 2.5, "step": 3}\\n'
+    """
+    return json.dumps(entry, sort_keys=True) + "\n"
