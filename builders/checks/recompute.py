@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from builders.configs.chat import candidates, characters_of
-from builders.configs.lines import Row, scene_of
+from builders.configs.lines import Row
 from builders.configs.schema import FEATURES, to_table
 from builders.configs.tables import Rows
 from builders.folder.manifest import about, check_shape
@@ -32,11 +32,10 @@ from builders.splitting.duplicates import Duplicates, find_duplicates, scene_tex
 from builders.splitting.leakage import abridged, certify
 from builders.splitting.splits import assign_splits
 from friends_corpus.core.cli import in_short
+from friends_corpus.core.ids import episode_of, numbers_of, scene_of
 from friends_corpus.core.manifest import MANIFEST, Count, Natural
 
-from .cross_config import episode_of
 from .integrity import Part
-from .row_rules import numbers
 
 BY_ROWS, BY_MANIFEST = "is not what the rows make it", "is not what the manifest makes it"
 NOTHING = "nothing"
@@ -110,7 +109,7 @@ def gather(parts: Sequence[Part], manifest: Mapping[str, Any]) -> Rows:
     for part in parts:
         rows[part.config] += part.rows
     for config in rows:
-        rows[config].sort(key=lambda row: numbers(row["id"]))
+        rows[config].sort(key=lambda row: numbers_of(row["id"]))
     no_chat = Counter(reason for _, _, reason in candidates(rows["lines"], made_for(manifest)) if reason)
     return Rows({config: to_table(config, values) for config, values in rows.items()}, no_chat)
 
@@ -136,7 +135,7 @@ def check_repeats(parts: Sequence[Part], manifest: Mapping[str, Any], duplicates
     clusters, repeats = duplicates.clusters(), duplicates.episodes()
     for part in parts:
         for number, row in enumerate(part.rows):
-            cluster = clusters.get(scene_of(row))
+            cluster = clusters.get(scene_of(row["id"]))
             if row["dup_cluster"] != cluster:
                 yield part.wrong(number, "dup_cluster", BY_ROWS, differ(row["dup_cluster"], cluster))
     pages = [page for page in manifest["pages"] if "episode" in page]
@@ -159,8 +158,8 @@ def check_told(told: Mapping[str, Any], rows: Rows, manifest: Mapping[str, Any])
         yield Violation(STATS, f"pages_table: has other pages than {MANIFEST}")
         return
     lines = rows.tables["lines"].select(["id", "episodes", "scene"]).to_pylist()
-    for row in {episode_of(row): row for row in lines}.values():  # the last of each episode
-        page = table[episode_of(row)]
+    for row in {episode_of(row["id"]): row for row in lines}.values():  # the last of each episode
+        page = table[episode_of(row["id"])]
         if page["episodes"] != row["episodes"] or page["scenes"] < row["scene"]:
             yield Violation(STATS, BY_ROWS, detail=f"pages_table: {page['page']}: episodes or scenes")
     for column, counts in (

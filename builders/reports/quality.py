@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from builders.configs.tables import episodes_of, scenes_of
 from cards.render import render
+from friends_corpus.core.ids import episode_of
 
 from .plots import plots
 from .stats import tally
@@ -29,9 +30,9 @@ def quality_stats(told: Mapping[str, Any], lines: pa.Table, certificate: Mapping
 def page_table(pages: Sequence[Mapping[str, Any]], lines: pa.Table, found: Sequence[Suspicion]) -> list[dict[str, Any]]:
     """Per page, beside what only it tells: lines, warnings, scenes that are repeats."""
     spoken = tally(episodes_of(lines))
-    warnings = Counter(suspicion.id.partition("_")[0] for suspicion in found)
+    warnings = Counter(episode_of(suspicion.id) for suspicion in found)
     clustered = pc.unique(scenes_of(lines.filter(lines["dup_cluster"].is_valid()))).to_pylist()
-    repeats = Counter(scene.partition("_")[0] for scene in clustered)
+    repeats = Counter(episode_of(scene) for scene in clustered)
     return [
         {
             **page,

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from builders.configs.chat import NO_ROW
 from builders.configs.tables import Rows, episodes_of
 from builders.splitting.splits import SPLITS
+from friends_corpus.core.ids import season_of
 
 from .page_stats import ranked
 
@@ -83,7 +84,7 @@ def count_pages(pages: Sequence[Mapping[str, Any]], rows: Rows, splits: Mapping[
     )
     counted = pd.DataFrame(
         {
-            "season": [int(page["episode"][1:3]) for page in pages],
+            "season": [season_of(page["episode"]) for page in pages],
             "split": [splits[page["episode"]] for page in pages],
             "pages": 1,
             "episodes": [len(page["episodes"]) for page in pages],

@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from .ids import EPISODE
+
 MANIFEST = "manifest.json"
 BUILDER = "friends-corpus"  # tells our folders from others
 ABSENT: Any = None  # a key that may be missing, but not null: defaults are not validated
 Split = Literal["train", "validation", "test"]
 Natural = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-EpisodeId = Annotated[str, Field(pattern=r"^s\d\de\d\d$")]
+EpisodeId = Annotated[str, Field(pattern=f"^{EPISODE}$")]
 
 
 class File(BaseModel):
