@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.versions import version
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .page_cache.pages import FailedPage, ReadPage
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
-VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,13 +101,6 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
-
-
-def version(text: str) -> str:
-    """Three numbers, as tags on the Hub have them."""
-    if not VERSION.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1.0.0")
-    return text
 
 
 def build(
@@ -202,9 +194,9 @@ def report(said: Mapping[str, Any], end: str) -> None:
 
 def open_cache() -> Path | None:
     """The cache folder, or None and a warning where it cannot be written."""
-    from .page_cache.cache import cache_folder
+    from friends_corpus.core.files import cache_folder
 
-    folder = cache_folder(os.environ, Path.home())
+    folder = cache_folder("pages")
     probe = folder / f".probe.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

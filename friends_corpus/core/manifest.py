@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from .ids import EPISODE
+from .versions import VERSION
 
 MANIFEST = "manifest.json"
 BUILDER = "friends-corpus"  # tells our folders from others
@@ -101,7 +102,7 @@ class Manifest(BaseModel):
     builder: Literal["friends-corpus"]
     dataset: str
     show: Show
-    version: str = Field(pattern=r"^(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}$")
+    version: str = Field(pattern=f"^{VERSION.pattern}$")
     sample: bool
     parameters: Parameters
     software: Software
