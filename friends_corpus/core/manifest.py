@@ -116,7 +116,7 @@ class Manifest(BaseModel):
 
 
 def content_version(hashes: Iterable[str]) -> str:
-    """A version in the form that `datasets` accepts and that changes whenever the content does.
+    """Return a version that `datasets` accepts and that changes whenever the content does.
 
     A local folder whose card has `configs:` is looked up in the cache of `datasets` by the card's YAML alone: without
     this number, `load_dataset` would return the rows of an earlier build.
