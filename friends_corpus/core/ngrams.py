@@ -56,7 +56,7 @@ class Words:
         return inside
 
     def runs(self, length: int) -> Ids:
-        """Number the run that starts at each word.
+        """Give a number to the run that starts at each word.
 
         Those that reach into the next text are to be left out; the last words of all, at which no run can start, have
         none. Exact: a run is numbered by all its words if that fits into 64 bits, else by the pair of its first and its
@@ -127,7 +127,7 @@ def distinct(values: Ids) -> Ids:
 
 
 def _numbered(codes: Ids) -> Ids:
-    """Number codes from 0 without gaps, equal ones equally (pandas.factorize takes twice as long).
+    """Replace codes by numbers from 0 without gaps (pandas.factorize takes twice as long).
 
     >>> _numbered(np.array([70, 5, 70, 9])).tolist()
     [2, 0, 2, 1]
