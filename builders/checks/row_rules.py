@@ -50,7 +50,7 @@ def check_rows(part: Part) -> list[Violation]:
 @cache
 def schema(config: str) -> pa.DataFrameSchema:
     """The rules of a config."""
-    checks, across_columns = RULES[config]
+    checks, across_columns = RULES.get(config, ({}, ()))
     columns = {
         name: pa.Column(None, list(rules), nullable=name in NULLABLE, unique=name == "id")
         for name, rules in (CHECKS | checks).items()
