@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.versions import version
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .page_cache.pages import FailedPage, ReadPage
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
-VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
 
 
 class Outcome(TypedDict):
@@ -121,13 +120,6 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def version(text: str) -> str:
-    """Three numbers, as tags on the Hub have them."""
-    if not VERSION.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1.0.0")
-    return text
-
-
 def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int | None = None) -> Outcome:
     """Read the pages, then write the folder `out` in place of what is there; `tasks`: for the engine datatrove.
 
@@ -211,9 +203,9 @@ def report(outcome: Outcome) -> None:
 
 def open_cache() -> Path | None:
     """The cache folder, or None and a warning where it cannot be written."""
-    from .page_cache.cache import cache_folder
+    from friends_corpus.core.files import cache_folder
 
-    folder = cache_folder(os.environ, Path.home())
+    folder = cache_folder("pages")
     probe = folder / f".probe.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ was resolved to people. The exit code is 1 if the page, or the show's files, are
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.ids import episode_of, kind_of, line_id, numbers_of, scene_of
 
 if TYPE_CHECKING:
     from friends_corpus.core.model import Block, Episode, Line, Segment, Utterance
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from .configs.lines import Row
 
-ROW_ID = re.compile(r"(s\d\de\d\d)_c\d\d+_([uk])\d\d+")  # "s01e01_c03_u0012", "s01e01_c03_k02"
 WIDTH = 100  # characters of printed text on a line
 
 
@@ -80,21 +79,21 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
     from .folder.manifest import need_manifest
 
     manifest = need_manifest(folder)
-    match = ROW_ID.fullmatch(row_id)
-    if not match:
+    kind = kind_of(row_id)
+    if kind is None:
         raise InputError(f"{row_id!r} is no id of a row; ids are like s01e01_c03_u0012 or, of chunks, s01e01_c03_k02")
-    episode = match[1]
+    episode = episode_of(row_id)
     split = next((split for split, ids in manifest["splits"].items() if episode in ids), None)
     if split is None:
         raise InputError(f"{row_id}: the dataset has no episode {episode}")
-    row = find_row(folder, manifest, "chunks" if match[2] == "k" else "lines", split, row_id)
+    row = find_row(folder, manifest, f"{kind}s", split, row_id)
     entry = next((page for page in manifest["pages"] if page.get("episode") == episode), None)
     if entry is None:
         raise InputError(f"{folder}: manifest.json has no page of {episode}; python -m builders.check says more")
     show = read_show(show_folder or FRIENDS)
     check_same_show(show, folder, manifest)
     source = read_source((pages or show.sample) / entry["page"], entry, show)
-    lines = [int(id.rpartition("_u")[2]) for id in row.get("line_ids", [row_id])]
+    lines = [numbers_of(id)[-1] for id in row.get("line_ids", [row_id])]
     check_same(row, [source.turns.get(position) for position in lines])
     yield from describe_row(row, split, folder, manifest)
     if "line_ids" not in row:
@@ -192,7 +191,7 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]
         yield "repeats   none: the scene is in no cluster of repeated scenes"
     else:
         found = read_rows(folder / "chunks", ["id"], ("dup_cluster", "==", cluster))
-        scenes = {row["id"].rpartition("_")[0] for row in found}
+        scenes = {scene_of(row["id"]) for row in found}
         yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
 
 
@@ -243,14 +242,13 @@ def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> I
     """Of each turn: what its label is, why that is a label, and who is meant by it."""
     from friends_corpus.parsing.labels import read_habits
 
-    from .configs.lines import line_id
     from .interop.cue_reasons import describe_speakers, find_label
 
     habits = read_habits(list(source.blocks), source.episode.id, source.show)
     for utterance, line in turns:
         label = find_label(source.blocks, source.segments, habits, utterance.parts[0].order)
         yield ""
-        yield f"why {line_id(source.episode, line)} is a turn"
+        yield f"why {line_id(source.episode.id, line.scene, line.position)} is a turn"
         yield f"    label     “{label.printed}”, {label.weight}, {label.place}"
         yield f"    accepted  {label.reason}"
         yield f"    cue       “{line.cue}”"

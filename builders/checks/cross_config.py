@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from builders.configs.lines import EPISODE_COLUMNS, Row, scene_of
+from builders.configs.lines import EPISODE_COLUMNS, Row
 from builders.configs.named_lines import SEPARATOR, name_lines, named
 from builders.configs.schema import to_table
 from builders.configs.tables import DERIVED, RowSettings
 from builders.folder.violation import Violation, differ, shorten
 from builders.folder.write import parquet_path
+from friends_corpus.core.ids import episode_of, scene_of
 from friends_corpus.core.manifest import MANIFEST, Manifest
 
 from .integrity import Part
@@ -45,7 +46,7 @@ def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
     page_of = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
     seen: set[str] = set()
     for number, row in enumerate(lines.rows):
-        episode = episode_of(row)
+        episode = episode_of(row["id"])
         if episode in seen:
             continue
         seen.add(episode)
@@ -57,11 +58,11 @@ def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
             yield lines.wrong(number, "source", f"is {row['source']!r}, by {MANIFEST} {page_of[episode]!r}")
 
 
-def check_constant(lines: Part, columns: Sequence[str], of: str, key: Callable[[Row], str]) -> Iterator[Violation]:
+def check_constant(lines: Part, columns: Sequence[str], of: str, key: Callable[[str], str]) -> Iterator[Violation]:
     """The columns have one value in all rows of an episode or a scene."""
     first: dict[str, Row] = {}
     for number, row in enumerate(lines.rows):
-        known = first.setdefault(key(row), row)
+        known = first.setdefault(key(row["id"]), row)
         for column in columns:
             if row[column] != known[column]:
                 yield lines.wrong(number, column, f"differs within the {of}", differ(row[column], known[column]))
@@ -113,13 +114,3 @@ def check_scripts(chunks: Part, lines: Sequence[Row]) -> Iterator[Violation]:
                 yield chunks.wrong(number, PRINTED, "has a turn that is none of its lines", shorten(repr(line)))
         if found < len(turns):
             yield chunks.wrong(number, PRINTED, "lacks a turn of its lines", shorten(repr(turns[found])))
-
-
-def episode_of(row: Row) -> str:
-    """The episode id in a row's id.
-
-    >>> episode_of({"id": "s01e01_c03_u0012"})
-    's01e01'
-    """
-    episode: str = row["id"].partition("_")[0]
-    return episode

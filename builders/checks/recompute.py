@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from builders.assemble import Corpus, assemble
-from builders.configs.lines import Row, scene_of
+from builders.configs.lines import Row
 from builders.configs.schema import CONFIGS, to_table
 from builders.configs.tables import Tables
 from builders.folder.manifest import check_shape
@@ -26,11 +26,10 @@ from builders.reports.croissant import CROISSANT, make_croissant
 from builders.reports.page_stats import PageFacts, PageRow, PageStats, dropped_kinds
 from builders.splitting.leakage import abridged
 from friends_corpus.core.cli import in_short
+from friends_corpus.core.ids import episode_of, numbers_of, scene_of
 from friends_corpus.core.manifest import MANIFEST, Manifest
 
-from .cross_config import episode_of
 from .integrity import Part
-from .row_rules import numbers
 
 BY_ROWS, BY_MANIFEST = "is not what the rows make it", "is not what the manifest makes it"
 NOTHING = "nothing"
@@ -94,7 +93,7 @@ def gather(parts: Sequence[Part]) -> Tables:
     for part in parts:
         rows[part.config] += part.rows
     for config in rows:
-        rows[config].sort(key=lambda row: numbers(row["id"]))
+        rows[config].sort(key=lambda row: numbers_of(row["id"]))
     return {config: to_table(config, values) for config, values in rows.items()}
 
 
@@ -103,7 +102,7 @@ def check_repeats(parts: Sequence[Part], manifest: Manifest, corpus: Corpus) -> 
     clusters = corpus.duplicates.clusters()
     for part in parts:
         for number, row in enumerate(part.rows):
-            cluster = clusters.get(scene_of(row))
+            cluster = clusters.get(scene_of(row["id"]))
             if row["dup_cluster"] != cluster:
                 yield part.wrong(number, "dup_cluster", BY_ROWS, differ(row["dup_cluster"], cluster))
     for page, made in zip(manifest["pages"], corpus.pages, strict=True):
@@ -123,8 +122,8 @@ def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> I
         yield Violation(STATS, f"pages_table: has other pages than {MANIFEST}")
         return
     rows = lines.select(["id", "episodes", "scene"]).to_pylist()
-    for row in {episode_of(row): row for row in rows}.values():  # the last of each episode
-        page = table[episode_of(row)]
+    for row in {episode_of(row["id"]): row for row in rows}.values():  # the last of each episode
+        page = table[episode_of(row["id"])]
         if page["episodes"] != row["episodes"] or page["scenes"] < row["scene"]:
             yield Violation(STATS, BY_ROWS, detail=f"pages_table: {page['page']}: episodes or scenes")
     notes = pages["segments"].get("note", {"count": 0})["count"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from friends_corpus.core.ids import EPISODE_PART, SCENE_PART
 from friends_corpus.core.manifest import Parameters, Show
 from friends_corpus.core.model import Episode, Line
 
@@ -83,7 +84,7 @@ def episodes_of(rows: pa.Table) -> pa.ChunkedArray:
     >>> episodes_of(pa.table({"id": ["s01e01_c03_u0012"]})).to_pylist()
     ['s01e01']
     """
-    return pc.struct_field(pc.extract_regex(rows["id"], "^(?P<episode>[^_]*)"), "episode")
+    return pc.struct_field(pc.extract_regex(rows["id"], EPISODE_PART), "episode")
 
 
 def scenes_of(rows: pa.Table) -> pa.ChunkedArray:
@@ -92,7 +93,7 @@ def scenes_of(rows: pa.Table) -> pa.ChunkedArray:
     >>> scenes_of(pa.table({"id": ["s01e01_c03_u0012"]})).to_pylist()
     ['s01e01_c03']
     """
-    return pc.struct_field(pc.extract_regex(rows["id"], "^(?P<scene>.*)_"), "scene")
+    return pc.struct_field(pc.extract_regex(rows["id"], SCENE_PART), "scene")
 
 
 def mark_repeats(rows: pa.Table, clusters: Mapping[str, str]) -> pa.Table:

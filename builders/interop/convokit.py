@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from builders.configs.lines import Row
+from friends_corpus.core.ids import scene_of
 from friends_corpus.core.manifest import Manifest
 
 UTTERANCE_META = ("position", "speakers", "cue", "text_with_directions", "directions")
@@ -44,8 +45,8 @@ def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Manifest) -> Itera
     speakers: Counter[str] = Counter()
     scene = conversation = before = None
     for split, row in rows:
-        if row["id"].rpartition("_")[0] != scene:
-            scene, conversation, before = row["id"].rpartition("_")[0], row["id"], None
+        if scene_of(row["id"]) != scene:
+            scene, conversation, before = scene_of(row["id"]), row["id"], None
             meta = {name: row[name] for name in CONVERSATION_META} | {"split": split}
             conversations[row["id"]] = {"meta": meta, "vectors": []}
         speakers[row["speaker"]] += 1

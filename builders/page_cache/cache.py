@@ -8,28 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.core.files import write_whole
 from friends_corpus.core.fingerprint import hash_code
 from friends_corpus.core.model import Episode, Line, Scene, StageDirection
 
 READER = hash_code("builders", ["page_cache"])  # what is kept of a page, and how it is encoded
-
-
-def cache_folder(environment: Mapping[str, str], home: Path) -> Path:
-    """Where the cache lives; the XDG rules ignore a relative path.
-
-    >>> cache_folder({"XDG_CACHE_HOME": "/var/cache"}, Path("/home/joey")).as_posix()
-    '/var/cache/friends-corpus/pages'
-    >>> cache_folder({"XDG_CACHE_HOME": "cache"}, Path("/home/joey")).as_posix()
-    '/home/joey/.cache/friends-corpus/pages'
-    """
-    configured = environment.get("XDG_CACHE_HOME", "")
-    base = Path(configured) if Path(configured).is_absolute() else home / ".cache"
-    return base / "friends-corpus" / "pages"
 
 
 def key(page: str, sha256: str, parser: str) -> str:
@@ -52,12 +38,8 @@ def store(folder: Path, key: str, value: Any) -> None:
     """Keeps a JSON value; the entry appears whole or not at all, also with several builds at once."""
     payload = json.dumps(value, separators=(",", ":")).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{key}.{os.getpid()}"
-    try:
-        part.write_bytes(hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-        part.replace(folder / key)
-    finally:
-        part.unlink(missing_ok=True)
+    content = hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
+    write_whole(folder / key, content, durable=False)  # a damaged entry is as good as none
 
 
 def encode(episode: Episode[Line]) -> list[Any]:

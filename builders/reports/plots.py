@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builders.page_cache.cache import cache_folder
+from friends_corpus.core.files import cache_folder
 
 from .page_stats import Counts
 
@@ -122,7 +122,7 @@ def import_matplotlib() -> None:
     """Imports it with its list of fonts in the project's cache: its own place may not be writable."""
     if SETTINGS in os.environ:
         return
-    os.environ[SETTINGS] = str(cache_folder(os.environ, Path.home()).with_name("matplotlib"))
+    os.environ[SETTINGS] = str(cache_folder("matplotlib"))
     try:
         import matplotlib.font_manager  # noqa: F401  (which reads or writes the list)
         from matplotlib.backends import backend_agg  # noqa: F401

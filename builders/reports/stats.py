@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from builders.configs.chat import NO_ROW, count_no_row
 from builders.configs.tables import Tables, episodes_of, scenes_of
 from builders.splitting.splits import SPLITS
+from friends_corpus.core.ids import episode_of, season_of
 from friends_corpus.core.manifest import Count, Leakage, Split
 
 from .page_stats import Counts, PageRow, PageStats, UnknownCue, ranked
@@ -144,9 +145,9 @@ def compute_stats(
 def page_table(pages: Sequence[PageRow], lines: pa.Table, found: Sequence[Suspicion]) -> list[PageQuality]:
     """Return, per page, beside what only it tells: lines, warnings, scenes that are repeats."""
     spoken = tally(episodes_of(lines))
-    warnings = Counter(suspicion.id.partition("_")[0] for suspicion in found)
+    warnings = Counter(episode_of(suspicion.id) for suspicion in found)
     clustered = pc.unique(scenes_of(lines.filter(lines["dup_cluster"].is_valid()))).to_pylist()
-    repeats = Counter(scene.partition("_")[0] for scene in clustered)
+    repeats = Counter(episode_of(scene) for scene in clustered)
     return [
         {
             **page,
@@ -182,7 +183,7 @@ def count_pages(pages: Sequence[PageRow], tables: Tables, splits: Mapping[str, S
     )
     counted = pd.DataFrame(
         {
-            "season": [int(page["episode"][1:3]) for page in pages],
+            "season": [season_of(page["episode"]) for page in pages],
             "split": [splits[page["episode"]] for page in pages],
             "pages": 1,
             "episodes": [len(page["episodes"]) for page in pages],

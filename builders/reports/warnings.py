@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from builders.configs.lines import Row
 from builders.configs.tables import episodes_of
 from builders.splitting.duplicates import LONG_RUN, SEEN
+from friends_corpus.core.ids import scene_of
 from friends_corpus.core.manifest import Leakage
 from friends_corpus.parsing.labels import SPEECH_START
 
@@ -131,7 +132,7 @@ def _repeated(lines: pa.Table) -> Iterator[Suspicion]:
 
 def _in_scenes(lines: pa.Table) -> Iterator[Suspicion]:
     turns = zip(lines["id"].to_pylist(), lines["scene_heading"].to_pylist(), strict=True)
-    for _, scene in groupby(turns, lambda turn: turn[0].rpartition("_")[0]):
+    for _, scene in groupby(turns, lambda turn: scene_of(turn[0])):
         (id, heading), *rest = scene
         if heading is not None:
             yield from _in_any_text(id, heading)

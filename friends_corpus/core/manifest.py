@@ -12,6 +12,9 @@ from typing import Annotated, Final, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from .ids import EPISODE
+from .versions import VERSION
+
 MANIFEST = "manifest.json"
 BUILDER: Final = "friends-corpus"  # tells our folders from others
 
@@ -19,8 +22,8 @@ Split = Literal["train", "validation", "test"]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-EpisodeId = Annotated[str, Field(pattern=r"^s\d\de\d\d$")]
-Version = Annotated[str, Field(pattern=r"^(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}$")]
+EpisodeId = Annotated[str, Field(pattern=f"^{EPISODE}$")]
+Version = Annotated[str, Field(pattern=f"^{VERSION.pattern}$")]
 
 
 class File(TypedDict):

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from .ids import episode_id
+
 SPOKEN_KINDS = ("cue", "punctuation", "speech")  # what makes a turn
 DIRECTION_KINDS = ("direction", "transition", "caption")  # what tells the actors or the viewer something: in or between
 
@@ -131,7 +133,7 @@ class Episode(Generic[E_]):
     @property
     def id(self) -> str:
         """`s06e15`; pages with two episodes take the first number, outtakes have none: `s07`."""
-        return f"s{self.season:02d}" + (f"e{self.numbers[0]:02d}" if self.numbers else "")
+        return episode_id(self.season, self.numbers[0] if self.numbers else None)
 
     def utterances(self) -> Iterator[E_]:
         """The turns of all scenes, in order."""

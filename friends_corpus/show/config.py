@@ -18,6 +18,7 @@ from unicodedata import combining
 
 from friends_corpus.core import manifest
 from friends_corpus.core.cli import InputError, did_you_mean
+from friends_corpus.core.ids import episode_id
 
 from .speakers import People, Person
 
@@ -40,7 +41,7 @@ class Source:
     @property
     def id(self) -> str:
         """`s06e15`, or `s07` for a page without a number."""
-        return f"s{self.season:02d}" + (f"e{self.numbers[0]:02d}" if self.numbers else "")
+        return episode_id(self.season, self.numbers[0] if self.numbers else None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
