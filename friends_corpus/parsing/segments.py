@@ -63,7 +63,7 @@ def _pieces(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterat
     heading = block.heading and not begins_with_name(block, habits)  # left open, it would hold all that follows
     cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, heading, place.head, habits))
     if place.ended:
-        cues = [cue for cue in cues if habits.knows(outside(block.text[cue.start : cue.end]))]
+        cues = [cue for cue in cues if habits.rule_of(outside(block.text[cue.start : cue.end]))]
     lead = cues[0].start if cues else len(block.text)
     bracket = OPENER.search(block.text, 1, lead)
     if bracket and MARKER.fullmatch(block.text[: bracket.start()]):  # "OPENING CREDITS [Scene: …]"
