@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from friends_corpus.show.config import Show
 
-    from .page_cache.pages import FailedPage, ReadPage
+    from .page_cache.pages import Result
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
 VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
@@ -146,14 +146,14 @@ def build(
 
         from tqdm import tqdm
 
-        from .page_cache.pages import open_pool, read_pages
+        from .page_cache.pages import open_pool, read_files
         from .reports.plots import import_matplotlib
 
-        def progress(found: Iterable[ReadPage | FailedPage]) -> Iterable[ReadPage | FailedPage]:
+        def progress(found: Iterable[list[Result]]) -> Iterable[list[Result]]:
             return tqdm(found, "pages", len(pages), unit="page")
 
         with open_pool(jobs, len(pages), lock) as pool:
-            results = read_pages(pages, pool, kept, progress, show.folder, meanwhile=import_writers)
+            results = read_files(pages, pool, kept, progress, show.folder, meanwhile=import_writers)
             if pool:
                 pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
             said = write(results, out, show, parameters, version, keep_going, pool)
@@ -217,7 +217,7 @@ def open_cache() -> Path | None:
 
 
 def write(
-    results: Sequence[ReadPage | FailedPage],
+    results: Sequence[Result],
     out: Path,
     show: Show,
     parameters: Mapping[str, Any],
@@ -226,7 +226,7 @@ def write(
     pool: Executor | None,
 ) -> dict[str, Any]:
     """Read pages → the folder. Returns what `report` prints. `pool`: other processes, if there are any."""
-    from .page_cache.select_pages import is_sample, page_entry, sort_out
+    from .page_cache.select_pages import identity, is_sample, page_entry, sort_out
 
     shipped, left_out, failed = sort_out(results)
     if failed and not keep_going:
@@ -261,7 +261,7 @@ def write(
     splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
     told = tell(shipped, show)
     stats = compute_stats(told, rows, splits, characters)
-    not_shipped = [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in left_out]
+    not_shipped = [{**identity(page), "reason": reason} for page, reason in left_out]
     listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
     with (
         staged(out) as folder,
@@ -279,7 +279,7 @@ def write(
             splits=splits,
             stats=stats,
             pages=sorted(listed, key=lambda page: str(page["page"])),
-            failed_pages=[{"page": page.name, "sha256": page.sha256, "error": page.error} for page in failed],
+            failed_pages=[{**identity(page), "error": page.error} for page in failed],
             drawn=drawn,
         )
     return {"summary": summary(stats, not_shipped, len(failed)), "left_out": [page.error for page in failed]}

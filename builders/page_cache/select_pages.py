@@ -8,11 +8,11 @@ from typing import Any
 from friends_corpus.core.files import sha256_of
 from friends_corpus.show.page_names import SAMPLE, find_pages
 
-from .pages import FailedPage, ReadPage
+from .pages import FailedPage, ReadPage, Result
 
 
 def sort_out(
-    results: Iterable[ReadPage | FailedPage],
+    results: Iterable[Result],
 ) -> tuple[list[ReadPage], list[tuple[ReadPage, str]], list[FailedPage]]:
     """Pages to ship (in the order of their episodes), pages not to ship with the reason, pages that failed.
 
@@ -33,7 +33,7 @@ def sort_out(
             season, number = twice[0]
             both = f"{taken[twice[0]]} and {page.name}"
             problem = f"{both} both hold season {season} episode {number}; remove one of them"
-            failed.append(FailedPage(page.name, page.sha256, problem))
+            failed.append(FailedPage(page.name, page.sha256, problem, page.locator))
         else:
             shipped.append(page)
             taken.update(dict.fromkeys(numbers, page.name))
@@ -45,8 +45,13 @@ def is_sample(hashes: Iterable[str]) -> bool:
     return set(hashes) <= {sha256_of(path) for path in find_pages(SAMPLE)}
 
 
+def identity(page: Result) -> dict[str, Any]:
+    """What a page's entry in the manifest begins with: its name, where in a file of several it is, the file's hash."""
+    return {"page": page.name, **({"locator": page.locator} if page.locator else {}), "sha256": page.sha256}
+
+
 def page_entry(page: ReadPage, splits: Mapping[str, str], repeats: Iterable[str]) -> dict[str, Any]:
     """A shipped page in the manifest."""
     id = page.episode.id
     marks = {"repeats": True} if id in repeats else {}
-    return {"page": page.name, "sha256": page.sha256, "episode": id, "split": splits[id], **marks}
+    return {**identity(page), "episode": id, "split": splits[id], **marks}

@@ -71,6 +71,7 @@ class Page(BaseModel):
     """A page that was read: shipped (episode and split) or not (reason)."""
 
     page: str
+    locator: str = ABSENT  # where in its file the page is, of which that is the name then: "both.html#S01E03"
     sha256: Sha256
     episode: EpisodeId = ABSENT
     split: Split = ABSENT
@@ -82,6 +83,7 @@ class FailedPage(BaseModel):
     """A page that could not be used; without hash where not even its bytes could be read."""
 
     page: str
+    locator: str = ABSENT
     sha256: str
     error: str
 

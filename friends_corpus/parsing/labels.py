@@ -8,6 +8,7 @@ speakers.csv or printed in bold elsewhere on the page), or capitals on a page th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -107,7 +108,7 @@ class Habits:
         return self.show.people.is_known(label, self.episode_id)
 
 
-def read_habits(blocks: list[Block], episode_id: str, show: Show) -> Habits:
+def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
     """Look over a whole page for its own labels."""
     labels: set[str] = set()
     cast: set[str] = set()

@@ -17,7 +17,7 @@ from builders import build, explain
 from builders.interop.cue_reasons import describe_speakers, find_label
 from friends_corpus.formats.html import read_blocks
 from friends_corpus.parsing.labels import Rule, read_habits
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 from friends_corpus.show.config import FRIENDS, friends, read_show
 from friends_corpus.show.page_names import SAMPLE, find_pages
 
@@ -69,7 +69,7 @@ def test_a_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_printed_text_around_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    segments, _ = parse_page("0102.html", (home / "pages" / "0102.html").read_bytes())
+    segments, _ = read_script("0102.html", (home / "pages" / "0102.html").read_bytes())
     for context in (0, 2, 999):
         assert run(home, "s01e02_c02_u0007", "--context", str(context)) == 0
         out = capsys.readouterr().out
@@ -240,7 +240,7 @@ def test_reasons(line: str, label: str, rule: Rule) -> None:
 
 
 def labels(name: str, data: bytes) -> list:
-    segments, episode = parse_page(name, data)
+    segments, episode = read_script(name, data)
     blocks = read_blocks(data)
     habits = read_habits(blocks, episode.id, friends())
     return [find_label(blocks, segments, habits, turn.parts[0].order) for turn in episode.utterances()]
