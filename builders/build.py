@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from friends_corpus.core.manifest import Parameters
     from friends_corpus.show.config import Show
 
-    from .page_cache.pages import FailedPage, ReadPage
+    from .page_cache.pages import Result
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
 
@@ -150,14 +150,14 @@ def read_and_write(request: Request, out: Path, jobs: int, cache: Path | None, l
     """Read all pages, in other processes where it pays, and write the folder; `lock` is the folder's."""
     from tqdm import tqdm
 
-    from .page_cache.pages import open_pool, read_pages
+    from .page_cache.pages import open_pool, read_files
     from .reports.plots import import_matplotlib
 
-    def progress(found: Iterable[ReadPage | FailedPage]) -> Iterable[ReadPage | FailedPage]:
+    def progress(found: Iterable[list[Result]]) -> Iterable[list[Result]]:
         return tqdm(found, "pages", len(request.pages), unit="page")
 
     with open_pool(jobs, len(request.pages), lock) as pool:
-        results = read_pages(request.pages, pool, cache, progress, request.show.folder, meanwhile=import_writers)
+        results = read_files(request.pages, pool, cache, progress, request.show.folder, meanwhile=import_writers)
         if pool:
             pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
         return write(request, results, out, pool)
@@ -217,7 +217,7 @@ def open_cache() -> Path | None:
     return folder
 
 
-def write(request: Request, results: Sequence[ReadPage | FailedPage], out: Path, pool: Executor | None) -> Outcome:
+def write(request: Request, results: Sequence[Result], out: Path, pool: Executor | None) -> Outcome:
     """Write the folder of the pages that were read. `pool`: other processes, if there are any."""
     from friends_corpus.core.files import staged
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from friends_corpus.core.files import sha256_of
+from friends_corpus.core.manifest import PageIdentity
 from friends_corpus.show.page_names import SAMPLE, find_pages
 
-from .pages import FailedPage, ReadPage
+from .pages import FailedPage, ReadPage, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Selection:
     failed: list[FailedPage]
 
 
-def select_pages(results: Iterable[ReadPage | FailedPage]) -> Selection:
+def select_pages(results: Iterable[Result]) -> Selection:
     """Tell which pages to ship. Of two pages with the same episode the first by name is kept, the other one fails."""
     selection = Selection([], [], [])
     taken: dict[tuple[int, int], str] = {}
@@ -37,7 +38,7 @@ def select_pages(results: Iterable[ReadPage | FailedPage]) -> Selection:
             season, number = twice[0]
             both = f"{taken[twice[0]]} and {page.name}"
             problem = f"{both} both hold season {season} episode {number}; remove one of them"
-            selection.failed.append(FailedPage(page.name, page.sha256, problem))
+            selection.failed.append(FailedPage(page.name, page.sha256, problem, page.locator))
         else:
             selection.shipped.append(page)
             taken.update(dict.fromkeys(numbers, page.name))
@@ -48,3 +49,10 @@ def select_pages(results: Iterable[ReadPage | FailedPage]) -> Selection:
 def is_sample(hashes: Iterable[str]) -> bool:
     """Whether pages of these SHA-256 are the project's own, whose dialogue is invented; wherever they lie."""
     return set(hashes) <= {sha256_of(path) for path in find_pages(SAMPLE)}
+
+
+def identity(page: Result) -> PageIdentity:
+    """Return what a page's entry in the manifest begins with; a locator only where its file holds other pages."""
+    if page.locator:
+        return {"page": page.name, "locator": page.locator, "sha256": page.sha256}
+    return {"page": page.name, "sha256": page.sha256}

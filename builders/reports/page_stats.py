@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from typing_extensions import TypedDict
 
 from builders.page_cache.pages import ReadPage
-from builders.page_cache.select_pages import Selection, is_sample
+from builders.page_cache.select_pages import Selection, identity, is_sample
 from friends_corpus.core.manifest import Count, FailedPage, Natural, Page
 from friends_corpus.core.model import Episode, Line, Scene
 from friends_corpus.show.config import Show
@@ -87,15 +88,11 @@ class PageFacts:
 
 def page_facts(selection: Selection, show: Show) -> PageFacts:
     """Gather the facts of the pages of a build."""
-    pages: list[Page] = [
-        {"page": page.name, "sha256": page.sha256, "episode": page.episode.id} for page in selection.shipped
-    ]
-    pages += [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in selection.left_out]
-    failed: list[FailedPage] = [
-        {"page": page.name, "sha256": page.sha256, "error": page.error} for page in selection.failed
-    ]
+    shipped = [{**identity(page), "episode": page.episode.id} for page in selection.shipped]
+    left_out = [{**identity(page), "reason": reason} for page, reason in selection.left_out]
+    pages = cast(list[Page], sorted([*shipped, *left_out], key=lambda page: str(page["page"])))
+    failed: list[FailedPage] = [{**identity(page), "error": page.error} for page in selection.failed]
     sample = is_sample(page.sha256 for page in selection.shipped)
-    pages.sort(key=lambda page: page["page"])
     return PageFacts(pages, failed, page_stats(selection.shipped, show), sample)
 
 

@@ -78,22 +78,26 @@ class Software(TypedDict):
     matplotlib: str
 
 
-class Page(TypedDict):
+class PageIdentity(TypedDict):
+    """Which page it is."""
+
+    page: str  # the name of its file; with the locator where the file holds others: "both.html#S01E03"
+    locator: NotRequired[str]  # where in its file it is
+    sha256: str  # of the file; empty where not even its bytes could be read
+
+
+class Page(PageIdentity):
     """A page that was read: shipped (episode and split) or not (reason)."""
 
-    page: str
-    sha256: Sha256
     episode: NotRequired[EpisodeId]
     split: NotRequired[Split]
     repeats: NotRequired[Literal[True]]
     reason: NotRequired[str]
 
 
-class FailedPage(TypedDict):
-    """A page that could not be used; without hash where not even its bytes could be read."""
+class FailedPage(PageIdentity):
+    """A page that could not be used."""
 
-    page: str
-    sha256: str
     error: str
 
 
