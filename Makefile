@@ -1,11 +1,5 @@
-# make demo    sample pages → datasets → 8-bit LoRA adapter → base-versus-tuned samples (PAGES=dir for real pages)
-# make lesson  the same with all four formats and their comparison, explained (LESSON_FAULT=double_bos plants a fault)
-# make test    every test;  make test-fast: those that need neither torch nor seconds
-# make soak    the full matrices of faults, of which make test runs a part (some minutes more)
-# make lint    ruff, mypy --strict, and that tests ask for what is there
-# make clean   remove all that make and the commands made here
-.PHONY: demo lesson test test-fast soak lint clean record
-.DEFAULT_GOAL := test
+.PHONY: help demo lesson test test-fast soak lint record clean
+.DEFAULT_GOAL := help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PAGES ?=
@@ -26,7 +20,10 @@ $(READY_DEV): $(READY)
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev,scale,ui]'
 	@touch $@
 
-demo: $(READY)
+help:  ## list these targets
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY)  ## sample pages → datasets → 8-bit LoRA adapter → samples of base and tuned (PAGES=dir: real pages)
 	$(RUN) -m builders.build $(if $(PAGES),--pages "$(PAGES)") --out friends-lines
 	$(RUN) -m builders.check friends-lines
 	$(RUN) -m train.sft --dataset chunks --data friends-lines --output adapters/chunks --max-steps $(STEPS) --evaluations 2 --resume
@@ -34,29 +31,30 @@ demo: $(READY)
 	@echo 'The dataset: .venv/bin/python -c '\''from datasets import load_dataset; print(load_dataset("friends-lines", "chunks"))'\'''
 	@echo 'The adapter and its card: adapters/chunks/README.md'
 
-lesson: $(READY)
+lesson: $(READY)  ## the same with all four formats and their comparison, explained (LESSON_FAULT=double_bos plants a fault)
 	$(RUN) -m train.lesson
 
-test: $(READY_DEV)  # two at a time; the threads of PyTorch in each would only wait for one another
+# two at a time; the threads of PyTorch in each would only wait for one another
+test: $(READY_DEV)  ## every test
 	OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses 2 --dist loadfile
 
-test-fast: $(READY_DEV)
+test-fast: $(READY_DEV)  ## the tests that need neither torch nor seconds
 	$(RUN) -m pytest -m "not slow and not soak" --ignore train/training --ignore train/generation/sampling_noise.py --ignore train/export/divergence.py
 
-soak: $(READY_DEV)
+soak: $(READY_DEV)  ## the full matrices of faults, of which `make test` runs a part (some minutes more)
 	$(RUN) -m pytest -m soak
 
-lint: $(READY_DEV)
+lint: $(READY_DEV)  ## ruff and mypy --strict
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m mypy --config-file tests/mypy.ini tests benchmarks
 
-clean:
+clean:  ## remove all that make and the commands made here
 	rm -rf $(VENV) *-lines *-lines-* .*-lines.* .report.* lines.jsonl segments.jsonl adapters report build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-record: $(READY_DEV)  # the measured parts of README and benchmarks/results, on this device
+record: $(READY_DEV)  ## measure again what README and benchmarks/results say, on this device
 	rm -rf build/record && mkdir -p build/record
 	cd build/record && ../../$(RUN) -m builders.build > /dev/null
 	cd build/record && ../../$(RUN) -m train.sft --dataset chunks --max-steps $(STEPS) 2> /dev/null > ../../benchmarks/results/demo.txt

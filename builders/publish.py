@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.hub.files import ReleaseError
-from cards.hub.release import add_options, repo_id
-from friends_corpus.core.cli import FAILED, complain, exit_code
+from cards.hub.release import add_options, publishing, repo_id
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -47,21 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from cards.hub.client import Patience
     from cards.hub.release import connect
 
-    def work() -> int:
-        try:
-            manifest, problems = check(options.folder)
-            if problems:
-                print("\n".join(problems))
-                raise ReleaseError(f"{options.folder} is not what its manifest says, or not sound; build it anew")
-            publish(options, manifest, connect(), Patience())
-        except ReleaseError as error:
-            complain(error)
-            again = f"python -m builders.publish {shlex.join(given)}"
-            print(f"the folder is as it was; to try again: {again}", file=sys.stderr)
-            return FAILED
-        return 0
+    def work() -> None:
+        manifest, problems = check(options.folder)
+        if problems:
+            print("\n".join(problems))
+            raise ReleaseError(f"{options.folder} is not what its manifest says, or not sound; build it anew")
+        publish(options, manifest, connect(), Patience())
 
-    return exit_code(work, "what was published by then is whole, run the command again")
+    again = f"python -m builders.publish {shlex.join(given)}"
+    return publishing(work, f"the folder is as it was; to try again: {again}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,7 +80,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
 def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patience: Patience) -> None:
     """From a checked folder to a verified release. Raises ReleaseError."""
     from cards.hub.files import check_secrets, machine_places, read_outgoing
-    from cards.hub.release import open_repo, release, show
+    from cards.hub.release import Release, open_repo, put_release, show
     from friends_corpus.core.manifest import MANIFEST
 
     from .folder.manifest import files_of
@@ -102,7 +95,7 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
     check_secrets(unpacked(files), str(api.token), places)
     check_room(files)
     repo = open_repo(api, options.repo, "dataset", patience)
-    commit = release(repo, files, tag, MANIFEST, options.public, options.yes, options.dry_run)
+    commit = put_release(repo, Release(files, tag, MANIFEST), options.public, options.yes, options.dry_run)
     if commit is None:
         return
     expected = digests(manifest, files)

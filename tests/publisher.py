@@ -9,7 +9,7 @@ from huggingface_hub import HfApi
 
 from cards.hub.client import Patience
 from cards.hub.files import Outgoing, outgoing
-from cards.hub.release import open_repo, release, show
+from cards.hub.release import Release, open_repo, put_release, show
 
 TOKEN = "hf_" + "anaTESTtokenTESTtokenTESTtokenTEST"  # in two parts: secret scanners must not trip over it
 OTHER = "hf_" + "bobTESTtokenTESTtokenTESTtokenTEST"
@@ -29,7 +29,7 @@ def content(word: str) -> dict[str, bytes]:
 
 
 class Publisher:
-    """`release` to a repo as the commands do it, with waits that are noted and not waited."""
+    """`put_release` to a repo as the commands do it, with waits that are noted and not waited."""
 
     def __init__(self, hub: StandIn, name: str, token: str = TOKEN) -> None:
         self.hub, self.name, self.token = hub, name, token
@@ -40,7 +40,7 @@ class Publisher:
     ) -> str | None:
         api = HfApi(endpoint=self.hub.url, token=self.token)
         repo = open_repo(api, self.name, "dataset", Patience(sleep=self.waits.append, chance=lambda: 0.5))
-        commit = release(repo, files(word), tag, "manifest.json", public=public, yes=True, dry_run=dry_run)
+        commit = put_release(repo, Release(files(word), tag, "manifest.json"), public=public, yes=True, dry_run=dry_run)
         if commit and public:
             show(repo)
         return commit

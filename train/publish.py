@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.hub.files import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
-from cards.hub.release import add_options, connect, open_repo, release, repo_id, show
-from friends_corpus.core.cli import FAILED, complain, exit_code
+from cards.hub.release import Release, add_options, connect, open_repo, publishing, put_release, repo_id, show
 from friends_corpus.core.versions import VERSION, version
 from train.models.base import HUB_ID
 
@@ -57,18 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from cards.hub.client import Patience
 
-    def work() -> int:
-        try:
-            publish(options, connect(), Patience())
-        except ReleaseError as error:
-            complain(error)
-            if options.outs:
-                whole = f"complete in {', '.join(map(str, options.outs))}"
-                print(f"all is {whole}; to try again: python -m train.publish {shlex.join(given)}", file=sys.stderr)
-            return FAILED
-        return 0
-
-    return exit_code(work, "what was published by then is whole, run the command again")
+    again = f"python -m train.publish {shlex.join(given)}"
+    advice = f"all is complete in {', '.join(map(str, options.outs))}; to try again: {again}" if options.outs else ""
+    return publishing(lambda: publish(options, connect(), Patience()), advice)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -101,7 +91,7 @@ def publish(options: argparse.Namespace, api: HfApi, patience: Patience) -> None
     prepared = [prepare(out, repo, options.dataset_repo) for out, repo in zip(options.outs, repos, strict=True)]
     for repo, (files, trained_on) in zip(repos, prepared, strict=True):
         tag = f"v{options.version}" if options.version else f"v{trained_on}-{digest_of(files)[:8]}"
-        commit = release(repo, files, tag, MARKER, options.public, options.yes, options.dry_run)
+        commit = put_release(repo, Release(files, tag, MARKER), options.public, options.yes, options.dry_run)
         if commit is not None:
             check_download(repo, tag, files)
             if options.public:

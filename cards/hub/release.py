@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
+
+from friends_corpus.core.cli import FAILED, complain, exit_code
 
 from .client import CONFLICTS, Info, Patience, Repo, call, is_passing, possible_errors, status_of
 from .files import Outgoing, ReleaseError
@@ -25,6 +27,15 @@ NO_NAME = re.compile(r"--|\.\.|\.git$|[-.](?:/|$)")  # what the Hub allows in no
 KEPT = ".gitattributes"  # the Hub's own file: which files are large ones
 MOST_FILES = 200
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Exactly these files under one tag. `marker`: the file by which a repo with content is known as one of ours."""
+
+    files: Sequence[Outgoing]
+    tag: str
+    marker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print what differs from the Hub and what would be tagged; change nothing",
     )
+
+
+def publishing(publish: Callable[[], None], advice: str) -> int:
+    """Run a publisher and return its exit code; if it fails the advice follows the reason on stderr."""
+
+    def work() -> int:
+        try:
+            publish()
+        except ReleaseError as error:
+            complain(error)
+            if advice:
+                print(advice, file=sys.stderr)
+            return FAILED
+        return 0
+
+    return exit_code(work, "what was published by then is whole, run the command again")
 
 
 def repo_id(text: str) -> str:
@@ -100,23 +127,18 @@ def open_repo(api: HfApi, wanted: str, type: Literal["dataset", "model"], patien
     return repo
 
 
-def release(
-    repo: Repo,
-    files: Sequence[Outgoing],
-    tag: str,
-    marker: str,
-    public: bool = False,
-    yes: bool = False,
-    dry_run: bool = False,
+def put_release(
+    repo: Repo, release: Release, public: bool = False, yes: bool = False, dry_run: bool = False
 ) -> str | None:
-    """Publishes exactly these files under `tag`; returns the commit that holds them, None after a dry run.
+    """Publish a release; return the commit that holds it, None after a dry run.
 
-    `marker`: the file by which a repo with content is known as one of ours. The repo stays as visible as it is; `show`
-    makes it public when all has been verified. Raises ReleaseError; nothing of ours is ever half there.
+    The repo stays as visible as it is; `show` makes it public when all has been verified. Raises ReleaseError; nothing
+    of ours is ever half there.
     """
+    files, tag = release.files, release.tag
     if not 0 < len(files) <= MOST_FILES:
         raise ReleaseError(f"{repo.id}: {len(files)} files; a release has at most {MOST_FILES}")
-    plan = make_plan(repo, files, tag, marker)
+    plan = make_plan(repo, release)
     if plan.info and not plan.info.private and not public:
         raise ReleaseError(
             f"{repo.id} is public; add --public to publish there, or make it private at {repo.url}/settings"
@@ -130,20 +152,19 @@ def release(
         ask(repo.id)
     if plan.info is None:
         repo.create()
-        plan = make_plan(repo, files, tag, marker)
+        plan = make_plan(repo, release)
         if plan.info is None or not (plan.info.private or public):
             raise ReleaseError(f"{repo.id} was to be created private and is not; look at {repo.url}")
-    commit = plan.commit or put_commit(repo, files, tag, marker, plan)
-    commit = put_tag(repo, files, tag, commit)
+    commit = put_tag(repo, release, plan.commit or put_commit(repo, release, plan))
     if not holds(repo.tree(commit), files):
         raise ReleaseError(f"{repo.id}: the files at {tag} are not those that were sent; compare {repo.url}/tree/{tag}")
     print(f"verified  the {len(files)} files at {tag}, commit {commit}", flush=True)
     return commit
 
 
-def make_plan(repo: Repo, files: Sequence[Outgoing], tag: str, marker: str) -> Plan:
-    """Compares with what is there now. Raises ReleaseError if the tag, or the repo, holds something else."""
-    info = repo.info()
+def make_plan(repo: Repo, release: Release) -> Plan:
+    """Compare with what is there now. Raises ReleaseError if the tag, or the repo, holds something else."""
+    info, files, tag = repo.info(), release.files, release.tag
     if info is None or info.head is None:
         return Plan(info, None, False, files, {}, {})
     tagged = repo.commit_of(tag)
@@ -157,9 +178,9 @@ def make_plan(repo: Repo, files: Sequence[Outgoing], tag: str, marker: str) -> P
     if holds(there, files):
         return Plan(info, info.head, False, (), {}, {})
     foreign = sorted(there.keys() - {KEPT, "README.md"})
-    if foreign and marker not in there:
+    if foreign and release.marker not in there:
         raise ReleaseError(
-            f"{repo.id} holds {foreign[0]!r} and no {marker}, so it is none of our releases; choose another name"
+            f"{repo.id} holds {foreign[0]!r} and no {release.marker}: none of our releases; choose another name"
         )
     add = [file for file in files if there.get(file.path) not in ids(file)]
     change = {file.path: there[file.path][0] for file in add if file.path in there}
@@ -211,7 +232,7 @@ def ask(id: str) -> None:
         raise ReleaseError(f"{id}: not confirmed; nothing was changed")
 
 
-def put_commit(repo: Repo, files: Sequence[Outgoing], tag: str, marker: str, plan: Plan) -> str:
+def put_commit(repo: Repo, release: Release, plan: Plan) -> str:
     """One commit on top of the head that was compared; the commit that then holds the release.
 
     After an error that may pass, all is compared again: a commit whose reply was lost is found and not repeated, and
@@ -222,25 +243,26 @@ def put_commit(repo: Repo, files: Sequence[Outgoing], tag: str, marker: str, pla
         tried += 1
         parent = plan.info.head if plan.info else None
         try:
-            return repo.commit(f"Release {tag}", parent, plan.add, list(plan.delete))
+            return repo.commit(f"Release {release.tag}", parent, plan.add, list(plan.delete))
         except possible_errors() as error:
             may_pass = is_passing(error) or status_of(error) in CONFLICTS
             waited = may_pass and repo.patience.pause(tried, error, f"{repo.id}: commit")
             if may_pass:
-                plan = make_plan(repo, files, tag, marker)
+                plan = make_plan(repo, release)
             if plan.commit is None and not waited:
                 raise repo.explained(error, "commit", tried) from None
     return plan.commit
 
 
-def put_tag(repo: Repo, files: Sequence[Outgoing], tag: str, commit: str) -> str:
-    """Tags the commit, unless the tag is there; the commit it names. The Hub never moves a tag, and says nothing."""
+def put_tag(repo: Repo, release: Release, commit: str) -> str:
+    """Tag the commit, unless the tag is there; return the commit it names. The Hub never moves a tag, silently."""
+    tag = release.tag
     if not (tagged := repo.commit_of(tag)):
         repo.create_tag(tag, commit)
         tagged = repo.commit_of(tag)
     if tagged is None:
         raise ReleaseError(f"{repo.id}: {tag} was made and is not there; run the same command again")
-    if tagged != commit and not holds(repo.tree(tagged), files):
+    if tagged != commit and not holds(repo.tree(tagged), release.files):
         raise ReleaseError(f"{repo.id}: somebody else published {tag} just now; choose another --version")
     return tagged
 

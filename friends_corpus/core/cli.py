@@ -1,4 +1,7 @@
-"""How every command ends: with exit code 0, or after one line on stderr: what is wrong, where, and what to do."""
+"""How every command ends: with exit code 0, or after one line on stderr: what is wrong, where, and what to do.
+
+A package that is not installed is such an end as well, wherever the import stands: `show_missing_packages`.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes
 PIPE_CLOSED = 128 + signal.SIGPIPE
+OURS = ("friends_corpus", "builders", "cards", "train")
+EXTRAS = {  # package → the extra of setup.cfg that it comes with; all others come with every installation
+    **dict.fromkeys("accelerate bitsandbytes gguf peft safetensors torch transformers trl".split(), "train"),
+    **dict.fromkeys(("gradio", "markdown_it"), "ui"),
+}
 
 
 class InputError(ValueError):
@@ -65,6 +75,33 @@ def complain(*problems: object, code: int = BAD_INPUT) -> int:
     return code
 
 
+def missing_package(error: BaseException) -> str | None:
+    """Say which package an import did not find and how to install it; None for any other error.
+
+    >>> missing_package(ModuleNotFoundError("No module named 'torch'", name="no_such_package.nn"))
+    "the package no_such_package is not installed; in the folder of this project run: pip install '.'"
+    >>> missing_package(ModuleNotFoundError("No module named 'builders.bulid'", name="builders.bulid"))
+    """
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package in ("", *OURS) or find_spec(package):
+        return None
+    extra = f"[{EXTRAS[package]}]" if package in EXTRAS else ""
+    return f"the package {package} is not installed; in the folder of this project run: pip install '.{extra}'"
+
+
+def show_missing_packages() -> None:
+    """Let this process end with one line where a package is not installed; other errors keep their traceback."""
+    otherwise = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if missing := missing_package(error):
+            complain(missing)
+        else:
+            otherwise(kind, error, trace)
+
+    sys.excepthook = hook
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint at the closest known name, or nothing.
 
@@ -82,3 +119,8 @@ def in_short(error: BaseException, most: int = 200) -> str:
     'no number'
     """
     return " ".join(str(error).split())[:most]
+
+
+_command = getattr(sys.modules.get("__main__"), "__spec__", None)
+if _command is not None and _command.name.partition(".")[0] in OURS:  # python -m builders.build
+    show_missing_packages()

@@ -24,7 +24,7 @@ from publisher import NUMBERS, OTHER, TOKEN, Publisher, content, files
 
 from cards.hub.client import Patience, Repo
 from cards.hub.files import ReleaseError, check_secrets, machine_places, outgoing, read_outgoing
-from cards.hub.release import connect, open_repo, release, repo_id
+from cards.hub.release import Release, connect, open_repo, put_release, repo_id
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_no_release_is_empty_or_huge(hub: StandIn, ana: Publisher) -> None:
     repo = Repo(HfApi(endpoint=hub.url, token=TOKEN), ana.name, "dataset", Patience())
     for number in (0, 201):
         with pytest.raises(ReleaseError, match=f"{number} files; a release has at most 200"):
-            release(repo, [outgoing(f"{i}.txt", b"x") for i in range(number)], "v1", "manifest.json")
+            put_release(repo, Release([outgoing(f"{i}.txt", b"x") for i in range(number)], "v1", "manifest.json"))
     assert hub.visibility("dataset", ana.name) is None
 
 
@@ -274,7 +274,7 @@ def test_public_asks(ana: Publisher, monkeypatch: pytest.MonkeyPatch, typed: str
     monkeypatch.setattr("sys.stdin", terminal)
     repo = open_repo(HfApi(endpoint=ana.hub.url, token=TOKEN), ana.name, "dataset", Patience())
     with pytest.raises(ReleaseError, match=message):
-        release(repo, files(), "v1.0.0", "manifest.json", public=True)
+        put_release(repo, Release(files(), "v1.0.0", "manifest.json"), public=True)
     assert ana.hub.visibility("dataset", ana.name) is None
 
 
@@ -283,7 +283,7 @@ def test_public_is_confirmed_by_the_repo_id(ana: Publisher, monkeypatch: pytest.
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr("sys.stdin", terminal)
     repo = open_repo(HfApi(endpoint=ana.hub.url, token=TOKEN), ana.name, "dataset", Patience())
-    assert release(repo, files(), "v1.0.0", "manifest.json", public=True)
+    assert put_release(repo, Release(files(), "v1.0.0", "manifest.json"), public=True)
 
 
 # --- who may write ---------------------------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ def test_a_refused_commit_is_not_repeated(ana: Publisher) -> None:
     waits: list[float] = []
     repo = open_repo(HfApi(endpoint=ana.hub.url, token=TOKEN), ana.name, "dataset", Patience(sleep=waits.append))
     with pytest.raises(ReleaseError, match="commit: "):
-        release(repo, bad, "v1.0.0", "manifest.json")
+        put_release(repo, Release(bad, "v1.0.0", "manifest.json"))
     assert (waits, ana.commits()) == ([], [])
     assert not [entry for entry in ana.hub.log() if entry.method == "PUT"]  # before any byte moved
 
