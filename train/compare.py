@@ -24,7 +24,8 @@ from train.models.device import Device, processor
 from train.settings.base_preset import BITS
 
 from .adapters.loading import read_run
-from .adapters.output_folder import locked, software
+from .adapters.output_folder import locked
+from .adapters.run_record import software
 from .comparison.arms import budget, check_runs, facts, read_adapters
 from .comparison.bootstrap import FEWEST
 from .comparison.journal import Journal

@@ -29,7 +29,8 @@ from train.models.device import Device, choose_device
 from train.models.loading import load_base
 
 from .adapters.loading import find_source, read_run
-from .adapters.output_folder import TOKENIZER, locked, software, staged
+from .adapters.output_folder import TOKENIZER, locked, staged
+from .adapters.run_record import software
 from .dataset.formatting import asked, fed, messages_of
 from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
 from .runtime.logging import quiet
