@@ -11,8 +11,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from builders.configs.lines import display
 from builders.folder.violation import Violation, shorten
+from friends_corpus.core.persona import listed
 from friends_corpus.parsing.normalise import clean
 
 from .integrity import Part
@@ -248,7 +248,7 @@ ACROSS_LINE = [
     *ACROSS_TURN,
     across(
         ("speaker", "speakers"),
-        lambda name, names: not names or None in names or name == display(names),
+        lambda name, names: not names or None in names or name == listed(names),
         "speaker: is not the speakers",
     ),
 ]

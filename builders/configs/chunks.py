@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from friends_corpus.core.model import Episode, Line, StageDirection
+from friends_corpus.core.persona import listed
 
-from .lines import SCENE_COLUMNS, Row, display, line_id, scene_of
+from .lines import SCENE_COLUMNS, Row, line_id, scene_of
 from .named_lines import named
 
 
@@ -63,7 +64,7 @@ def printed_turns(episode: Episode[Line]) -> dict[str, str]:
             if isinstance(event, StageDirection):
                 waiting.append(event.text)
                 continue
-            waiting.append(named(display(event.speakers), event.text_with_directions))
+            waiting.append(named(listed(event.speakers), event.text_with_directions))
             if event.text:
                 last = line_id(episode, event)
                 turns[last] = "\n".join(waiting)

@@ -11,8 +11,8 @@ from typing import Any
 
 from datasets import List, Value
 
-from builders.configs.lines import display
 from builders.configs.schema import FEATURES, meaning
+from friends_corpus.core.persona import listed
 from friends_corpus.show.config import About
 
 CROISSANT = "croissant.json"
@@ -76,7 +76,7 @@ CONTEXT = {  # the one that the specification gives, word for word
 
 def make_croissant(show: About, version: str, sample: bool, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The whole description; `configs` as in the manifest."""
-    description = DESCRIPTION.format(title=show.title, forms=display([FORMS[config] for config in configs]))
+    description = DESCRIPTION.format(title=show.title, forms=listed([FORMS[config] for config in configs]))
     archive = f" at {show.archive}" if show.archive else ""
     files = [file_object(file) for config in configs.values() for file in config["splits"].values()]
     return {
