@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from friends_corpus.core.ids import scene_of
+
 ROOT = Path(__file__).parents[1]
 RECORDED = ROOT / "tests" / "guards" / "rows"
 DEFAULT_PAGES = Path(os.environ.get("FRIENDS_CORPUS_PAGES", ROOT.parent / "shared" / "corpus" / "pages"))
@@ -36,7 +38,7 @@ def hash_rows(folder: Path) -> Hashes:
         for row in pq.read_table(path, partitioning=None).to_pylist():
             text = json.dumps([split, row], sort_keys=True, ensure_ascii=False, default=str)
             digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()[:LETTERS]
-            scenes.setdefault(row["id"].rpartition("_")[0], []).append((row["id"], digest))
+            scenes.setdefault(scene_of(row["id"]), []).append((row["id"], digest))
     return hashes
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from cards.hub.files import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
 from cards.hub.release import add_options, connect, open_repo, release, repo_id, show
 from friends_corpus.core.cli import FAILED, complain, exit_code
+from friends_corpus.core.versions import VERSION, version
 from train.models.base import HUB_ID
 
 from .adapters.output_folder import OURS, TOKENIZER
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 NEEDED = ("adapter_model.safetensors", "adapter_config.json", "run.json", "README.md", "tokenizer_config.json")
 MARKER = "adapter_config.json"
-VERSION = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}")  # "1.0.0"
 QUICK_START = re.compile(
     r'^adapter = "\."  #.*$', re.M
 )  # 'adapter = "."  # this folder; …': the card's code says where
@@ -84,14 +84,6 @@ def make_parser() -> argparse.ArgumentParser:
     add("--check-access", action="store_true", help="only look whether USER/NAME can be written; needs no OUT")
     add_options(parser)
     return parser
-
-
-def version(text: str) -> str:
-    """Three numbers, for argparse."""
-    well_formed = VERSION.fullmatch(text)
-    if not well_formed:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 1.0.0")
-    return text
 
 
 def publish(options: argparse.Namespace, api: HfApi, patience: Patience) -> None:

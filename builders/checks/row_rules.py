@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -12,13 +11,12 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from builders.folder.violation import Violation, shorten
+from friends_corpus.core.ids import kind_of, numbers_of
 from friends_corpus.core.persona import listed
 from friends_corpus.parsing.normalise import clean
 
 from .integrity import Part
 
-LINE_ID = re.compile(r"s(\d\d)e(\d\d)_c(\d\d+)_u(\d{4,})")  # "s01e01_c03_u0012"
-CHUNK_ID = re.compile(r"s(\d\d)e(\d\d)_c(\d\d+)_k(\d\d+)")  # "s01e01_c03_k02"
 NOBODY = "?"  # who speaks where the label is nothing but a bracket
 NULL, TWICE = "is null", "stands twice"
 BUILT_IN = {"not_nullable": NULL, "field_uniqueness": TWICE}  # pandera's names for what it checks by itself
@@ -50,7 +48,7 @@ def check_rows(part: Part) -> list[Violation]:
 @cache
 def schema(config: str) -> pa.DataFrameSchema:
     """The rules of a config."""
-    checks, across_columns = RULES[config]
+    checks, across_columns = RULES.get(config, ({}, ()))
     columns = {
         name: pa.Column(None, list(rules), nullable=name in NULLABLE, unique=name == "id")
         for name, rules in (CHECKS | checks).items()
@@ -76,19 +74,9 @@ def across(columns: Sequence[str], holds: Callable[..., bool], otherwise: str) -
 
 def in_order(ids: pd.Series[str]) -> pd.Series[bool]:
     """Whether each id comes after the one before it: by season, episode, scene, then turn or chunk."""
-    keys = [numbers(id) for id in ids]
+    keys = [numbers_of(id) for id in ids]
     after = [not index or keys[index - 1] <= key for index, key in enumerate(keys)]
     return pd.Series(after, index=ids.index, dtype=bool)
-
-
-def numbers(id: str) -> tuple[int, ...]:
-    """The numbers in an id; none where it is none of ours.
-
-    >>> numbers("s01e02_c03_u0012"), numbers("s01e02_c03_k04"), numbers("Joey")
-    ((1, 2, 3, 12), (1, 2, 3, 4), ())
-    """
-    match = LINE_ID.fullmatch(id) or CHUNK_ID.fullmatch(id)
-    return tuple(map(int, match.groups())) if match else ()
 
 
 def filled(text: str) -> bool:
@@ -197,7 +185,7 @@ TEXT_CHECKS: dict[str, Sequence[pa.Check]] = {
     "text_with_directions": [FILLED],
 }
 TURN_CHECKS: dict[str, Sequence[pa.Check]] = {
-    "id": [each(lambda id: LINE_ID.fullmatch(id) is not None, "is not of the form s01e01_c03_u0012"), ORDER],
+    "id": [each(lambda id: kind_of(id) == "line", "is not of the form s01e01_c03_u0012"), ORDER],
     "position": [FROM_0],
 }
 LINE_CHECKS: dict[str, Sequence[pa.Check]] = {
@@ -209,7 +197,7 @@ LINE_CHECKS: dict[str, Sequence[pa.Check]] = {
 }
 CHUNK_CHECKS: dict[str, Sequence[pa.Check]] = {
     **TEXT_CHECKS,
-    "id": [each(lambda id: CHUNK_ID.fullmatch(id) is not None, "is not of the form s01e01_c03_k02"), ORDER],
+    "id": [each(lambda id: kind_of(id) == "chunk", "is not of the form s01e01_c03_k02"), ORDER],
     "line_ids": [SOME, ALL_FILLED],
     "turns": [SOME, each(lambda turns: all_filled(values(turns)), "has a null or blank turn")],
 }
@@ -229,7 +217,7 @@ CHAT_CHECKS: dict[str, Sequence[pa.Check]] = {
 ACROSS_ROW = [
     across(
         ("id", "season", "episode", "scene"),
-        lambda id, *place: numbers(id)[:3] in ((), tuple(place)),
+        lambda id, *place: numbers_of(id)[:3] in ((), tuple(place)),
         "id: is of another season, episode or scene than the row says",
     ),
     across(
@@ -240,7 +228,7 @@ ACROSS_TURN = [
     *ACROSS_ROW,
     across(
         ("id", "position"),
-        lambda id, position: numbers(id)[3:] in ((), (position,)),
+        lambda id, position: numbers_of(id)[3:] in ((), (position,)),
         "id: is of another position than the row says",
     ),
 ]

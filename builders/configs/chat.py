@@ -7,14 +7,19 @@ of one person, the others are the user, and the loss of training is on that line
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.persona import listed, system_message
 
 from .lines import SCENE_COLUMNS, Row
 from .named_lines import named
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EARLIER_LINES = 4  # of the scene, in the prompt: who answers needs the topic, and prompts are computed but not learnt
 EARLIER_CHARACTERS = 600  # of those lines together; the line that is answered is there in any case
@@ -71,6 +76,12 @@ def candidates(lines: Sequence[Row], characters: Collection[str]) -> Iterator[tu
             earlier = scene[max(0, index - EARLIER_LINES) : index]
             before = earlier[-1]["speakers"] if earlier else []
             yield line, earlier, no_row(line["speakers"], before, characters)
+
+
+def count_no_row(lines: pa.Table, characters: Collection[str]) -> Counter[str]:
+    """Count, for each key of NO_ROW, the rows of `lines` that have no row here for that reason."""
+    rows = lines.select(["source", "scene", "speakers"]).to_pylist()
+    return Counter(reason for _, _, reason in candidates(rows, characters) if reason)
 
 
 def no_row(speakers: Sequence[str], before: Sequence[str], characters: Collection[str]) -> str:

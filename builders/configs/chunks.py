@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
+from friends_corpus.core.ids import chunk_id, line_id, scene_of
 from friends_corpus.core.model import Episode, Line, StageDirection
 from friends_corpus.core.persona import listed
 
-from .lines import SCENE_COLUMNS, Row, line_id, scene_of
+from .lines import SCENE_COLUMNS, Row
 from .named_lines import named
 
 
@@ -19,14 +20,14 @@ def chunk_rows(lines: Sequence[Row], printed: Mapping[str, str], chunk_chars: in
     of a scene joins the chunk before it. `printed`: id of a line → its turn as `printed_turns` gives it.
     """
     rows = []
-    for scene, group in groupby(lines, key=scene_of):
+    for scene, group in groupby(lines, key=lambda line: scene_of(line["id"])):
         turns = list(group)
         texts = [named(line["speaker"], line["text"]) for line in turns]
         for number, members in enumerate(pack([len(text) for text in texts], chunk_chars), start=1):
             chunk = [turns[member] for member in members]
             rows.append(
                 {
-                    "id": f"{scene}_k{number:02d}",
+                    "id": chunk_id(scene, number),
                     **{column: chunk[0][column] for column in SCENE_COLUMNS},
                     "line_ids": [line["id"] for line in chunk],
                     "speakers": list(dict.fromkeys(name for line in chunk for name in line["speakers"])),
@@ -66,7 +67,7 @@ def printed_turns(episode: Episode[Line]) -> dict[str, str]:
                 continue
             waiting.append(named(listed(event.speakers), event.text_with_directions))
             if event.text:
-                last = line_id(episode, event)
+                last = line_id(episode.id, event.scene, event.position)
                 turns[last] = "\n".join(waiting)
                 waiting = []
         if last and waiting:

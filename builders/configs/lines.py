@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from friends_corpus.core.ids import line_id
 from friends_corpus.core.model import Episode, Line
 from friends_corpus.core.persona import listed
 
@@ -24,10 +25,10 @@ def line_rows(episode: Episode[Line]) -> list[Row]:
     ('s01e01_c01_u0012', 'Joey', 'Hi.', '[Scene: A kitchen]')
     """
     shared = episode_columns(episode)
-    scenes = [scene_id(episode.id, number) for number in range(1, len(episode.scenes) + 1)]
+    episode_id = episode.id
     return [
         {
-            "id": f"{scenes[line.scene - 1]}_u{line.position:04d}",  # line_id, at a third of its cost
+            "id": line_id(episode_id, line.scene, line.position),
             **shared,
             "scene": line.scene,
             "scene_heading": episode.scenes[line.scene - 1].heading,
@@ -57,27 +58,3 @@ def episode_columns(episode: Episode[Line]) -> Row:
         list(episode.transcribed_by),
     )
     return dict(zip(EPISODE_COLUMNS, values, strict=True))
-
-
-def line_id(episode: Episode[Line], line: Line) -> str:
-    """`s01e01_c03_u0012`: the scene counts from 1, the turn from 0 through the whole page."""
-    return f"{scene_id(episode.id, line.scene)}_u{line.position:04d}"
-
-
-def scene_id(episode: str, scene: int) -> str:
-    """What the ids of a scene's lines and chunks begin with.
-
-    >>> scene_id("s01e01", 3)
-    's01e01_c03'
-    """
-    return f"{episode}_c{scene:02d}"
-
-
-def scene_of(row: Row) -> str:
-    """The scene id in a row's id.
-
-    >>> scene_of({"id": "s01e01_c03_u0012"})
-    's01e01_c03'
-    """
-    scene: str = row["id"].rpartition("_")[0]
-    return scene

@@ -21,6 +21,7 @@ from itertools import combinations, groupby
 import numpy as np
 import pyarrow as pa
 
+from friends_corpus.core.ids import episode_of, scene_of
 from friends_corpus.core.ngrams import Grams, Ids, Words, read_words
 
 SCENE_CHARACTERS = 200  # of speech; shorter scenes are too small to tell a repeat from a coincidence
@@ -131,8 +132,8 @@ def scene_texts(lines: pa.Table) -> list[SceneText]:
     SceneText(id='s01e01_c01', episode='s01e01', text='Hi. Oh.')
     """
     said = zip(lines["id"].to_pylist(), lines["text"].to_pylist(), strict=True)
-    scenes = groupby(said, key=lambda line: line[0].rpartition("_")[0])
-    return [SceneText(id, id.partition("_")[0], " ".join(text for _, text in turns)) for id, turns in scenes]
+    scenes = groupby(said, key=lambda line: scene_of(line[0]))
+    return [SceneText(id, episode_of(id), " ".join(text for _, text in turns)) for id, turns in scenes]
 
 
 def find_copies(shingles: Grams, long_enough: Sequence[bool]) -> Iterator[tuple[tuple[int, int], float]]:

@@ -12,9 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from friends_corpus.core.retry import retry_after
 
 from .files import Outgoing, ReleaseError
 
@@ -91,27 +91,11 @@ def asked_to_wait(error: BaseException) -> float | None:
     if not isinstance(error, HfHubHTTPError):
         return None
     headers: Mapping[str, str] = error.response.headers
-    asked = retry_after(headers.get("Retry-After", ""), datetime.now(UTC))
+    asked = retry_after(headers, time.time())
     limit = parse_ratelimit_headers(headers) if error.response.status_code == 429 else None
     if asked is None and limit is not None and limit.remaining == 0:
         return float(limit.reset_in_seconds)
     return asked
-
-
-def retry_after(value: str, now: datetime) -> float | None:
-    """Seconds from now, never negative; None where the header says nothing that can be understood.
-
-    >>> now = datetime(2015, 10, 21, 7, 27, 30, tzinfo=UTC)
-    >>> retry_after("120", now), retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now), retry_after("soon", now)
-    (120.0, 30.0, None)
-    """
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 
 
 def in_short(error: BaseException) -> str:

@@ -1,7 +1,7 @@
-"""A folder that is only ever replaced whole: one writer at a time, filled beside, swapped in. A kill leaves a good one.
+"""Files and folders that are only ever replaced whole: filled beside, swapped in. A kill leaves a good one.
 
-On Linux the old and the new folder change places in one step of the kernel. Elsewhere the old one is renamed aside
-first; `heal` puts it back at the next start if the writer was killed between the two renames.
+A folder has one writer at a time. On Linux the old and the new folder change places in one step of the kernel.
+Elsewhere the old one is renamed aside first; `heal` puts it back at the next start if the writer was killed in between.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PART = ".part"  # how files end that are not whole yet
 
 
 @contextmanager
@@ -130,15 +132,37 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """One file, whole or as it was before: written beside it and onto the disk, then renamed."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    sync_path(part)
-    part.replace(path)
+@contextmanager
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """Yield a name beside `path` to write a file to; it takes the place of `path` if the block ends well.
+
+    `durable`: even a power cut leaves the old file or the new one. Raises OSError.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    try:
+        yield part
+        if durable:
+            sync_path(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    if durable:
+        sync_path(path.parent)
+
+
+def write_whole(path: Path, content: bytes | str, durable: bool = True) -> None:
+    """Write one file, whole or not at all. Raises OSError."""
+    with replacing(path, durable) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def cache_folder(kind: str) -> Path:
+    """Return the folder of this project's caches of one kind; the XDG rules ignore a relative path."""
+    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (configured if configured.is_absolute() else Path.home() / ".cache") / "friends-corpus" / kind
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's bytes, as hex digits."""
+    """Return the sha256 of a file's bytes as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from friends_corpus.core.cli import Failed
+from friends_corpus.core.files import PART, write_whole
 
 if TYPE_CHECKING:
     from .links import Get
@@ -70,7 +71,7 @@ class Archive:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
             except BlockingIOError:
                 raise Failed(f"another fetch is writing {folder}; wait for it or choose another --out") from None
-            for left in folder.glob(".*.part") if ours else ():
+            for left in folder.glob(f".*{PART}") if ours else ():
                 left.unlink()
             yield cls(folder, descriptor)
         finally:
@@ -168,24 +169,6 @@ class Archive:
 def kept_headers(reply: Reply) -> dict[str, str]:
     """The headers of an answer by lower-case name, without cookies."""
     return {name: value for name, value in reply.headers.items() if name not in NOT_KEPT}
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """A file that is all there or not at all, after a power cut too. Raises OSError."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def stamp() -> str:

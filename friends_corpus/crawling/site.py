@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -16,12 +13,13 @@ import httpx2
 import stamina
 from protego import Protego
 
+from friends_corpus.core.retry import retry_after
+
 from .transport import Deadline, Downloader, Limits, PageError, Reply
 
 ROBOT = "friends-corpus"  # the name that a robots.txt may address
 REDIRECTS, HOPS = frozenset((301, 302, 303, 307, 308)), 5
 LONGEST_ROBOTS = 500_000  # characters; RFC 9309 demands as many kibibytes
-WHOLE_SECONDS = re.compile(r"\d{1,9}")  # "120", the first form of Retry-After
 LONGEST_DELAY = 600  # seconds between requests that a robots.txt may ask for
 LONG = 5  # seconds of waiting that are announced
 PAGE_END = b"</html>"
@@ -91,26 +89,6 @@ def same_site(url: str, other: str) -> bool:
         return False
     upgraded = (old.scheme, new.scheme, old.port, new.port) == ("http", "https", None, None)
     return upgraded or (old.scheme, old.port) == (new.scheme, new.port)
-
-
-def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that Retry-After asks for, as a number or as a date; None if it says nothing to be understood.
-
-    >>> retry_after({"retry-after": "120"}, 0)
-    120.0
-    >>> retry_after({"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT", "date": "Thu, 01 Jan 1970 00:00:15 GMT"}, 1e9)
-    45.0
-    """
-    text = headers.get("retry-after", "").strip()
-    if WHOLE_SECONDS.fullmatch(text):
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    with contextlib.suppress(ValueError, OverflowError):
-        now = parsedate_to_datetime(headers.get("date", "")).timestamp()  # by the clock that wrote the other one
-    return max(0.0, until - now)
 
 
 class Site:

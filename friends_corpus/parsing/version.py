@@ -7,6 +7,8 @@ from importlib.metadata import version
 from friends_corpus.core.fingerprint import hash_code
 
 ROOMS = ("formats", "parsing", "show")  # of friends_corpus, all that is in them; a show's data is in Show.version
-CORE = ("core/cli.py", "core/fingerprint.py", "core/model.py")  # what these rooms import besides
+CORE = tuple(
+    f"core/{name}.py" for name in ("cli", "fingerprint", "ids", "manifest", "model", "versions")
+)  # they import
 
 PARSER_VERSION = f"{hash_code('friends_corpus', (*ROOMS, *CORE))}-lxml-{version('lxml')}"

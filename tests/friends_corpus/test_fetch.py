@@ -24,6 +24,7 @@ from real import PAGES
 
 from friends_corpus import fetch as command
 from friends_corpus.core.cli import Failed
+from friends_corpus.core.files import write_whole
 from friends_corpus.crawling import archive as archives
 from friends_corpus.crawling.links import read_index
 from friends_corpus.crawling.site import Clock, SiteError
@@ -619,12 +620,11 @@ def test_a_kill_between_file_and_line_costs_one_request(
         pass
 
     def write_and_die(path: Path, data: bytes) -> None:
-        whole(path, data)
+        write_whole(path, data)
         if path.name == "0102.html":
             path.with_name(".0999.html.part").write_bytes(b"half")
             raise Killed
 
-    whole = archives.write_whole
     monkeypatch.setattr(archives, "write_whole", write_and_die)
     with pytest.raises(Killed):
         fetch(site, tmp_path)

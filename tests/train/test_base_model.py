@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from dataclasses import replace
@@ -13,7 +12,6 @@ import pytest
 from tiny import write_model
 
 from friends_corpus.core.cli import InputError
-from friends_corpus.core.files import sha256_of
 from train.models import base as base_model
 from train.models.base import Source, find_base, locate
 from train.models.device import Device, choose_device
@@ -231,9 +229,3 @@ def test_no_base_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     base, _ = find_base("nobody/no-such-model", None)
     with pytest.raises(InputError, match="cannot load the base model 'nobody/no-such-model' from the Hugging Face Hub"):
         load_base(base, Source(None, "the Hugging Face Hub", None), Device("cpu", "CPU", "float32", None))
-
-
-def test_sha256_of(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"")
-    assert sha256_of(tmp_path / "x").startswith("e3b0c44298fc1c14")
-    assert os.environ.get("XDG_CACHE_HOME", "") in str(base_model.cache_folder())

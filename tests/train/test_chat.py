@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,7 +33,6 @@ from train.talk.streaming import Tokens, Unwanted, answers
 from train.talk.turn import Turn, own_turn
 from train.talk.web import LOOPBACK
 
-ROOT = Path(__file__).parents[2]
 GREEDY = Sampling(tokens=200, temperature=0.0, top_p=1.0, seed=1)
 END = 0
 
@@ -566,17 +565,14 @@ def test_through_a_pipe(tmp_path: Path) -> None:
         "Hey, who are you?",
     ]
     arguments = "-m train.chat chat --base tiny --me Ben --tokens 12 --seed 3".split()
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path / "hf")}
 
-    def piped() -> subprocess.CompletedProcess[bytes]:
-        typed = "\n".join(lines).encode() + b"\n\xff\xfe?"
-        done = [sys.executable, *arguments]
-        return subprocess.run(done, input=typed, cwd=tmp_path, env=environment, capture_output=True, timeout=300)
+    def piped() -> subprocess.CompletedProcess[str]:
+        return forked.run(*arguments, cwd=tmp_path, typed="\n".join(lines).encode() + b"\n\xff\xfe?")
 
     done = piped()
     assert done.returncode == 0, done.stderr
-    assert done.stderr.decode() == "error: unknown command /swpa (did you mean 'swap'?); /help lists them\n"
-    head, *said = done.stdout.decode().splitlines()
+    assert done.stderr == "error: unknown command /swpa (did you mean 'swap'?); /help lists them\n"
+    head, *said = done.stdout.splitlines()
     assert head == "chat: someone/tiny in 32 bits; /help, /quit"
     said = "\n".join(said).split("named answers now\n")
     assert said[0].startswith("Joey> ")
@@ -587,4 +583,4 @@ def test_through_a_pipe(tmp_path: Path) -> None:
     assert said[0] == f"Joey> {kept[1]['content']}\nwrote said.jsonl\n"
 
     lines.remove("/save said.jsonl")
-    assert piped().stdout.decode() == done.stdout.decode().replace("wrote said.jsonl\n", "")
+    assert piped().stdout == done.stdout.replace("wrote said.jsonl\n", "")

