@@ -13,8 +13,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.persona import listed, system_message
 
-from .lines import SCENE_COLUMNS, Row, display
+from .lines import SCENE_COLUMNS, Row
 from .named_lines import named
 
 if TYPE_CHECKING:
@@ -130,24 +131,15 @@ def make_prompt(character: str, earlier: Sequence[Row], title: str) -> list[Mess
     """
     others = [[name for name in line["speakers"] if name != character] for line in earlier]
     people = list(dict.fromkeys(name for names in others for name in names))
-    messages = [{"role": "system", "content": system_message(character, people, title)}]
+    messages = [{"role": "system", "content": system_message(character, listed(people), title)}]
     for line, names in zip(earlier, others, strict=True):
         role = "user" if names else "assistant"
-        text = named(display(names), line["text"]) if names and len(people) > 1 else line["text"]
+        text = named(listed(names), line["text"]) if names and len(people) > 1 else line["text"]
         if messages[-1]["role"] == role:
             messages[-1]["content"] += f"\n{text}"
         else:
             messages.append({"role": role, "content": text})
     return messages
-
-
-def system_message(character: str, others: Sequence[str], title: str) -> str:
-    """Whom the assistant plays, and with whom they talk.
-
-    >>> system_message("Joey", ["Ross", "Monica"], "Friends")
-    'You are Joey from Friends. You are talking with Ross and Monica.'
-    """
-    return f"You are {character} from {title}. You are talking with {display(others)}."
 
 
 def main_character(name: str, cast: Mapping[str, str]) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 from datasets import List, Value
 
-from builders.configs.lines import display
 from builders.configs.schema import CONFIGS, meaning
 from friends_corpus.core.manifest import Manifest, SplitFile
+from friends_corpus.core.persona import listed
 from friends_corpus.show.config import about
 
 CROISSANT = "croissant.json"
@@ -71,7 +71,7 @@ CONTEXT = {  # the one that the specification gives, word for word
 def make_croissant(manifest: Manifest) -> dict[str, Any]:
     """Describe the dataset of a manifest."""
     show, version, configs = about(manifest["show"]), manifest["version"], manifest["configs"]
-    description = DESCRIPTION.format(title=show.title, forms=display([CONFIGS[config].form for config in configs]))
+    description = DESCRIPTION.format(title=show.title, forms=listed([CONFIGS[config].form for config in configs]))
     archive = f" at {show.archive}" if show.archive else ""
     files = [file_object(file) for config in configs.values() for file in config["splits"].values()]
     return {

@@ -12,9 +12,10 @@ from invented import episode
 
 from builders.configs.chat import chat_rows
 from builders.configs.chunks import chunk_rows, printed_turns
-from builders.configs.lines import display, line_rows
+from builders.configs.lines import line_rows
 from builders.configs.named_lines import name_lines
 from builders.configs.schema import CONFIGS, meaning, to_table, type_name
+from friends_corpus.core.persona import listed
 
 LINES = (
     "id season episode episodes episode_title written_by transcribed_by scene scene_heading position speaker speakers "
@@ -86,5 +87,5 @@ def test_a_wrong_type_is_refused() -> None:
 
 
 def test_nobody_has_no_display_name() -> None:
-    with pytest.raises(ValueError, match="speaker"):
-        display([])
+    with pytest.raises(ValueError, match="name"):
+        listed([])

@@ -23,8 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import write_model, write_voice
 
-from builders.configs.chat import system_message
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.persona import system_message
 from train import chat
 from train.generation.answers import Sampling
 from train.talk import conversation
@@ -102,7 +102,7 @@ class Scripted:
 
 
 def test_the_system_message_is_the_one_of_the_dataset() -> None:
-    assert Persona("Joey", "Ross").system() == system_message("Joey", ["Ross"], "Friends")
+    assert Persona("Joey", "Ross").system() == system_message("Joey", "Ross", "Friends")
     assert Persona("", "Ross").system() is Persona(None, "Ross").system() is None
     braces = Persona("{user}", "a {thing}", "Be {character}, 100 % {odd}; I am {user}")
     assert braces.system() == "Be a {thing}, 100 % {odd}; I am a {thing}"
@@ -309,6 +309,18 @@ def test_rows_grow_together_and_each_ends_with_its_turn() -> None:
     assert voices.heard == ["<system>You are Joey from Friends. You are talking with a friend.<user>Who?"] * 3
     *_, [alone] = answers(voices, asked[:1], Persona(""), GREEDY)
     assert alone.text == ("Hey.\nRoss: I am no script.")  # it plays nobody, so that nobody's turn ends
+
+
+def test_another_show_has_its_own_title_and_cast(capsys: Any) -> None:
+    voices: Any = Scripted({"base": "Finch: Hm.", "chat": "Hm.\nFinch: Bees make honey."})
+    voices.runs["chat"]["dataset"] |= {"show": "Harbour Lights", "cast": ["Ada", "Finch"]}
+    talking = chat.Talk(voices, "chat", Persona(), GREEDY)
+    talking.hear("Who?")
+    assert voices.heard == ["<system>You are Ada from Harbour Lights. You are talking with a friend.<user>Who?"]
+    assert talking.history[-1]["content"] == "Hm."  # Finch is known to speak
+    talking.hear("/swap base")
+    talking.hear("/as Finch")
+    assert "You are Finch from Harbour Lights." in capsys.readouterr().out  # as the adapters are asked
 
 
 def test_nothing_is_computed_that_nobody_wants() -> None:

@@ -121,12 +121,13 @@ def test_a_bad_checkpoint_is_put_aside(tmp_path: Path, harm: Any, reason: str) -
 
 
 def test_nothing_is_lost_where_no_checkpoint_was_ever_finished(tmp_path: Path, capsys: Any) -> None:
+    run: Any = {}
     (make(tmp_path, 4) / SEAL).unlink()
-    assert resume_from(tmp_path, {}) is None
+    assert resume_from(tmp_path, run) is None
     assert "beginning at step 0" in capsys.readouterr().out
     (make(tmp_path, 4) / SEAL).write_text("{")
     with pytest.raises(InputError, match="leave out --resume to begin again"):
-        resume_from(tmp_path, {})
+        resume_from(tmp_path, run)
 
 
 def test_the_newest_is_by_number_and_other_folders_are_left(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from forked import CANARY
 from forked import run as command
-from tiny import make_trainer, write_dataset, write_model
+from tiny import NAMES, make_trainer, write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
 from train import sft
@@ -216,6 +216,7 @@ def test_run_json(home: Path, trained: Any) -> None:
     dataset = run["dataset"]
     assert (dataset["name"], dataset["version"], dataset["config"]) == ("friends-lines", "1.2.3", "chunks")
     assert (dataset["rows"], dataset["rows_validation"], dataset["text_field"]) == (24, 6, "text")
+    assert (dataset["show"], dataset["cast"]) == ("Harbour Lights", list(NAMES))
     assert re.fullmatch(r"[0-9a-f]{64}", dataset["manifest_sha256"])
     assert set(run["software"]) >= {"python", "torch", "transformers", "trl", "peft", "bitsandbytes", "datasets"}
     losses = run["losses"]
