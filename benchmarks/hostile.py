@@ -18,7 +18,7 @@ from pathlib import Path
 from build import device
 from friends_corpus.core.model import ParseError
 from friends_corpus.parsing.normalise import normalise
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 
 UNITS = [
     *("<div>", "<b>", "<p>", "<br>", "<!--", "</", "<![CDATA[", "<?", "<a b=c ", "<", "&", "&amp", "a ", "\xa0"),
@@ -30,14 +30,15 @@ MEMORY = """
 import re, sys
 from pathlib import Path
 from contextlib import suppress
-from friends_corpus.parsing.script import parse_page, ParseError
-from friends_corpus.normalise import normalise
+from friends_corpus.core.model import ParseError
+from friends_corpus.parsing.script import read_script
+from friends_corpus.parsing.normalise import normalise
 data = ("<p><b>Joey:</b> Hi.</p>" + sys.argv[1] * (1_000_000 // len(sys.argv[1]))).encode()
 status = Path("/proc/self/status")  # ru_maxrss would be that of the parent, if it was larger
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) / 1024
 before = peak()
 with suppress(ParseError):
-    normalise(parse_page("0101.html", data)[1])
+    normalise(read_script("0101.html", data)[1])
 print(peak() - before)
 """
 
@@ -50,7 +51,7 @@ def seconds(unit: str, size: int) -> float:
     for _ in range(3):
         began = time.process_time()
         with contextlib.suppress(ParseError):
-            normalise(parse_page("0101.html", data)[1])
+            normalise(read_script("0101.html", data)[1])
         tries.append(time.process_time() - began)
     return min(tries)
 

@@ -56,7 +56,7 @@ def measure(way: str, options: argparse.Namespace) -> None:
     from train.runtime.logging import quiet
     from train.settings.recipe import load_recipe
     from train.training.sft_config import lora_config, sft_config
-    from train.training.trainer import AdapterTrainer, train_in_float32
+    from train.training.trainer import AdapterTrainer
 
     quiet(offline=False)
     recipe = load_recipe(options.dataset, None, {"max_steps": 1, "evaluations": 0})
@@ -108,8 +108,6 @@ def measure(way: str, options: argparse.Namespace) -> None:
             peft_config=lora_config(recipe, model),
             callbacks=[Clock()],
         )
-        if way in ("ours", "bare"):
-            train_in_float32(trainer.model)
         first = next(iter(trainer.get_train_dataloader()))
         step_tokens = int(first["attention_mask"].sum()) if "attention_mask" in first else first["input_ids"].numel()
         step_tokens *= trainer.args.gradient_accumulation_steps

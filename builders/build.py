@@ -6,10 +6,11 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from friends_corpus.core.cli import Failed, InputError, exit_code
 from friends_corpus.core.versions import version
@@ -17,25 +18,45 @@ from friends_corpus.core.versions import version
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from friends_corpus.core.manifest import Parameters
     from friends_corpus.show.config import Show
 
-    from .page_cache.pages import FailedPage, ReadPage
+    from .page_cache.pages import Result
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
 
 
+class Outcome(TypedDict):
+    """What a build has to say: a summary, a line for each page left out, and how it ended."""
+
+    summary: str
+    left_out: list[str]
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What decides the bytes of the folder."""
+
+    show: Show
+    pages: Sequence[Path]
+    parameters: Parameters
+    version: str
+    keep_going: bool
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 built, 1 could not write, 2 bad usage or input, 130 interrupted."""
+    """Run the command; return its exit code: 0 built, 1 could not write, 2 bad usage or input, 130 interrupted."""
     options = parser().parse_args(arguments)
     folder = options.out or "the dataset folder"
-    built: list[tuple[Mapping[str, Any], str]] = []
+    built: list[Outcome] = []
     return exit_code(lambda: built.append(run(options)), f"{folder} is as it was", options.out) or exit_code(
-        lambda: report(*built[0]), f"{folder} is whole, as it was asked for", "stdout"
+        lambda: report(built[0]), f"{folder} is whole, as it was asked for", "stdout"
     )
 
 
-def run(options: argparse.Namespace) -> tuple[Mapping[str, Any], str]:
-    """One build as it was asked for; returns what `report` prints. Raises InputError, Failed, OSError."""
+def run(options: argparse.Namespace) -> Outcome:
+    """Build what the command line asks for. Raises InputError, Failed, OSError."""
     if options.engine == "datatrove" and options.no_cache:
         raise InputError("--engine datatrove hands the pages over in the cache; leave out --no-cache")
     if options.engine != "datatrove" and options.tasks:
@@ -49,21 +70,17 @@ def run(options: argparse.Namespace) -> tuple[Mapping[str, Any], str]:
     from .configs.chat import main_character
 
     show = read_show(options.show or FRIENDS)
+    request = Request(
+        show,
+        find_pages(options.pages or show.sample),
+        {"chunk_chars": options.chunk_chars, "character": main_character(options.character, show.cast)},
+        options.version,
+        options.keep_going,
+    )
+    out = (options.out or Path(show.dataset)).resolve()  # a link keeps pointing to the folder that changes
+    tasks = (options.tasks or options.jobs) if options.engine == "datatrove" else None
     try:
-        return build(
-            show=show,
-            pages=find_pages(options.pages or show.sample),
-            out=options.out or Path(show.dataset),
-            jobs=options.jobs,
-            parameters={
-                "chunk_chars": options.chunk_chars,
-                "character": main_character(options.character, show.cast),
-            },
-            version=options.version,
-            use_cache=not options.no_cache,
-            keep_going=options.keep_going,
-            tasks=(options.tasks or options.jobs) if options.engine == "datatrove" else None,
-        )
+        return build(request, out, options.jobs, None if options.no_cache else open_cache(), tasks)
     except BrokenProcessPool:
         raise Failed("a worker process died, perhaps out of memory; try --jobs 1") from None
 
@@ -103,20 +120,8 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def build(
-    show: Show,
-    pages: Sequence[Path],
-    out: Path,
-    jobs: int,
-    parameters: Mapping[str, Any],
-    version: str,
-    use_cache: bool,
-    keep_going: bool,
-    tasks: int | None = None,
-) -> tuple[Mapping[str, Any], str]:
-    """Reads the pages, then writes the folder `out` in place of what is there; `tasks`: for the engine datatrove.
-
-    `parameters` (`chunk_chars`, `character`) stand in the manifest. Returns what `report` prints.
+def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int | None = None) -> Outcome:
+    """Read the pages, then write the folder `out` in place of what is there; `tasks`: for the engine datatrove.
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
@@ -125,46 +130,50 @@ def build(
     from .folder.lock import check_replaceable, locked
     from .folder.up_to_date import fingerprint, recall, remember
 
-    out = out.resolve()  # a link keeps pointing to the folder that changes
-    kept = open_cache() if use_cache else None
     if tasks:
-        read_with_engine(pages, tasks, jobs, kept, show)
+        read_with_engine(request, tasks, jobs, cache)
     with locked(out) as lock, rare_collection():
         heal(out)
         check_replaceable(out)
-        mark = fingerprint(pages, [show.version, parameters, version, keep_going]) if kept else None
-        if kept and mark and (said := recall(kept, mark, out)):
-            return said, f"kept {out.name}, version {version}: nothing has changed"
-
-        from tqdm import tqdm
-
-        from .page_cache.pages import open_pool, read_pages
-        from .reports.plots import import_matplotlib
-
-        def progress(found: Iterable[ReadPage | FailedPage]) -> Iterable[ReadPage | FailedPage]:
-            return tqdm(found, "pages", len(pages), unit="page")
-
-        with open_pool(jobs, len(pages), lock) as pool:
-            results = read_pages(pages, pool, kept, progress, show.folder, meanwhile=import_writers)
-            if pool:
-                pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
-            said = write(results, out, show, parameters, version, keep_going, pool)
-        if kept and mark:
-            remember(kept, mark, out, said)
-        return said, f"wrote {out.name}, version {version}"
+        decides = [request.show.version, request.parameters, request.version, request.keep_going]
+        mark = fingerprint(request.pages, decides) if cache else None
+        kept: Outcome | None = recall(cache, mark, out) if cache and mark else None
+        if kept:
+            return {**kept, "end": f"kept {out.name}, version {request.version}: nothing has changed"}
+        outcome = read_and_write(request, out, jobs, cache, lock)
+        if cache and mark:
+            remember(cache, mark, out, outcome)
+        return outcome
 
 
-def read_with_engine(pages: Sequence[Path], tasks: int, jobs: int, kept: Path | None, show: Show) -> None:
-    """All pages into the cache; without the lock of a build, which the engine's processes would keep."""
+def read_and_write(request: Request, out: Path, jobs: int, cache: Path | None, lock: int) -> Outcome:
+    """Read all pages, in other processes where it pays, and write the folder; `lock` is the folder's."""
+    from tqdm import tqdm
+
+    from .page_cache.pages import open_pool, read_files
+    from .reports.plots import import_matplotlib
+
+    def progress(found: Iterable[list[Result]]) -> Iterable[list[Result]]:
+        return tqdm(found, "pages", len(request.pages), unit="page")
+
+    with open_pool(jobs, len(request.pages), lock) as pool:
+        results = read_files(request.pages, pool, cache, progress, request.show.folder, meanwhile=import_writers)
+        if pool:
+            pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
+        return write(request, results, out, pool)
+
+
+def read_with_engine(request: Request, tasks: int, jobs: int, cache: Path | None) -> None:
+    """Read all pages into the cache; without the lock of a build, which the engine's processes would keep."""
     from .page_cache.datatrove_engine import run_tasks
 
-    if kept is None:
+    if cache is None:
         raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
-    run_tasks(pages, tasks, jobs, kept, show.folder)
+    run_tasks(request.pages, tasks, jobs, cache, request.show.folder)
 
 
 def import_writers() -> None:
-    """What writing needs and takes a second or two to import, while other processes read the pages."""
+    """Import what writing needs and takes a second or two to import, while other processes read the pages."""
     from .folder import write  # noqa: F401
 
 
@@ -184,12 +193,12 @@ def rare_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
-def report(said: Mapping[str, Any], end: str) -> None:
-    """What a build has to say: the summary on stdout, the pages that it left out on stderr."""
-    print(said["summary"])
-    for error in said["left_out"]:
+def report(outcome: Outcome) -> None:
+    """Print what a build has to say: the summary on stdout, the pages that it left out on stderr."""
+    print(outcome["summary"])
+    for error in outcome["left_out"]:
         print(f"warning: left out: {error}", file=sys.stderr)
-    print(f"\n{end}")
+    print(f"\n{outcome['end']}")
 
 
 def open_cache() -> Path | None:
@@ -208,73 +217,39 @@ def open_cache() -> Path | None:
     return folder
 
 
-def write(
-    results: Sequence[ReadPage | FailedPage],
-    out: Path,
-    show: Show,
-    parameters: Mapping[str, Any],
-    version: str,
-    keep_going: bool,
-    pool: Executor | None,
-) -> dict[str, Any]:
-    """Read pages → the folder. Returns what `report` prints. `pool`: other processes, if there are any."""
-    from .page_cache.select_pages import is_sample, page_entry, sort_out
+def write(request: Request, results: Sequence[Result], out: Path, pool: Executor | None) -> Outcome:
+    """Write the folder of the pages that were read. `pool`: other processes, if there are any."""
+    from friends_corpus.core.files import staged
 
-    shipped, left_out, failed = sort_out(results)
-    if failed and not keep_going:
+    from .assemble import assemble
+    from .configs.tables import RowSettings, make_rows
+    from .folder.write import write_dataset
+    from .page_cache.pages import beside
+    from .page_cache.select_pages import select_pages
+    from .reports.page_stats import page_facts
+    from .reports.plots import draw_plots, plot_data
+    from .reports.summary import summary
+
+    selection = select_pages(results)
+    failed, shipped = selection.failed, selection.shipped
+    if failed and not request.keep_going:
         remedy = "--keep-going leaves them out" if shipped else "none is a transcript"
         raise InputError(*(page.error for page in failed), f"{len(failed)} of {len(results)} pages failed; {remedy}")
     if not shipped:
         raise InputError(*(page.error for page in failed), "no page to build a dataset from")
-
-    from friends_corpus.core.files import staged
-
-    from .configs.chat import characters_of
-    from .configs.tables import make_rows
-    from .folder.write import write_dataset
-    from .page_cache.pages import beside
-    from .reports.page_stats import tell
-    from .reports.plots import count, draw_plots
-    from .reports.quality import quality_stats
-    from .reports.stats import compute_stats
-    from .reports.summary import summary
-    from .splitting.duplicates import find_duplicates, scene_texts
-    from .splitting.leakage import certify
-    from .splitting.splits import assign_splits
-
-    episodes = [page.episode for page in shipped]
-    characters = characters_of(parameters["character"], show.cast)
-    rows = make_rows(episodes, show.title, characters, parameters["chunk_chars"])
-    if not len(rows.tables["lines"]):
+    show, parameters = request.show.facts, request.parameters
+    tables = make_rows([page.episode for page in shipped], RowSettings.of(show, parameters))
+    if not len(tables["lines"]):
         raise InputError("no page has a spoken line")
-    duplicates = find_duplicates(scene_texts(rows.tables["lines"]))
-    rows = rows.marked(duplicates.clusters())
-    repeats = duplicates.episodes()
-    splits = assign_splits((episode.id for episode in episodes), train_only=repeats)
-    told = tell(shipped, show)
-    stats = compute_stats(told, rows, splits, characters)
-    not_shipped = [{"page": page.name, "sha256": page.sha256, "reason": reason} for page, reason in left_out]
-    listed = [page_entry(page, splits, repeats) for page in shipped] + not_shipped
-    with (
-        staged(out) as folder,
-        beside(pool, draw_plots, folder, count(rows.tables), stats, parameters["chunk_chars"]) as drawn,
-    ):
-        leakage = certify(duplicates, splits)
-        stats = stats | quality_stats(told, rows.tables["lines"], leakage) | {"leakage": leakage}
-        write_dataset(
-            folder=folder,
-            show=show,
-            version=version,
-            sample=is_sample(page.sha256 for page in shipped),
-            parameters=parameters,
-            rows={config: table for config, table in rows.tables.items() if len(table)},
-            splits=splits,
-            stats=stats,
-            pages=sorted(listed, key=lambda page: str(page["page"])),
-            failed_pages=[{"page": page.name, "sha256": page.sha256, "error": page.error} for page in failed],
-            drawn=drawn,
-        )
-    return {"summary": summary(stats, not_shipped, len(failed)), "left_out": [page.error for page in failed]}
+    corpus = assemble(tables, page_facts(selection, request.show), show, parameters)
+    drawing = plot_data(corpus.tables), corpus.stats, parameters["chunk_chars"]
+    with staged(out) as folder, beside(pool, draw_plots, folder, *drawing) as drawn:
+        write_dataset(folder, corpus, request.version, drawn)
+    return {
+        "summary": summary(corpus.stats, corpus.pages, len(failed)),
+        "left_out": [page.error for page in failed],
+        "end": f"wrote {out.name}, version {request.version}",
+    }
 
 
 if __name__ == "__main__":

@@ -12,16 +12,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from friends_corpus.core.cli import exit_code
 
 from .folder.violation import Violation
 
 if TYPE_CHECKING:
+    from friends_corpus.core.manifest import Manifest
+
+    from .assemble import Corpus
+    from .checks.integrity import Part
     from .reports.warnings import Suspicion
 
 VIOLATED = 1
@@ -38,7 +43,7 @@ class Report:
 
     violations: Sequence[Violation]
     suspicions: Sequence[Suspicion]
-    rows: dict[str, int]
+    rows: Mapping[str, int]
     complete: bool
 
 
@@ -78,15 +83,14 @@ def check_folder(folder: Path) -> Report:
     from .checks.manifest_rules import check_config_names, check_listing
     from .checks.recompute import check_croissant, check_derived
     from .checks.row_rules import check_rows
-    from .configs.schema import to_table
     from .folder.manifest import BrokenManifest, read_manifest
-    from .reports.warnings import find_leaks, find_suspicions
 
     try:
-        manifest = read_manifest(folder)
+        values = read_manifest(folder)
     except BrokenManifest as error:
         return Report([Violation(MANIFEST, "cannot be read", detail=error.why)], [], {}, complete=False)
-    if wrong := check_shape(manifest) or check_config_names(manifest):
+    manifest = cast("Manifest", values)
+    if wrong := check_shape(values) or check_config_names(manifest):
         return Report(wrong, [], {}, complete=False)  # nothing can be looked up in it
     parts, violations = read_parts(folder, manifest)
     violations = check_listing(manifest) + violations
@@ -95,19 +99,26 @@ def check_folder(folder: Path) -> Report:
     violations += check_agreement([part for part in parts if not broken[part.path]], manifest)
     readable = len(parts) == sum(len(described["splits"]) for described in manifest["configs"].values())
     complete = readable and not violations
-    leaks: list[Suspicion] = []
+    corpus: Corpus | None = None
     if complete:
-        violations += check_derived(folder, manifest, parts)
-        leaks = find_leaks(manifest["leakage"]) if not violations else []
-    rows: dict[str, int] = {}
+        violations, corpus = check_derived(folder, manifest, parts)
+    warnings = corpus.warnings if corpus and not violations else find_warnings(parts, manifest, readable)
+    rows: Counter[str] = Counter()
     for part in parts:
-        rows[part.config] = rows.get(part.config, 0) + len(part.rows)
+        rows[part.config] += len(part.rows)
+    violations = check_files(folder, manifest) + violations + check_croissant(folder, manifest)
+    return Report(violations, warnings, rows, complete)
+
+
+def find_warnings(parts: Sequence[Part], manifest: Manifest, readable: bool) -> list[Suspicion]:
+    """Look over the lines that are whole; where all can be read, an episode without lines is a warning too."""
+    from .configs.schema import to_table
+    from .reports.warnings import find_suspicions
+
     lines = [row for part in parts if part.config == "lines" for row in part.rows]
     whole = [row for row in lines if all(row[column] is not None for column in LOOKED_AT)]
     episodes = {id for ids in manifest["splits"].values() for id in ids} if readable else set[str]()
-    suspicions = find_suspicions(to_table("lines", whole), episodes) + leaks
-    violations = check_files(folder, manifest) + violations + check_croissant(folder, manifest)
-    return Report(violations, suspicions, rows, complete)
+    return find_suspicions(to_table("lines", whole), episodes)
 
 
 def describe_suspicions(found: Sequence[Suspicion]) -> list[str]:

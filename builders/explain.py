@@ -18,7 +18,7 @@ from friends_corpus.core.cli import Failed, InputError, exit_code
 from friends_corpus.core.ids import episode_of, kind_of, line_id, numbers_of, scene_of
 
 if TYPE_CHECKING:
-    from friends_corpus.core.model import Block, Episode, Line, Segment, Utterance
+    from friends_corpus.core.model import Episode, Line, Page, Segment, Utterance
     from friends_corpus.show.config import Show
 
     from .configs.lines import Row
@@ -31,7 +31,7 @@ class Source:
     """A page as it was read now: its segments, its turns as printed and as shipped, and what the labels are read by."""
 
     show: Show
-    blocks: Sequence[Block]
+    page: Page
     segments: Sequence[Segment]
     turns: Mapping[int, tuple[Utterance, Line]]  # by position
     episode: Episode[Line]
@@ -92,7 +92,7 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
         raise InputError(f"{folder}: manifest.json has no page of {episode}; python -m builders.check says more")
     show = read_show(show_folder or FRIENDS)
     check_same_show(show, folder, manifest)
-    source = read_source((pages or show.sample) / entry["page"], entry, show)
+    source = read_source(pages or show.sample, entry, show)
     lines = [numbers_of(id)[-1] for id in row.get("line_ids", [row_id])]
     check_same(row, [source.turns.get(position) for position in lines])
     yield from describe_row(row, split, folder, manifest)
@@ -141,15 +141,18 @@ def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, 
     return rows
 
 
-def read_source(path: Path, entry: Mapping[str, Any], show: Show) -> Source:
-    """Reads the page again, if it is the one of the manifest."""
+def read_source(folder: Path, entry: Mapping[str, Any], show: Show) -> Source:
+    """Read the page of a manifest's entry again, if its file is still the same."""
     import hashlib
 
     from friends_corpus.core.model import ParseError
-    from friends_corpus.formats.html import read_blocks
+    from friends_corpus.formats.pages import read_pages
     from friends_corpus.parsing.normalise import normalise
     from friends_corpus.parsing.script import parse_page
+    from friends_corpus.show.page_names import file_of
 
+    locator = entry.get("locator", "")
+    path = folder / file_of(entry["page"], locator)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -159,12 +162,15 @@ def read_source(path: Path, entry: Mapping[str, Any], show: Show) -> Source:
         wanted = f"the dataset was built from a page with sha256 {entry['sha256']}"
         raise Failed(f"{path} has sha256 {sha256}; {wanted}")
     try:
-        segments, printed = parse_page(entry["page"], data, show)
+        page = next((page for page in read_pages(path.name, data) if page.locator == locator), None)
+        if page is None:
+            raise ParseError(f"it holds no page {entry['page']}")
+        segments, printed = parse_page(page, path.name, show)
     except ParseError as error:
         raise Failed(f"{path}: this version of the parser cannot read it: {error}") from None
     episode = normalise(printed, show)
     turns = zip(printed.utterances(), episode.utterances(), strict=True)
-    return Source(show, read_blocks(data), segments, {line.position: (turn, line) for turn, line in turns}, episode)
+    return Source(show, page, segments, {line.position: (turn, line) for turn, line in turns}, episode)
 
 
 def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None:
@@ -213,10 +219,12 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any
 def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any], show: Show) -> Iterator[str]:
     """Where the row stands: page, address, hash, scene."""
     from friends_corpus.parsing.version import PARSER_VERSION
+    from friends_corpus.show.page_names import file_of
 
     numbers = " and ".join(str(number) for number in row["episodes"])
     yield f"page      {entry['page']}: season {row['season']}, episode {numbers}, “{row['episode_title']}”"
-    url = "none: an invented page of this project" if manifest["sample"] else show.page_url(entry["page"])
+    url = show.page_url(file_of(entry["page"], entry.get("locator", "")))
+    url = "none: an invented page of this project" if manifest["sample"] else url
     yield f"url       {url or 'none: the show has no archive'}"
     yield f"sha256    {entry['sha256']}, as in the manifest"
     heading = row["scene_heading"]
@@ -244,9 +252,9 @@ def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> I
 
     from .interop.cue_reasons import describe_speakers, find_label
 
-    habits = read_habits(list(source.blocks), source.episode.id, source.show)
+    habits = read_habits(source.page.blocks, source.episode.id, source.show)
     for utterance, line in turns:
-        label = find_label(source.blocks, source.segments, habits, utterance.parts[0].order)
+        label = find_label(source.page.blocks, source.segments, habits, utterance.parts[0].order)
         yield ""
         yield f"why {line_id(source.episode.id, line.scene, line.position)} is a turn"
         yield f"    label     “{label.printed}”, {label.weight}, {label.place}"

@@ -11,7 +11,7 @@ import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,10 +19,11 @@ from typing import IO, TYPE_CHECKING, Any
 from friends_corpus.core.cli import InputError, exit_code
 
 if TYPE_CHECKING:
+    from friends_corpus.core.manifest import Manifest
+
     from .configs.lines import Row
 
 FORMATS = ("jsonl", "csv", "convokit")
-CONFIGS = ("lines", "named_lines", "chunks", "chat")
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # "=SUM(A1)", "-- what?", "'=": what OWASP lists; and escaped ones
 
 
@@ -54,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="dataset folder")
     add("--format", choices=FORMATS, required=True, help="convokit: one corpus of all lines, scenes as conversations")
-    add("--config", choices=CONFIGS, help="only this config (default: all that are there)")
+    add("--config", metavar="NAME", help="only this config (default: all that are there)")
     add("--out", type=Path, metavar="DIR", help="a new folder (default: FOLDER-FORMAT, here)")
     return parser
 
@@ -90,9 +91,7 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
     return dict(written)
 
 
-def pieces(
-    folder: Path, manifest: Mapping[str, Any], format: str, configs: Sequence[str]
-) -> Iterator[tuple[str, str, int]]:
+def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]) -> Iterator[tuple[str, str, int]]:
     """(file name, a piece of its text, how many rows are in it)."""
     import json
 

@@ -16,7 +16,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cards.hub.client import Patience, Repo
     from cards.hub.files import Outgoing
+    from friends_corpus.core.manifest import Manifest
 
 ROOM = 4  # reading back needs about this many times the size of the release: downloads and their Arrow copies
 LOADING, LOADINGS = 600, 4  # seconds for all configs, and how often that is tried
@@ -67,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def check(folder: Path) -> tuple[dict[str, Any], list[str]]:
+def check(folder: Path) -> tuple[Manifest, list[str]]:
     """The manifest, and what is wrong with the folder, one line each. Raises InputError where there is none."""
     from .check import check_folder, describe_violations
     from .folder.manifest import need_manifest
@@ -76,7 +77,7 @@ def check(folder: Path) -> tuple[dict[str, Any], list[str]]:
     return manifest, describe_violations(check_folder(folder).violations)
 
 
-def publish(options: argparse.Namespace, manifest: Mapping[str, Any], api: HfApi, patience: Patience) -> None:
+def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patience: Patience) -> None:
     """From a checked folder to a verified release. Raises ReleaseError."""
     from cards.hub.files import check_secrets, machine_places, read_outgoing
     from cards.hub.release import Release, open_repo, put_release, show
@@ -134,7 +135,7 @@ def check_room(files: Sequence[Outgoing]) -> None:
         raise ReleaseError(f"{place}: {needed / 1e6:,.0f} MB are needed to read the release back; set TMPDIR")
 
 
-def digests(manifest: Mapping[str, Any], files: Sequence[Outgoing]) -> Digests:
+def digests(manifest: Manifest, files: Sequence[Outgoing]) -> Digests:
     """What must come back: the manifest's row counts, and the ids in the Parquet files that were sent."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -21,7 +21,7 @@ from .core.cli import FAILED, Failed, exit_code
 if TYPE_CHECKING:
     from .crawling.archive import Archive
     from .crawling.links import Get, Wanted
-    from .crawling.site import Clock
+    from .crawling.site import Access
     from .crawling.transport import Limits
     from .show.config import Show
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     import stamina.instrumentation
 
-    from .crawling.site import SiteError
+    from .crawling.site import Access, SiteError
     from .show.config import FRIENDS, read_show
 
     stamina.instrumentation.set_on_retry_hooks([])  # retries are not news, failures are: they come as a table
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with terminable():
                 show = read_show(options.show or FRIENDS)
                 source = options.source or show.archive
-                failed = fetch(source, options.out, options.delay, options.allow_host, show, options.warc)
+                failed = fetch(source, options.out, show, Access(options.delay, options.allow_host, options.warc))
         except SiteError as error:
             raise Failed(f"{error}; {kept}") from None
         except Terminated:
@@ -116,26 +116,15 @@ def warn(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
-def fetch(
-    source: str,
-    out: Path,
-    delay: float,
-    allowed: Sequence[str],
-    show: Show,
-    warc_file: Path | None = None,
-    limits: Limits | None = None,
-    clock: Clock | None = None,
-) -> int:
-    """Brings all pages that the index of `source` lists to the folder `out`; returns how many failed.
+def fetch(source: str, out: Path, show: Show, access: Access) -> int:
+    """Bring all pages that the index of `source` lists to the folder `out`, and return how many failed.
 
     Raises Failed, SiteError, OSError.
     """
     from .crawling.archive import Archive
-    from .crawling.transport import Limits
 
-    limits = limits or Limits()
     with ExitStack() as stack:
-        index_url, get = connect(stack, source, delay, allowed, show, warc_file, limits, clock)
+        index_url, get = connect(stack, source, show, access)
         archive = stack.enter_context(Archive.opened(out))
         if archive.healed:
             print(f"{out}: the last run was cut off while writing; its last line is dropped", file=sys.stderr)
@@ -143,28 +132,19 @@ def fetch(
             print(f"warning: {out}/pages.jsonl: {archive.unreadable} lines cannot be read", file=sys.stderr)
         archive.begin(index_url)
         wanted = list_pages(archive, get, index_url, show)
-        failures, counts = fetch_pages(archive, get, wanted, show, limits)
+        failures, counts = fetch_pages(archive, get, wanted, show, access.limits)
         archive.end(index_url, counts)
     report(out, failures, counts)
     return len(failures)
 
 
-def connect(
-    stack: ExitStack,
-    source: str,
-    delay: float,
-    allowed: Sequence[str],
-    show: Show,
-    warc_file: Path | None,
-    limits: Limits,
-    clock: Clock | None,
-) -> tuple[str, Get]:
-    """The address of the index page, and what gets a page: from a folder's files, or from a site."""
+def connect(stack: ExitStack, source: str, show: Show, access: Access) -> tuple[str, Get]:
+    """Return the address of the index page, and what gets a page: from a folder's files, or from a site."""
     from importlib.metadata import metadata
 
     from .crawling.archive import recorded
     from .crawling.links import local
-    from .crawling.site import ROBOT, Clock, Site, canonical
+    from .crawling.site import ROBOT, Site, canonical
     from .crawling.transport import Downloader, PageError
     from .show.config import friends
 
@@ -173,27 +153,28 @@ def connect(
     if not source:
         raise Failed(f"the show {show.title} names no archive; say where its pages are with --source")
     if "://" not in source:
-        if warc_file:
+        if access.warc:
             raise Failed("--warc records what a site sends; leave it out with a folder as --source")
         folder = Path(source).resolve()
         if not (folder / "index.html").is_file():
             raise Failed(f"{source}: no index.html in this folder; --source takes a folder with one, or an address")
-        return (folder / "index.html").as_uri(), local(folder, limits)
+        return (folder / "index.html").as_uri(), local(folder, access.limits)
     try:
         index_url = canonical(source, "")
     except PageError as error:
         raise Failed(f"--source {source}: {error}") from None
     about = metadata("friends-corpus")
     agent = f"{ROBOT}/{about['Version']} (+{about['Summary']})"
-    get = Site(stack.enter_context(Downloader(agent, allowed, limits)), delay, limits, clock or Clock(), warn).get
-    if not warc_file:
+    downloader = stack.enter_context(Downloader(agent, access.allowed, access.limits))
+    get = Site(downloader, access.delay, access.limits, access.clock, warn).get
+    if not access.warc:
         return index_url, get
     try:
-        return index_url, stack.enter_context(recorded(get, warc_file, agent))
+        return index_url, stack.enter_context(recorded(get, access.warc, agent))
     except ImportError:
         raise Failed("--warc needs warcio: pip install '.[warc]'") from None
     except FileExistsError:
-        raise Failed(f"{warc_file} is there already; --warc writes a new file") from None
+        raise Failed(f"{access.warc} is there already; --warc writes a new file") from None
 
 
 def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from friends_corpus.core.cli import BAD_INPUT, InputError, complain, exit_code
-from friends_corpus.core.model import Episode, Line, ParseError
+from friends_corpus.core.model import Episode, Line, ParseError, Segment, Utterance
+from friends_corpus.formats.pages import read_pages
 from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import parse_page
-from friends_corpus.show.config import FRIENDS, read_show
-from friends_corpus.show.page_names import SAMPLE, find_pages
+from friends_corpus.show.config import FRIENDS, Show, read_show
+from friends_corpus.show.page_names import SAMPLE, find_pages, page_name
 
 
 def line_row(episode: Episode[Line], line: Line) -> dict[str, object]:
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_pages(options: argparse.Namespace) -> int:
-    """Writes what was asked for; returns the exit code. Raises InputError, OSError."""
+    """Write what was asked for, and return the exit code. Raises InputError, OSError."""
     if options.segments and options.lines and options.segments.resolve() == options.lines.resolve():
         raise InputError(f"--segments and --lines are both {options.lines}; give each a file of its own")
     counts = {"pages": 0, "segments": 0, "lines": 0}
@@ -68,30 +69,39 @@ def parse_pages(options: argparse.Namespace) -> int:
             stack.enter_context(out.open("w", encoding="utf-8")) if out else None
             for out in (options.segments, options.lines)
         )
-        for path in paths:
-            try:
-                segments, printed = parse_page(path.name, path.read_bytes(), show)
-            except ParseError as error:
-                complain(f"{path}: {error}")
+        for script in (script for path in paths for script in read_scripts(path, show)):
+            if script is None:
                 failed += 1
                 continue
+            segments, printed = script
             episode = normalise(printed, show)
             lines = [line for line in episode.utterances() if line.text]
-            counts = {
-                "pages": counts["pages"] + 1,
-                "segments": counts["segments"] + len(segments),
-                "lines": counts["lines"] + len(lines),
-            }
-            if segments_out:
-                for segment in segments:
-                    row = {"page": path.name, "order": segment.order, "kind": segment.kind, "text": segment.text}
-                    segments_out.write(json.dumps(row, ensure_ascii=False) + "\n")
-            if lines_out:
-                for line in lines:
-                    lines_out.write(json.dumps(line_row(episode, line), ensure_ascii=False) + "\n")
+            for what, count in zip(counts, (1, len(segments), len(lines)), strict=True):
+                counts[what] += count
+            for segment in segments if segments_out else ():
+                row = {"page": episode.page, "order": segment.order, "kind": segment.kind, "text": segment.text}
+                print(json.dumps(row, ensure_ascii=False), file=segments_out)
+            for line in lines if lines_out else ():
+                print(json.dumps(line_row(episode, line), ensure_ascii=False), file=lines_out)
     counts |= {"pages failed": failed} if failed else {}
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     return BAD_INPUT if failed else 0
+
+
+def read_scripts(path: Path, show: Show) -> Iterator[tuple[tuple[Segment, ...], Episode[Utterance]] | None]:
+    """Yield what each page of a file holds; None, after a line on stderr, for one that cannot be read."""
+    try:
+        pages = read_pages(path.name, path.read_bytes())
+    except ParseError as error:
+        complain(f"{path}: {error}")
+        yield None
+        return
+    for page in pages:
+        try:
+            yield parse_page(page, path.name, show)
+        except ParseError as error:
+            complain(f"{page_name(str(path), page.locator)}: {error}")
+            yield None
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ def write_dataset(folder: Path, splits: dict[str, int], version: str = "1.2.3") 
             )
             pq.write_table(table, folder / config / f"{split}-00000-of-00001.parquet")
     (folder / "README.md").write_text(card + "---\n\n# Invented\n", encoding="utf-8")
-    manifest = {"dataset": "friends-lines", "version": version, "files": {}, "show": {"title": "Harbour Lights"}}
+    show = {"title": "Harbour Lights", "cast": list(NAMES)}
+    manifest = {"dataset": "friends-lines", "version": version, "files": {}, "show": show}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 
@@ -166,12 +167,12 @@ def make_trainer(data: Path, recipe: Recipe, base: Base, folder: Path, output: P
     from train.models.device import choose_device
     from train.models.loading import load_base
     from train.training.sft_config import lora_config, sft_config
-    from train.training.trainer import AdapterTrainer, train_in_float32
+    from train.training.trainer import AdapterTrainer
 
     device = choose_device(base.bits)
     model, tokenizer = load_base(base, locate(base, folder), device)
     read = load_data(data, recipe.dataset, recipe.text_field)
-    trainer = AdapterTrainer(
+    return AdapterTrainer(
         model=model,
         args=sft_config(recipe, base, device, output),
         train_dataset=read.train,
@@ -179,5 +180,3 @@ def make_trainer(data: Path, recipe: Recipe, base: Base, folder: Path, output: P
         processing_class=tokenizer,
         peft_config=lora_config(recipe, model),
     )
-    train_in_float32(trainer.model)
-    return trainer

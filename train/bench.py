@@ -16,7 +16,6 @@ import re
 import resource
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -34,7 +33,7 @@ from train.models.device import choose_device, processor
 from train.models.loading import load_base
 from train.settings.base_preset import BITS, Base
 
-from .adapters.output_folder import software
+from .adapters.run_record import software
 from .dataset.loading import check_folder, find_data, load_data
 from .runtime.logging import quiet
 from .settings.recipe import Recipe, load_recipe, packaged
@@ -155,18 +154,12 @@ def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> di
     data = load_data(place, recipe.dataset, recipe.text_field)
 
     import torch
-    from transformers import PrinterCallback, TrainerCallback
 
-    from train.training.sft_config import lora_config, sft_config
+    from .training.callbacks import Clock
+    from .training.sft_config import lora_config, sft_config
+    from .training.trainer import AdapterTrainer
 
-    from .training.trainer import AdapterTrainer, train_in_float32
-
-    ends: list[float] = []
-
-    class Clock(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
-            ends.append(time.monotonic())
-
+    clock = Clock()
     try:
         device = choose_device(base.bits)
         model, tokenizer = load_base(base, source, device)
@@ -179,10 +172,8 @@ def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> di
                 train_dataset=data.train,
                 processing_class=tokenizer,
                 peft_config=lora_config(recipe, model),
-                callbacks=[Clock()],
+                callbacks=[clock],
             )
-            trainer.remove_callback(PrinterCallback)
-            train_in_float32(trainer.model)
             memory_load = peak_memory(device.kind, reset=True)
             trainer.train()
     except (ImportError, RuntimeError, ValueError, MemoryError) as error:
@@ -192,7 +183,7 @@ def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> di
     return {
         "device": device.name if device.kind == "cuda" else f"{processor()}, {torch.get_num_threads()} threads",
         "dtype": device.dtype,
-        "tokens_per_second": round(timed / (ends[-1] - ends[0]), 1),
+        "tokens_per_second": round(timed / (clock.ends[-1] - clock.ends[0]), 1),
         "memory_load": memory_load,
         "memory": peak_memory(device.kind, reset=False),
         "loss_first": round(logged[0]["loss"], 4),

@@ -18,21 +18,23 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from friends_corpus.core.cli import Failed, InputError, did_you_mean, exit_code, in_short
+from friends_corpus.core.persona import SYSTEM
 from train.models.base import find_base
 from train.settings.base_preset import BITS
 
 from .adapters.loading import read_run
+from .adapters.run_record import cast_of
 from .generation.answers import Sampling
 from .generation.generator import BASE, DEFAULT_BASE, Voices, load_voices
 from .runtime.logging import quiet
 from .runtime.memory import is_out_of_memory
 from .talk.conversation import (
     FRIEND,
-    SYSTEM,
     Message,
     Persona,
     answered,
     as_path,
+    friend_of,
     help_text,
     named_folder,
     outcome,
@@ -72,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--system",
         default=SYSTEM,
         metavar="TEXT",
-        help="what tells it so, with {character} and {user} (default: %(default)s)",
+        help="what tells it so, with {character}, {show} and {user} (default: %(default)s)",
     )
     add("--tokens", type=int, default=80, metavar="N", help="of an answer, at most (default: %(default)s)")
     add("--temperature", type=float, default=0.7, metavar="T", help="0 is greedy (default: %(default)s)")
@@ -136,9 +138,9 @@ def converse(talk: Talk) -> None:
 
 def persona_of(voices: Voices, voice: str, wanted: Persona) -> Persona:
     """The wanted persona; where that is open, a friend for a voice that learnt from `chat`, for others nobody."""
-    run = voices.runs.get(voice)
-    learnt = FRIEND if run is not None and run["dataset"]["config"] == "chat" else ""
-    return replace(wanted, character=learnt) if wanted.character is None else wanted
+    run, cast = voices.runs.get(voice), cast_of(voice, voices.runs)
+    learnt = friend_of(cast) if run is not None and run["dataset"]["config"] == "chat" else ""
+    return replace(wanted, character=learnt if wanted.character is None else wanted.character, cast=cast)
 
 
 def asked() -> Iterator[str]:
@@ -176,7 +178,7 @@ class Talk:
                 print(help_text(self.voices.names))
             case "as":
                 self.wanted = replace(self.wanted, character=rest)
-                print(self.wanted.system() or "it plays nobody in particular")
+                print(persona_of(self.voices, self.voice, self.wanted).system() or "it plays nobody in particular")
             case "swap":
                 self.swap(rest)
                 print(f"{self.voice} answers now")

@@ -13,10 +13,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from friends_corpus.core.cli import Failed, InputError, exit_code
 from friends_corpus.core.files import sha256_of
@@ -24,15 +23,16 @@ from train.models.device import Device, processor
 from train.settings.base_preset import BITS
 
 from .adapters.loading import read_run
-from .adapters.output_folder import locked, software
+from .adapters.output_folder import locked
+from .adapters.run_record import Run, cast_of, software
 from .comparison.arms import budget, check_runs, facts, read_adapters
-from .comparison.bootstrap import FEWEST
+from .comparison.bootstrap import FEWEST, Measured
 from .comparison.journal import Journal
 from .comparison.measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
 from .comparison.progress import bar
 from .comparison.prompts import Prompt, choose, load_prompts
-from .comparison.replies import find_replies, fingerprint, load_replies, notes_on, score
-from .comparison.results import judged, keep
+from .comparison.replies import Reply, Scored, find_replies, fingerprint, load_replies, notes_on, score
+from .comparison.results import Results, judged, keep
 from .dataset.loading import DEFAULT
 from .generation.answers import Answer, Sampling
 from .generation.generator import Voices, load_voices
@@ -75,8 +75,53 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is compared, and on what."""
+
+    adapters: Mapping[str, Path]
+    runs: Mapping[str, Run]
+    prompts: Sequence[Prompt]
+    place: Path | str | None  # the dataset with real replies
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was answered, and the numbers out of it."""
+
+    answers: Mapping[Key, Answer]
+    measured: Mapping[str, Measured]
+    scored: Scored | None  # None: no real replies
+
+
 def compare(args: argparse.Namespace) -> None:
-    """One comparison from top to bottom. Raises InputError, Failed, OSError."""
+    """Compare once, from top to bottom. Raises InputError, Failed, OSError."""
+    plan = make_plan(args)
+    with locked(args.out.resolve()):
+        args.out.mkdir(exist_ok=True)
+        online = isinstance(plan.place, str) or any(run["base"]["source"] == "hub" for run in plan.runs.values())
+        quiet(offline=not online)
+        replies = load_replies(plan.place, args.replies) if plan.place is not None else []
+        voices = load_voices(plan.adapters, args.bits, args.base)
+        say(f"base      {voices.base.model} in {voices.base.bits} bits, {voices.device.name}")
+        say(f"voices    {', '.join(voices.names)}")
+        try:
+            found = find(args, plan, voices, replies)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise Failed(
+                f"out of memory with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"
+            ) from None
+        results = judged(make_results(args, plan, voices, found))
+        write_report(results, args.out)
+    show(results)
+    say(f"wrote     {args.out / 'report.html'}, report.md and results.json")
+
+
+def make_plan(args: argparse.Namespace) -> Plan:
+    """Check what is asked for, before anything heavy loads. Raises InputError."""
     check_numbers(args)
     adapters = read_adapters(args.adapters)
     runs = {name: read_run(folder)[0] for name, folder in adapters.items()}
@@ -93,63 +138,57 @@ def compare(args: argparse.Namespace) -> None:
         raise InputError(f"--out {args.out} is not a folder; choose another")
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / ANSWERS).exists():
         raise InputError(f"--out {args.out} holds what no comparison wrote; choose another, or move it away")
-    with locked(args.out.resolve()):
-        args.out.mkdir(exist_ok=True)
-        quiet(offline=not (isinstance(place, str) or any(run["base"]["source"] == "hub" for run in runs.values())))
-        replies = load_replies(place, args.replies) if place is not None else []
-        voices = load_voices(adapters, args.bits, args.base)
-        say(f"base      {voices.base.model} in {voices.base.bits} bits, {voices.device.name}")
-        say(f"voices    {', '.join(voices.names)}")
-        same = {
-            "base": {"model": voices.base.model, "sha256": voices.source.sha256, "bits": voices.base.bits},
-            "adapters": {name: sha256_of(folder / "adapter_model.safetensors") for name, folder in adapters.items()},
-        }
-        settings = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
-        asked = {prompt.id: [prompt.system, prompt.text] for prompt in prompts}
-        journal = Journal(args.out / ANSWERS, {**same, **settings, "prompts": asked})
-        try:
-            answers = ask(voices, prompts, args, journal)
-            measured = measure(answers, prompts, range(args.seeds), voices.names)
-            scored = None
-            if replies:
-                kept = Journal(args.out / "replies.jsonl", {**same, "replies": fingerprint(replies)})
-                measured[REPLY_LOSS], scored = score(voices, replies, kept)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise Failed(
-                f"out of memory with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"
-            ) from None
-        notes += notes_on(place, scored, runs) if args.replies else []
-        results = {
-            "device": describe(voices.device),
-            "base": voices.base.model,
-            "base_sha256": voices.source.sha256,
-            "budget_tokens": budget(runs),
-            "adapters": {name: facts(run) for name, run in runs.items()},
-            "settings": {
-                "prompts": len(prompts),
-                "seeds": args.seeds,
-                **settings,
-                "bits": voices.base.bits,
-                "replies": len(replies),
-            },
-            "notes": notes,
-            "metrics": ABOUT,
-            "measured": keep(measured),
-            "replies": scored,
-            "samples": [
-                as_sample(answers[prompt.id, seed, voice], prompt, seed, voice)
-                for prompt in prompts
-                for seed in range(args.seeds)
-                for voice in voices.names
-            ],
-            "software": software(),
-        }
-        results = judged(results)
-        write_report(results, args.out)
-    show(results)
-    say(f"wrote     {args.out / 'report.html'}, report.md and results.json")
+    return Plan(adapters, runs, prompts, place, notes)
+
+
+def find(args: argparse.Namespace, plan: Plan, voices: Voices, replies: Sequence[Reply]) -> Found:
+    """Get all answers and measure them; what the journals in --out hold is not computed again."""
+    same = {
+        "base": {"model": voices.base.model, "sha256": voices.source.sha256, "bits": voices.base.bits},
+        "adapters": {name: sha256_of(path / "adapter_model.safetensors") for name, path in plan.adapters.items()},
+    }
+    settings = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
+    asked = {prompt.id: [prompt.system, prompt.text] for prompt in plan.prompts}
+    journal = Journal(args.out / ANSWERS, {**same, **settings, "prompts": asked})
+    answers = ask(voices, plan.prompts, args, journal)
+    cast = dict.fromkeys(name for voice in plan.runs for name in cast_of(voice, plan.runs).names)
+    measured = measure(answers, plan.prompts, range(args.seeds), voices.names, list(cast))
+    scored = None
+    if replies:
+        kept = Journal(args.out / "replies.jsonl", {**same, "replies": fingerprint(replies)})
+        measured[REPLY_LOSS], scored = score(voices, replies, kept)
+    return Found(answers, measured, scored)
+
+
+def make_results(args: argparse.Namespace, plan: Plan, voices: Voices, found: Found) -> Results:
+    """Collect what results.json holds, but for the verdicts."""
+    return {
+        "device": describe(voices.device),
+        "base": voices.base.model,
+        "base_sha256": voices.source.sha256,
+        "budget_tokens": budget(plan.runs),
+        "adapters": {name: facts(run) for name, run in plan.runs.items()},
+        "settings": {
+            "prompts": len(plan.prompts),
+            "seeds": args.seeds,
+            "tokens": args.tokens,
+            "temperature": args.temperature,
+            "top_p": args.top_p,
+            "bits": voices.base.bits,
+            "replies": found.scored["rows"] if found.scored else 0,
+        },
+        "notes": [*plan.notes, *(notes_on(plan.place, found.scored, plan.runs) if args.replies else [])],
+        "metrics": ABOUT,
+        "measured": keep(found.measured),
+        "replies": found.scored,
+        "samples": [
+            as_sample(found.answers[prompt.id, seed, voice], prompt, seed, voice)
+            for prompt in plan.prompts
+            for seed in range(args.seeds)
+            for voice in voices.names
+        ],
+        "software": software(),
+    }
 
 
 def check_numbers(args: argparse.Namespace) -> None:
@@ -198,7 +237,7 @@ def describe(device: Device) -> str:
     return device.name if device.kind == "cuda" else f"{processor()} ({device.name})"
 
 
-def show(results: Mapping[str, Any]) -> None:
+def show(results: Results) -> None:
     """The notes and the verdicts on the screen."""
     for note in results["notes"]:
         say(f"note      {note}")

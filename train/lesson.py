@@ -30,11 +30,38 @@ say = partial(print, flush=True)
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the lesson: three lines about it, and the arguments of `python` that do it."""
+    """A step of the lesson: a few lines about it, and the arguments of `python` that do it."""
 
     title: str
-    why: tuple[str, str, str]
+    why: tuple[str, ...]
     commands: tuple[tuple[str, ...], ...]
+
+
+WHY = {
+    "parse": (
+        "Hand-made pages become lines with speakers; every visible character gets a kind, or a reason why not.",
+        "Dozens of people typed such pages, each in their own way: this is where most corpora go wrong.",
+        "Look into lines.jsonl: cue is what was printed, speakers is who that is.",
+    ),
+    "datasets": (
+        "The lines become four configs: alone, with names, as chunks of dialogue, and as a conversation.",
+        "Whole episodes are held out, and episodes that repeat a scene are kept on one side: no leaks.",
+        "The check reads everything again: a dataset nobody checks is wrong somewhere.",
+    ),
+    "compare": (
+        "The base and the four adapters answer the same prompts with the same random numbers, in one batch.",
+        "What you notice is counted, and each count has an interval: with so little, most is undecided.",
+        "Open {report}; a comparison to rely on learns seventy times as much.",
+    ),
+}
+TAUGHT = {
+    "lines": "Speech without names: the model can learn the tone, and nothing about who is who.",
+    "named_lines": "One line with its speaker: the model learns that a text begins with a name and a colon.",
+    "chunks": "Several turns with names: the model learns to write a script, everybody's part of it.",
+    "chat": "A prompt and one answer, of which only the answer is learnt: the model learns to take its turn.",
+}
+ALIKE = f"All four learn just {TOKENS:,} tokens with the same settings, so that the format alone differs."
+UNSEEN = "Watch the held-out loss: it is of episodes the model has not seen."
 
 
 def stages(out: Path) -> list[Stage]:
@@ -44,65 +71,27 @@ def stages(out: Path) -> list[Stage]:
     ['parse', 'datasets']
     """
     data, adapters = str(out / "friends-lines"), {name: str(out / "adapters" / name) for name in FORMATS}
+    parse = ("-m", "friends_corpus.parse", str(SAMPLE), "--lines", str(out / "lines.jsonl"))
     train = ("-m", "train.sft", "--data", data, "--max-tokens", str(TOKENS), "--evaluations", "0", "--resume")
+    compare = (
+        *("-m", "train.compare", "--adapters", *(f"{name}={folder}" for name, folder in adapters.items())),
+        *("--data", data, "--limit", "6", "--seeds", "1", "--tokens", "40", "--replies", "20"),
+        *("--out", str(out / "report")),
+    )
+    *told, where = WHY["compare"]
     return [
-        Stage(
-            "parse",
-            (
-                "Hand-made pages become lines with speakers; every visible character gets a kind, or a reason why not.",
-                "Dozens of people typed such pages, each in their own way: this is where most corpora go wrong.",
-                "Look into lines.jsonl: cue is what was printed, speakers is who that is.",
-            ),
-            (("-m", "friends_corpus.parse", str(SAMPLE), "--lines", str(out / "lines.jsonl")),),
-        ),
-        Stage(
-            "datasets",
-            (
-                "The lines become four configs: alone, with names, as chunks of dialogue, and as a conversation.",
-                "Whole episodes are held out, and episodes that repeat a scene are kept on one side: no leaks.",
-                "The check reads everything again: a dataset nobody checks is wrong somewhere.",
-            ),
-            (
-                ("-m", "builders.build", "--out", data),
-                ("-m", "builders.check", data),
-            ),
-        ),
+        Stage("parse", WHY["parse"], (parse,)),
+        Stage("datasets", WHY["datasets"], (("-m", "builders.build", "--out", data), ("-m", "builders.check", data))),
         *(
             Stage(
                 f"train on {name}",
-                (
-                    TAUGHT[name],
-                    f"All four learn just {TOKENS:,} tokens with the same settings, so that the format alone differs.",
-                    "Watch the held-out loss: it is of episodes the model has not seen.",
-                ),
+                (TAUGHT[name], ALIKE, UNSEEN),
                 ((*train, "--dataset", name, "--text-field", column, "--output", adapters[name]),),
             )
             for name, column in FORMATS.items()
         ),
-        Stage(
-            "compare",
-            (
-                "The base and the four adapters answer the same prompts with the same random numbers, in one batch.",
-                "What you notice is counted, and each count has an interval: with so little, most is undecided.",
-                f"Open {out / 'report' / 'report.html'}; a comparison to rely on learns seventy times as much.",
-            ),
-            (
-                (
-                    *("-m", "train.compare", "--adapters", *(f"{name}={folder}" for name, folder in adapters.items())),
-                    *("--data", data, "--limit", "6", "--seeds", "1", "--tokens", "40", "--replies", "20"),
-                    *("--out", str(out / "report")),
-                ),
-            ),
-        ),
+        Stage("compare", (*told, where.format(report=out / "report" / "report.html")), (compare,)),
     ]
-
-
-TAUGHT = {
-    "lines": "Speech without names: the model can learn the tone, and nothing about who is who.",
-    "named_lines": "One line with its speaker: the model learns that a text begins with a name and a colon.",
-    "chunks": "Several turns with names: the model learns to write a script, everybody's part of it.",
-    "chat": "A prompt and one answer, of which only the answer is learnt: the model learns to take its turn.",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

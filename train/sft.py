@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,6 +28,7 @@ from train.training.sft_config import describe_adapter, lora_config, sft_config
 
 from .adapters.output_folder import (
     LIVE,
+    Outcome,
     check_replaceable,
     locked,
     resume_from,
@@ -36,7 +37,7 @@ from .adapters.output_folder import (
     start_in,
     write_run,
 )
-from .adapters.run_record import facts_of, results_of
+from .adapters.run_record import Run, facts_of, results_of
 from .dataset.formatting import check_fed
 from .dataset.loading import check_folder, find_data, held_out, load_data
 from .runtime import distributed
@@ -45,7 +46,9 @@ from .runtime.memory import explained
 from .runtime.signals import RESUMABLE, Stop, Terminated
 from .settings.batching import share_out
 from .settings.recipe import load_recipe, packaged
-from .training.preflight import check_bits, check_files, check_room, check_tracker, estimate
+from .training.dry_run import dry_run
+from .training.preflight import check_files, check_machine, check_tracker
+from .training.setup import Setup
 
 OVERRIDABLE = ("base", "max_steps", "max_tokens", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
 say = partial(print, flush=True)
@@ -74,67 +77,30 @@ def make_parser() -> Parser:
         "train/accelerate/ddp.yaml -m train.sft …, one process per GPU (on a T4 in float16, the adapter in float32).",
     )
     absent = argparse.SUPPRESS
-    names = ", ".join(sorted(packaged("recipes")))
-    add = parser.add_argument
+    number = {"type": int, "metavar": "N"}
+    names, bases = (", ".join(sorted(packaged(folder))) for folder in ("recipes", "bases"))
+    add: Any = parser.add_argument
     add("--dataset", metavar="NAME", help=f"{names}: which config to learn, and with which recipe; or give --recipe")
     add("--recipe", type=Path, metavar="FILE", help="your own recipe YAML instead of train/recipes/DATASET.yaml")
     add("--data", metavar="FOLDER|HUB-ID", help="the dataset (default: ./friends-lines, built from samples if absent)")
-    bases = ", ".join(sorted(packaged("bases")))
     add("--base", metavar="NAME", default=absent, help=f"{bases}, a YAML like those, a Hub id, or a folder")
     add("--bits", type=int, choices=BITS, help="how the base is stored while training (default: 8)")
-    add(
-        "--batch-size",
-        type=int,
-        metavar="N",
-        help="windows computed at once; a step keeps its size, more needs more memory",
-    )
-    add(
-        "--gradient-checkpointing",
-        action="store_true",
-        help="compute activations twice to save memory; the same result",
-    )
-    add("--max-steps", type=int, metavar="N", default=absent, help="stop after N steps instead of the recipe's epochs")
-    add(
-        "--max-tokens",
-        type=int,
-        metavar="N",
-        default=absent,
-        help="stop after exactly N learnt tokens instead: the last step is cut",
-    )
-    add(
-        "--text-field",
-        metavar="COLUMN",
-        default=absent,
-        help="column to learn (default: the recipe's; text_with_directions: as printed)",
-    )
-    add(
-        "--learning-rate",
-        type=float,
-        metavar="RATE",
-        default=absent,
-        help="default: the recipe's; 2e-4 for bases of 7B",
-    )
-    add(
-        "--seed",
-        type=int,
-        metavar="N",
-        default=absent,
-        help="of the order of rows, the adapter and samples (default: 42)",
-    )
+    add("--batch-size", **number, help="windows computed at once; a step keeps its size, more needs more memory")
+    add("--gradient-checkpointing", action="store_true", help="compute activations twice to save memory; same result")
+    add("--max-steps", **number, default=absent, help="stop after N steps instead of the recipe's epochs")
+    add("--max-tokens", **number, default=absent, help="stop after exactly N learnt tokens: the last step is cut")
+    columns = "column to learn (default: the recipe's; text_with_directions: as printed)"
+    add("--text-field", metavar="COLUMN", default=absent, help=columns)
+    rates = "default: the recipe's; 2e-4 for bases of 7B"
+    add("--learning-rate", type=float, metavar="RATE", default=absent, help=rates)
+    add("--seed", **number, default=absent, help="of the order of rows, the adapter and samples (default: 42)")
     add("--eval-tokens", type=tokens_or_all, metavar="N|all", default=absent, help="held-out tokens to score each time")
-    add("--evaluations", type=int, metavar="N", default=absent, help="held-out loss and samples, N times on the way")
-    add(
-        "--report-to",
-        default="none",
-        metavar="NAME",
-        help="tensorboard, trackio or wandb, if installed (default: none)",
-    )
+    add("--evaluations", **number, default=absent, help="held-out loss and samples, N times on the way")
+    trackers = "tensorboard, trackio or wandb, if installed (default: none)"
+    add("--report-to", default="none", metavar="NAME", help=trackers)
     add("--output", type=Path, metavar="FOLDER", help="default: adapters/DATASET")
-    add(
-        "--dry-run",
-        action="store_true",
-        help="all checks, what would be fed, how long it would take; nothing is written",
-    )
+    dry = "all checks, what would be fed, how long it would take; nothing is written"
+    add("--dry-run", action="store_true", help=dry)
     add("--resume", action="store_true", help="go on from the newest whole OUTPUT/checkpoint-N of this very run")
     add("--keep-checkpoints", action="store_true", help="leave OUTPUT/checkpoint-N there when the run is done")
     add("--push-to", metavar="USER/NAME", help="when done, publish with `python -m train.publish OUTPUT USER/NAME`")
@@ -187,8 +153,69 @@ def publish(*arguments: str, environment: dict[str, str]) -> int:
 
 
 def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
-    """One training run, from top to bottom; the folder it wrote, which is locked `until_the_end`."""
+    """Train once, from top to bottom, and return the folder written, which stays locked `until_the_end`."""
     started = time.monotonic()
+    setup = set_up(args, until_the_end)
+    recipe, data, output, facts = setup.recipe, setup.data, setup.output, facts_of(setup)
+    goes_on = args.resume and not args.dry_run
+    checkpoint = distributed.from_first(lambda: resume_from(output, facts)) if goes_on else None
+    needs = check_machine(setup)
+    model, tokenizer = load_model(setup)
+    evaluated = held_out(data.validation, tokenizer, recipe.eval_tokens, recipe.seed) if data.validation else None
+    introduce(setup)
+
+    # importing these takes seconds, so the mistakes above come first
+    from .training.callbacks import Progress, Watch
+    from .training.loop import score, train
+    from .training.trainer import AdapterTrainer, compare, write_samples
+
+    progress, watch = Progress(), Watch(stop, output / LIVE, recipe.evaluations)
+    until_the_end.enter_context(explained(setup.base, setup.step, setup.device, watch.where))
+    folder, evaluate = Path(tempfile.gettempdir()) if args.dry_run else output, bool(evaluated and recipe.evaluations)
+    trainer: Any = AdapterTrainer(
+        model=model,
+        args=sft_config(recipe, setup.fitted, setup.device, folder, evaluate, args.report_to),
+        train_dataset=data.train,
+        eval_dataset=evaluated,
+        processing_class=tokenizer,
+        peft_config=lora_config(recipe, model),
+        callbacks=[watch, progress],
+    )
+    watch.trainer, trainer.run = trainer, facts
+    trainer.sample = partial(write_samples, trainer.model, tokenizer, recipe, data.conversation)
+    if recipe.max_tokens:
+        trainer.learn_exactly(recipe.max_tokens)
+    describe_adapter(trainer.model.peft_config["default"], setup.base.model, setup.source.revision)
+    say(f"adapter   LoRA rank {recipe.lora_rank} on {recipe.lora_targets}: {trainer.weights:,} weights in float32")
+    if odd := check_fed(tokenizer, trainer.train_dataset, len(data.train)):
+        say(f"note      {odd}")
+    if args.dry_run:
+        dry_run(trainer, recipe, data.train, needs)
+        return output
+    before = score("before", trainer)
+    train(trainer, checkpoint, recipe.learning_rate, stop)
+    after = score("after", trainer)
+    if after and not math.isfinite(after[0]):
+        raise Failed("the held-out loss is no number, so no adapter was written; try a lower --learning-rate")
+    samples = compare(trainer.model, tokenizer, recipe, data.conversation)
+    show_samples(samples)
+    record: Run = {
+        **facts,
+        "device": asdict(setup.device),
+        "adapter_weights": trainer.weights,
+        **results_of(trainer.state.log_history, before, after),
+        "steps": trainer.state.global_step,
+        "tokens_per_second": round(progress.speed, 1),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    save(trainer, Outcome(record, samples, trainer.state.log_history), output, args.keep_checkpoints)
+    size = (output / "adapter_model.safetensors").stat().st_size / 1e6
+    say(f"\nwrote     {output} ({size:.0f} MB adapter) in {time.monotonic() - started:.0f} s")
+    return output
+
+
+def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
+    """Choose and find what a run computes with, and lock its output folder. Raises InputError."""
     given = {key: value for key, value in vars(args).items() if key in OVERRIDABLE}
     recipe = load_recipe(args.dataset, args.recipe, given)
     base, folder = find_base(recipe.base, args.bits)
@@ -206,112 +233,45 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     if not (args.resume or args.dry_run):
         distributed.from_first(lambda: start_in(output))
     quiet(offline=isinstance(place, Path) and (folder is not None or base.wheel is not None))
-
     data = load_data(place, recipe.dataset, recipe.text_field)
     source = distributed.from_first(lambda: locate(base, folder))
     distributed.check_launch(base)
-    device = choose_device(base.bits)
-    facts = facts_of(recipe, data, base, source, folder is not None, device, step)
-    goes_on = args.resume and not args.dry_run
-    checkpoint = distributed.from_first(lambda: resume_from(output, facts)) if goes_on else None
-    fitted = replace(
-        base,
-        batch_size=step.batch_size,
-        gradient_accumulation=step.gradient_accumulation,
-        gradient_checkpointing=step.gradient_checkpointing,
-    )
-    needs = estimate(recipe, fitted, source, device)
-    distributed.everywhere(lambda: check_bits(base.bits, device))
-    distributed.everywhere(lambda: check_room(needs, device, output))
-    with explained(base, step, device, lambda: "while the base model was loaded"):
-        model, tokenizer = load_base(base, source, device)
-    if data.conversation and tokenizer.chat_template is None:
-        raise InputError(f"{base.model} has no chat template; --dataset {recipe.dataset} needs an instruct model")
-    evaluated = None
-    if data.validation:
-        evaluated = held_out(data.validation, tokenizer, recipe.eval_tokens, recipe.seed)
+    return Setup(recipe, base, folder is not None, step, output, data, source, choose_device(base.bits))
+
+
+def load_model(setup: Setup) -> tuple[Any, Any]:
+    """Load the base model and its tokenizer. Raises InputError, Failed."""
+    with explained(setup.base, setup.step, setup.device, lambda: "while the base model was loaded"):
+        model, tokenizer = load_base(setup.base, setup.source, setup.device)
+    if setup.data.conversation and tokenizer.chat_template is None:
+        raise InputError(
+            f"{setup.base.model} has no chat template; --dataset {setup.recipe.dataset} needs an instruct model"
+        )
+    return model, tokenizer
+
+
+def introduce(setup: Setup) -> None:
+    """Print what is about to be trained."""
+    recipe, base, step, data, device = setup.recipe, setup.base, setup.step, setup.data, setup.device
     version = f" {data.version}" if data.version else ""
     say(f"dataset   {data.name}{version}, {recipe.dataset}, column {recipe.text_field}: {len(data.train):,} rows")
-    say(f"base      {base.model} in {base.bits} bits, from {source.described}")
+    say(f"base      {base.model} in {base.bits} bits, from {setup.source.described}")
     say(f"device    {device.name}; computing in {device.dtype}")
     if step.processes > 1:
         say(f"ranks     {step.processes} processes share the {step.windows} windows of a step")
     if base.bits == 8:
         say("          (bitsandbytes casts activations around 8-bit layers and would say so at every layer: silenced)")
 
-    # importing these takes seconds, so the mistakes above come first
-    from transformers import PrinterCallback
 
-    from .training.callbacks import NotFinite, Progress, Watch
-    from .training.trainer import AdapterTrainer, NotSaved, compare, generate, held_out_loss, train_in_float32
-
-    folder_of_run = Path(tempfile.gettempdir()) if args.dry_run else output
-    progress, watch = Progress(), Watch(stop, output / LIVE, recipe.evaluations)
-    until_the_end.enter_context(explained(base, step, device, watch.where))
-    trainer: Any = AdapterTrainer(
-        model=model,
-        args=sft_config(recipe, fitted, device, folder_of_run, bool(evaluated and recipe.evaluations), args.report_to),
-        train_dataset=data.train,
-        eval_dataset=evaluated,
-        processing_class=tokenizer,
-        peft_config=lora_config(recipe, model),
-        callbacks=[watch, progress],
-    )
-    trainer.remove_callback(PrinterCallback)
-    watch.trainer, trainer.run = trainer, facts
-    trainer.sample = lambda: [
-        {"prompt": prompt, "text": text}
-        for prompt, text in zip(
-            recipe.prompts, generate(trainer.model, tokenizer, recipe, data.conversation), strict=True
-        )
-    ]
-    weights = train_in_float32(trainer.model)
-    if recipe.max_tokens:
-        trainer.learn_exactly(recipe.max_tokens)
-    describe_adapter(trainer.model.peft_config["default"], base.model, source.revision)
-    say(f"adapter   LoRA rank {recipe.lora_rank} on {recipe.lora_targets}: {weights:,} weights in float32")
-    if odd := check_fed(tokenizer, trainer.train_dataset, len(data.train)):
-        say(f"note      {odd}")
-    if args.dry_run:
-        from .training.dry_run import dry_run
-
-        dry_run(trainer, recipe, data.train, needs)
-        return output
-    before = scored("before", trainer, held_out_loss)
-    try:
-        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    except NotFinite as error:
-        lower = recipe.learning_rate / 4
-        raise Failed(f"{error}. Nothing of that step was saved; try --learning-rate {lower:g}") from None
-    except NotSaved as error:
-        raise Failed(f"{error}. Free some space and add --resume: earlier checkpoints are whole", own=True) from None
-    finally:
-        stop.training = False
-    if stop.asked:
-        raise Terminated
-    after = scored("after", trainer, held_out_loss)
-    if after and not math.isfinite(after[0]):
-        raise Failed("the held-out loss is no number, so no adapter was written; try a lower --learning-rate")
-    samples = compare(trainer.model, tokenizer, recipe, data.conversation)
-    show_samples(samples)
-
-    history = trainer.state.log_history
-    run_facts = {
-        **facts,
-        "device": asdict(device),
-        "adapter_weights": weights,
-        **results_of(history, before, after),
-        "steps": trainer.state.global_step,
-        "tokens_per_second": round(progress.speed, 1),
-        "seconds": round(time.monotonic() - started, 1),
-    }
+def save(trainer: Any, outcome: Outcome, output: Path, keep_checkpoints: bool) -> None:
+    """Replace `output` by the adapter and the record of its run. Raises Failed."""
     gathered = trainer.accelerator.get_state_dict(trainer.model) if distributed.sharded() else None
 
     def write() -> None:
-        with staged(output, args.keep_checkpoints) as staging:
+        with staged(output, keep_checkpoints) as staging:
             trainer._save(str(staging), gathered)
-            tokenizer.save_pretrained(staging)
-            write_run(staging, run_facts, samples, history)
+            trainer.processing_class.save_pretrained(staging)
+            write_run(staging, outcome)
 
     try:
         distributed.from_first(write)
@@ -321,24 +281,6 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
             f"{output} could not be written: {reason}; make room and add --resume: it is all trained"
         ) from None
     distributed.leave()
-    size = (output / "adapter_model.safetensors").stat().st_size / 1e6
-    say(f"\nwrote     {output} ({size:.0f} MB adapter) in {time.monotonic() - started:.0f} s")
-    return output
-
-
-def scored(when: str, trainer: Any, held_out_loss: Any) -> tuple[float, int] | None:
-    """The held-out loss and its number of tokens, printed; None if nothing is held out."""
-    if trainer.eval_dataset is None:
-        if when == "before":
-            say("held out  nothing: no validation split")
-        return None
-    last = trainer.state.log_history[-2:-1]
-    if when == "after" and last and last[0].get("step") == trainer.state.global_step and "eval_loss" in last[0]:
-        loss, tokens = last[0]["eval_loss"], last[0]["eval_tokens"]  # the last step was evaluated already
-    else:
-        loss, tokens = held_out_loss(trainer)
-    say(f"held out  loss {loss:.3f} {when} training, over {tokens:,} tokens")
-    return loss, tokens
 
 
 if __name__ == "__main__":

@@ -5,25 +5,23 @@ Rows that break a rule of their own are not compared: what stands here can rely 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-from builders.configs.chat import characters_of, chat_rows
-from builders.configs.chunks import chunk_rows
 from builders.configs.lines import EPISODE_COLUMNS, Row
 from builders.configs.named_lines import SEPARATOR, name_lines, named
 from builders.configs.schema import to_table
+from builders.configs.tables import DERIVED, RowSettings
 from builders.folder.violation import Violation, differ, shorten
 from builders.folder.write import parquet_path
 from friends_corpus.core.ids import episode_of, scene_of
-from friends_corpus.core.manifest import MANIFEST
+from friends_corpus.core.manifest import MANIFEST, Manifest
 
 from .integrity import Part
 
 PRINTED = "text_with_directions"
 
 
-def check_agreement(parts: Sequence[Part], manifest: Mapping[str, Any]) -> list[Violation]:
+def check_agreement(parts: Sequence[Part], manifest: Manifest) -> list[Violation]:
     """Rows against other rows and the manifest; what stands in a file that is not among `parts` is not compared."""
     found: list[Violation] = []
     of = {(part.config, part.split): part for part in parts}
@@ -42,7 +40,7 @@ def check_agreement(parts: Sequence[Part], manifest: Mapping[str, Any]) -> list[
     return found
 
 
-def check_splits(lines: Part, manifest: Mapping[str, Any]) -> Iterator[Violation]:
+def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
     """Every episode stands in the split that the manifest says, and comes from its page; one violation an episode."""
     split_of = {id: split for split, ids in manifest["splits"].items() for id in ids}
     page_of = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
@@ -70,15 +68,12 @@ def check_constant(lines: Part, columns: Sequence[str], of: str, key: Callable[[
                 yield lines.wrong(number, column, f"differs within the {of}", differ(row[column], known[column]))
 
 
-def follow_from(lines: Sequence[Row], manifest: Mapping[str, Any]) -> dict[str, list[Row]]:
-    """The rows of the other configs that the lines of a split make; chunks without the script lines between turns."""
-    parameters, show = manifest["parameters"], manifest["show"]
-    turns = {line["id"]: named(line["speaker"], line[PRINTED]) for line in lines}
-    return {
-        "named_lines": name_lines(to_table("lines", lines)).to_pylist(),
-        "chunks": chunk_rows(lines, turns, parameters["chunk_chars"]),
-        "chat": chat_rows(lines, show["title"], characters_of(parameters["character"], show["cast"])),
-    }
+def follow_from(lines: Sequence[Row], manifest: Manifest) -> dict[str, list[Row]]:
+    """Make the rows of the other configs of the lines of a split; chunks without the script lines between turns."""
+    settings = RowSettings.of(manifest["show"], manifest["parameters"])
+    printed = {line["id"]: named(line["speaker"], line[PRINTED]) for line in lines}
+    derived = {config: derive(lines, printed, settings) for config, derive in DERIVED.items()}
+    return {"named_lines": name_lines(to_table("lines", lines)).to_pylist(), **derived}
 
 
 def check_rows_follow(part: Part, expected: Sequence[Row]) -> Iterator[Violation]:

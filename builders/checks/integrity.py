@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from builders.configs.lines import Row
-from builders.configs.schema import FEATURES
+from builders.configs.schema import CONFIGS
 from builders.folder.lock import SYSTEM_FILES
 from builders.folder.violation import Violation
 from builders.splitting.splits import SPLITS
 from friends_corpus.core.files import sha256_of
-from friends_corpus.core.manifest import MANIFEST
+from friends_corpus.core.manifest import MANIFEST, Manifest
 
 FROM_THE_HUB = frozenset((".git", ".gitattributes", ".cache"))  # what git and the Hub's client put beside the files
 
@@ -37,7 +37,7 @@ class Part:
         return Violation(self.path, rule, row, self.rows[row]["id"] or "", column, detail)
 
 
-def check_files(folder: Path, manifest: Mapping[str, Any]) -> list[Violation]:
+def check_files(folder: Path, manifest: Manifest) -> list[Violation]:
     """Every file present with its hash, and no other one. Files of git, the Hub's client and desktops do not count."""
     found = []
     for path, entry in manifest["files"].items():
@@ -50,14 +50,14 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> list[Violation]:
             found.append(Violation(path, f"has not the sha256 of {MANIFEST}"))
     known = {MANIFEST, *manifest["files"]}
     for file in sorted(folder.rglob("*")):
-        path = file.relative_to(folder)
-        ignored = path.parts[0] in FROM_THE_HUB or path.name in SYSTEM_FILES
-        if path.as_posix() not in known and not ignored and (file.is_symlink() or not file.is_dir()):
-            found.append(Violation(path.as_posix(), f"is not in {MANIFEST}"))
+        place = file.relative_to(folder)
+        ignored = place.parts[0] in FROM_THE_HUB or place.name in SYSTEM_FILES
+        if place.as_posix() not in known and not ignored and (file.is_symlink() or not file.is_dir()):
+            found.append(Violation(place.as_posix(), f"is not in {MANIFEST}"))
     return found
 
 
-def read_parts(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[Part], list[Violation]]:
+def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Violation]]:
     """The Parquet files that have the schema of their config, and what is wrong with the others.
 
     A file that is missing is named by `check_files` alone.
@@ -74,7 +74,7 @@ def read_parts(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[Part], l
             except (pa.ArrowException, OSError) as error:
                 found.append(Violation(path, "is no Parquet file", detail=str(error).partition("\n")[0]))
                 continue
-            wrong = schema_differences(path, table.schema, FEATURES[config])
+            wrong = schema_differences(path, table.schema, CONFIGS[config].features)
             found += wrong
             if table.num_rows != entry["rows"]:
                 found.append(Violation(path, f"has {table.num_rows:,} rows, not {entry['rows']:,} as in {MANIFEST}"))

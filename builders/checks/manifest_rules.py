@@ -3,58 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from builders.configs.chat import ALL
-from builders.configs.schema import FEATURES, MAY_BE_MISSING
-from builders.folder.manifest import about
+from builders.configs.schema import CONFIGS
 from builders.folder.violation import Violation
 from builders.folder.write import CARD, STATS, parquet_path
 from builders.page_cache.select_pages import is_sample
 from builders.reports.croissant import CROISSANT
 from builders.reports.plots import plots
 from builders.reports.quality import REPORT
-from friends_corpus.core.manifest import MANIFEST, content_version
+from friends_corpus.core.manifest import MANIFEST, Manifest, content_version
+from friends_corpus.show.config import about
 
 
-def check_config_names(manifest: Mapping[str, Any]) -> list[Violation]:
+def check_config_names(manifest: Manifest) -> list[Violation]:
     """The configs are those of builders.configs.schema; chat is not there where nobody answers."""
     names = manifest["configs"].keys()
-    missing = [f"configs: {name!r} is missing" for name in FEATURES if name not in names | MAY_BE_MISSING]
-    unknown = [f"configs: {name!r} is unknown" for name in names if name not in FEATURES]
+    missing = [
+        f"configs: {name!r} is missing"
+        for name, config in CONFIGS.items()
+        if name not in names and not config.may_be_missing
+    ]
+    unknown = [f"configs: {name!r} is unknown" for name in names if name not in CONFIGS]
     return [Violation(MANIFEST, said) for said in missing + unknown]
 
 
-def check_listing(manifest: Mapping[str, Any]) -> list[Violation]:
+def check_listing(manifest: Manifest) -> list[Violation]:
     """Everything else that can be told from the manifest alone, once its shape is right."""
     rules = (check_names, check_listed_files, check_configs, check_pages, check_splits)
     return [Violation(MANIFEST, said) for rule in rules for said in rule(manifest)]
 
 
-def check_names(manifest: Mapping[str, Any]) -> Iterator[str]:
+def check_names(manifest: Manifest) -> Iterator[str]:
     """The dataset is named after its show, its character is one of the show's."""
-    if manifest["dataset"] != about(manifest).dataset:
-        yield f"dataset: a show of that title makes it {about(manifest).dataset}"
+    if manifest["dataset"] != about(manifest["show"]).dataset:
+        yield f"dataset: a show of that title makes it {about(manifest['show']).dataset}"
     if manifest["parameters"]["character"] not in (ALL, *manifest["show"]["cast"]):
         yield f"parameters: the show has no character {manifest['parameters']['character']!r}"
 
 
-def expected_files(manifest: Mapping[str, Any]) -> set[str]:
+def expected_files(manifest: Manifest) -> set[str]:
     """What a build writes beside the manifest: no more, and no Python file ever."""
     configs = {config: described["splits"] for config, described in manifest["configs"].items()}
     parquet = {parquet_path(config, split) for config, splits in configs.items() for split in splits}
     return parquet | {CARD, STATS, REPORT, CROISSANT, *(plot.path for plot in plots(manifest["dropped"]).values())}
 
 
-def check_listed_files(manifest: Mapping[str, Any]) -> Iterator[str]:
+def check_listed_files(manifest: Manifest) -> Iterator[str]:
     """All files that a build writes, and no other ones."""
     expected = expected_files(manifest)
     yield from (f"files: {path!r} is missing" for path in sorted(expected - manifest["files"].keys()))
     yield from (f"files: {path!r} is none that a build writes" for path in sorted(manifest["files"].keys() - expected))
 
 
-def check_configs(manifest: Mapping[str, Any]) -> Iterator[str]:
+def check_configs(manifest: Manifest) -> Iterator[str]:
     """Each Parquet file in its place, with the size and hash that `files` has; a version that follows from them."""
     splits_of_lines = manifest["configs"]["lines"]["splits"].keys()
     for config, described in manifest["configs"].items():
@@ -67,11 +70,13 @@ def check_configs(manifest: Mapping[str, Any]) -> Iterator[str]:
                 yield f"configs: {config}.{split} and files do not agree on {file['path']!r}"
         if described["version"] != content_version(f"{split} {file['sha256']}" for split, file in splits.items()):
             yield f"configs: {config}.version does not follow from the hashes"
-        if splits.keys() != splits_of_lines and not (config in MAY_BE_MISSING and splits.keys() < splits_of_lines):
+        if splits.keys() != splits_of_lines and not (
+            CONFIGS[config].may_be_missing and splits.keys() < splits_of_lines
+        ):
             yield f"configs: {config} and lines have not the same splits"
 
 
-def check_pages(manifest: Mapping[str, Any]) -> Iterator[str]:
+def check_pages(manifest: Manifest) -> Iterator[str]:
     """Each page once, shipped as an episode of a split or left out for a reason; whether all are the sample's."""
     for key in ("page", "episode"):
         counts = Counter(page[key] for page in manifest["pages"] if key in page)
@@ -83,7 +88,7 @@ def check_pages(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"sample: {manifest['sample']}, which is not what the hashes of the pages say"
 
 
-def check_splits(manifest: Mapping[str, Any]) -> Iterator[str]:
+def check_splits(manifest: Manifest) -> Iterator[str]:
     """Each episode in one split, that of its page."""
     split_of: dict[str, str] = {}
     for split, ids in manifest["splits"].items():

@@ -1,39 +1,33 @@
-"""What follows from the rows, made again and compared: statistics, certificate, splits, quality report, card.
+"""What follows from the rows, made again and compared: statistics, leakage, splits, quality report, card.
 
 Taken as they stand are what only the pages tell (builders.reports.page_stats: drops, unknown cues, scenes), what the
 manifest says of the show, the pages and the software, sizes in memory, and the pictures. All else follows from these
-and the rows, by the functions that wrote it: by today's, so that a folder of another version may have another card.
+and the rows, by `assemble`, which made it: by today's, so that a folder of another version may have another card.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+import pyarrow as pa
 
-from builders.configs.chat import candidates, characters_of
+from builders.assemble import Corpus, assemble
 from builders.configs.lines import Row
-from builders.configs.schema import FEATURES, to_table
-from builders.configs.tables import Rows
-from builders.folder.manifest import about, check_shape
+from builders.configs.schema import CONFIGS, to_table
+from builders.configs.tables import Tables
+from builders.folder.manifest import check_shape
 from builders.folder.violation import Violation, differ
-from builders.folder.write import CARD, STATS, example
-from builders.reports.card import render_card
+from builders.folder.write import STATS, derived_files
 from builders.reports.croissant import CROISSANT, make_croissant
-from builders.reports.page_stats import dropped_kinds
-from builders.reports.quality import REPORT, quality_stats, render_quality
-from builders.reports.stats import compute_stats
-from builders.splitting.duplicates import Duplicates, find_duplicates, scene_texts
-from builders.splitting.leakage import abridged, certify
-from builders.splitting.splits import assign_splits
+from builders.reports.page_stats import PageFacts, PageRow, PageStats, dropped_kinds
+from builders.splitting.leakage import abridged
 from friends_corpus.core.cli import in_short
 from friends_corpus.core.ids import episode_of, numbers_of, scene_of
-from friends_corpus.core.manifest import MANIFEST, Count, Natural
+from friends_corpus.core.manifest import MANIFEST, Manifest
 
 from .integrity import Part
 
@@ -41,136 +35,108 @@ BY_ROWS, BY_MANIFEST = "is not what the rows make it", "is not what the manifest
 NOTHING = "nothing"
 
 
-class ToldPage(BaseModel):
-    """A page, as only it can tell."""
+def check_derived(folder: Path, manifest: Manifest, parts: Sequence[Part]) -> tuple[list[Violation], Corpus | None]:
+    """Assemble the corpus again from rows which are sound and of which none is missing, and compare.
 
-    episode: str
-    page: str
-    episodes: list[int]
-    scenes: Natural
-    unknown_cues: Natural
-    notes: Natural
-    dropped: Natural
-
-
-class UnknownCue(BaseModel):
-    """A label that the show does not know."""
-
-    cue: str
-    lines: Natural
-    first_in: str
-
-
-class Told(BaseModel):
-    """What `builders.reports.page_stats` put into stats.json."""
-
-    pages_table: list[ToldPage]
-    unknown_cues: list[UnknownCue]
-    segments: dict[str, Count]
-    dropped: dict[str, Count]
-
-
-def check_derived(folder: Path, manifest: Mapping[str, Any], parts: Sequence[Part]) -> list[Violation]:
-    """All that follows from rows which are sound and of which none is missing, and from a manifest that is."""
-    splits = {id: split for split, ids in manifest["splits"].items() for id in ids}
-    rows = gather(parts, manifest)
-    duplicates = find_duplicates(scene_texts(rows.tables["lines"]))
-    certificate = certify(duplicates, splits)
-    found = [*check_repeats(parts, manifest, duplicates)]
-    found += compare(MANIFEST, BY_ROWS, {"leakage": manifest["leakage"]}, {"leakage": abridged(certificate)})
+    Returns the corpus too, or None where stats.json does not say what only the pages tell.
+    """
     kept, wrong = read_json(folder / STATS)
-    if wrong := wrong or check_shape(kept, Told, STATS):
-        return found + wrong
-    told = Told.model_validate(kept).model_dump()
-    if wrong := [*check_told(told, rows, manifest)]:
-        return found + wrong
-    stats = compute_stats(told, rows, splits, made_for(manifest))
-    stats |= quality_stats(told, rows.tables["lines"], certificate) | {"leakage": certificate}
-    found += compare(STATS, BY_ROWS, kept, stats)
-    found += compare_text(folder / REPORT, render_quality(stats))
-    return found + compare_text(folder / CARD, make_card(manifest, rows, stats))
+    if wrong := wrong or check_shape(kept, PageStats, STATS):
+        return wrong, None
+    facts = read_page_facts(manifest, kept)
+    tables = gather(parts)
+    corpus = assemble(tables, facts, manifest["show"], manifest["parameters"])
+    found = [*check_repeats(parts, manifest, corpus)]
+    if corpus.pages != manifest["pages"]:
+        return found, corpus  # in other splits all numbers are others
+    found += compare(MANIFEST, BY_ROWS, {"leakage": manifest["leakage"]}, {"leakage": abridged(corpus.leakage)})
+    if wrong := [*check_page_stats(facts.stats, tables["lines"], manifest)]:
+        return found + wrong, corpus
+    for name, text in derived_files(manifest, corpus).items():
+        if name == STATS:
+            found += compare(STATS, BY_ROWS, kept, json.loads(text))
+        elif name != CROISSANT:
+            found += compare_text(folder / name, text)
+    return found, corpus
 
 
-def check_croissant(folder: Path, manifest: Mapping[str, Any]) -> list[Violation]:
-    """croissant.json, which follows from the manifest alone."""
-    made = make_croissant(about(manifest), manifest["version"], manifest["sample"], manifest["configs"])
+def check_croissant(folder: Path, manifest: Manifest) -> list[Violation]:
+    """Compare croissant.json with what follows from the manifest alone."""
     found, wrong = read_json(folder / CROISSANT)
-    return wrong or compare(CROISSANT, BY_MANIFEST, found, made)
+    return wrong or compare(CROISSANT, BY_MANIFEST, found, make_croissant(manifest))
 
 
-def made_for(manifest: Mapping[str, Any]) -> list[str]:
-    """Who answers in chat."""
-    return characters_of(manifest["parameters"]["character"], manifest["show"]["cast"])
+def read_page_facts(manifest: Manifest, stats: PageStats) -> PageFacts:
+    """Take what only the pages tell from manifest.json and stats.json."""
+    rows: list[PageRow] = [
+        {
+            "episode": page["episode"],
+            "page": page["page"],
+            "episodes": page["episodes"],
+            "scenes": page["scenes"],
+            "unknown_cues": page["unknown_cues"],
+            "notes": page["notes"],
+            "dropped": page["dropped"],
+        }
+        for page in stats["pages_table"]
+    ]
+    pages = [page.copy() for page in manifest["pages"]]
+    for page in pages:
+        page.pop("split", None)
+        page.pop("repeats", None)
+    return PageFacts(pages, manifest["failed_pages"], {**stats, "pages_table": rows}, manifest["sample"])
 
 
-def gather(parts: Sequence[Part], manifest: Mapping[str, Any]) -> Rows:
-    """The rows of all splits in the order in which a build makes them."""
-    rows: dict[str, list[Row]] = {config: [] for config in FEATURES}
+def gather(parts: Sequence[Part]) -> Tables:
+    """Return the rows of all splits in the order in which a build makes them."""
+    rows: dict[str, list[Row]] = {config: [] for config in CONFIGS}
     for part in parts:
         rows[part.config] += part.rows
     for config in rows:
         rows[config].sort(key=lambda row: numbers_of(row["id"]))
-    no_chat = Counter(reason for _, _, reason in candidates(rows["lines"], made_for(manifest)) if reason)
-    return Rows({config: to_table(config, values) for config, values in rows.items()}, no_chat)
+    return {config: to_table(config, values) for config, values in rows.items()}
 
 
-def make_card(manifest: Mapping[str, Any], rows: Rows, stats: Mapping[str, Any]) -> str:
-    """README.md as a build would write it."""
-    return render_card(
-        show=about(manifest),
-        version=manifest["version"],
-        sample=manifest["sample"],
-        parameters=manifest["parameters"],
-        software=manifest["software"],
-        configs=manifest["configs"],
-        examples={config: example(rows.tables[config]) for config in manifest["configs"]},
-        stats=stats,
-        pages=manifest["pages"],
-        failed_pages=manifest["failed_pages"],
-    )
-
-
-def check_repeats(parts: Sequence[Part], manifest: Mapping[str, Any], duplicates: Duplicates) -> Iterator[Violation]:
-    """Marks of rows and pages, and splits, are those that follow from which scenes repeat each other."""
-    clusters, repeats = duplicates.clusters(), duplicates.episodes()
+def check_repeats(parts: Sequence[Part], manifest: Manifest, corpus: Corpus) -> Iterator[Violation]:
+    """Compare marks of rows and pages, and splits, with those that follow from which scenes repeat each other."""
+    clusters = corpus.duplicates.clusters()
     for part in parts:
         for number, row in enumerate(part.rows):
             cluster = clusters.get(scene_of(row["id"]))
             if row["dup_cluster"] != cluster:
                 yield part.wrong(number, "dup_cluster", BY_ROWS, differ(row["dup_cluster"], cluster))
-    pages = [page for page in manifest["pages"] if "episode" in page]
-    for page in pages:
-        marks = page.get("repeats", False), page["episode"] in repeats
-        if marks[0] != marks[1]:
-            yield Violation(MANIFEST, BY_ROWS, detail=f"pages: {page['page']}: repeats: {differ(*marks)}")
-    expected = assign_splits((page["episode"] for page in pages), train_only=repeats)
-    for page in pages:
-        if page["split"] != expected[page["episode"]]:
-            belongs = differ(page["split"], expected[page["episode"]])
-            yield Violation(MANIFEST, BY_ROWS, detail=f"pages: {page['page']}: split: {belongs}")
+    for page, made in zip(manifest["pages"], corpus.pages, strict=True):
+        for key, marks in (
+            ("repeats", (page.get("repeats", False), made.get("repeats", False))),
+            ("split", (page.get("split"), made.get("split"))),
+        ):
+            if marks[0] != marks[1]:
+                yield Violation(MANIFEST, BY_ROWS, detail=f"pages: {page['page']}: {key}: {differ(*marks)}")
 
 
-def check_told(told: Mapping[str, Any], rows: Rows, manifest: Mapping[str, Any]) -> Iterator[Violation]:
+def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> Iterator[Violation]:
     """What only the pages tell, as far as it stands elsewhere too: in rows, in the manifest, or in itself."""
     shipped = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
-    table = {page["episode"]: page for page in told["pages_table"]}
-    if [(page["episode"], page["page"]) for page in told["pages_table"]] != sorted(shipped.items()):
+    table = {page["episode"]: page for page in pages["pages_table"]}
+    if [(page["episode"], page["page"]) for page in pages["pages_table"]] != sorted(shipped.items()):
         yield Violation(STATS, f"pages_table: has other pages than {MANIFEST}")
         return
-    lines = rows.tables["lines"].select(["id", "episodes", "scene"]).to_pylist()
-    for row in {episode_of(row["id"]): row for row in lines}.values():  # the last of each episode
+    rows = lines.select(["id", "episodes", "scene"]).to_pylist()
+    for row in {episode_of(row["id"]): row for row in rows}.values():  # the last of each episode
         page = table[episode_of(row["id"])]
         if page["episodes"] != row["episodes"] or page["scenes"] < row["scene"]:
             yield Violation(STATS, BY_ROWS, detail=f"pages_table: {page['page']}: episodes or scenes")
-    for column, counts in (
-        ("notes", [counts for kind, counts in told["segments"].items() if kind == "note"]),
-        ("dropped", dropped_kinds(told["segments"]).values()),
+    notes = pages["segments"].get("note", {"count": 0})["count"]
+    dropped = sum(count["count"] for count in dropped_kinds(pages["segments"]).values())
+    for column, counted, expected in (
+        ("notes", sum(page["notes"] for page in pages["pages_table"]), notes),
+        ("dropped", sum(page["dropped"] for page in pages["pages_table"]), dropped),
     ):
-        if sum(page[column] for page in told["pages_table"]) != sum(count["count"] for count in counts):
+        if counted != expected:
             yield Violation(STATS, f"pages_table: {column} are not those of segments")
-    if not dropped_kinds(told["segments"]).items() <= told["dropped"].items():
+    if not dropped_kinds(pages["segments"]).items() <= pages["dropped"].items():
         yield Violation(STATS, "dropped: is not that of segments")
-    if manifest["dropped"] != told["dropped"]:
+    if manifest["dropped"] != pages["dropped"]:
         yield Violation(MANIFEST, f"dropped: is not that of {STATS}")
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from builders.configs.lines import display
 from builders.folder.violation import Violation, shorten
 from friends_corpus.core.ids import kind_of, numbers_of
+from friends_corpus.core.persona import listed
 from friends_corpus.parsing.normalise import clean
 
 from .integrity import Part
@@ -48,7 +48,7 @@ def check_rows(part: Part) -> list[Violation]:
 @cache
 def schema(config: str) -> pa.DataFrameSchema:
     """The rules of a config."""
-    checks, across_columns = RULES[config]
+    checks, across_columns = RULES.get(config, ({}, ()))
     columns = {
         name: pa.Column(None, list(rules), nullable=name in NULLABLE, unique=name == "id")
         for name, rules in (CHECKS | checks).items()
@@ -236,7 +236,7 @@ ACROSS_LINE = [
     *ACROSS_TURN,
     across(
         ("speaker", "speakers"),
-        lambda name, names: not names or None in names or name == display(names),
+        lambda name, names: not names or None in names or name == listed(names),
         "speaker: is not the speakers",
     ),
 ]

@@ -7,13 +7,19 @@ of one person, the others are the user, and the loss of training is on that line
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.persona import listed, system_message
 
-from .lines import SCENE_COLUMNS, Row, display
+from .lines import SCENE_COLUMNS, Row
 from .named_lines import named
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EARLIER_LINES = 4  # of the scene, in the prompt: who answers needs the topic, and prompts are computed but not learnt
 EARLIER_CHARACTERS = 600  # of those lines together; the line that is answered is there in any case
@@ -72,6 +78,12 @@ def candidates(lines: Sequence[Row], characters: Collection[str]) -> Iterator[tu
             yield line, earlier, no_row(line["speakers"], before, characters)
 
 
+def count_no_row(lines: pa.Table, characters: Collection[str]) -> Counter[str]:
+    """Count, for each key of NO_ROW, the rows of `lines` that have no row here for that reason."""
+    rows = lines.select(["source", "scene", "speakers"]).to_pylist()
+    return Counter(reason for _, _, reason in candidates(rows, characters) if reason)
+
+
 def no_row(speakers: Sequence[str], before: Sequence[str], characters: Collection[str]) -> str:
     """Why a line answers nobody; "" where it does. `before`: who speaks the line before it, nobody where a scene opens.
 
@@ -119,24 +131,15 @@ def make_prompt(character: str, earlier: Sequence[Row], title: str) -> list[Mess
     """
     others = [[name for name in line["speakers"] if name != character] for line in earlier]
     people = list(dict.fromkeys(name for names in others for name in names))
-    messages = [{"role": "system", "content": system_message(character, people, title)}]
+    messages = [{"role": "system", "content": system_message(character, listed(people), title)}]
     for line, names in zip(earlier, others, strict=True):
         role = "user" if names else "assistant"
-        text = named(display(names), line["text"]) if names and len(people) > 1 else line["text"]
+        text = named(listed(names), line["text"]) if names and len(people) > 1 else line["text"]
         if messages[-1]["role"] == role:
             messages[-1]["content"] += f"\n{text}"
         else:
             messages.append({"role": role, "content": text})
     return messages
-
-
-def system_message(character: str, others: Sequence[str], title: str) -> str:
-    """Whom the assistant plays, and with whom they talk.
-
-    >>> system_message("Joey", ["Ross", "Monica"], "Friends")
-    'You are Joey from Friends. You are talking with Ross and Monica.'
-    """
-    return f"You are {character} from {title}. You are talking with {display(others)}."
 
 
 def main_character(name: str, cast: Mapping[str, str]) -> str:

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from friends_corpus.core.ids import chunk_id, line_id, scene_of
 from friends_corpus.core.model import Episode, Line, StageDirection
+from friends_corpus.core.persona import listed
 
-from .lines import SCENE_COLUMNS, Row, display
+from .lines import SCENE_COLUMNS, Row
 from .named_lines import named
 
 
@@ -64,7 +65,7 @@ def printed_turns(episode: Episode[Line]) -> dict[str, str]:
             if isinstance(event, StageDirection):
                 waiting.append(event.text)
                 continue
-            waiting.append(named(display(event.speakers), event.text_with_directions))
+            waiting.append(named(listed(event.speakers), event.text_with_directions))
             if event.text:
                 last = line_id(episode.id, event.scene, event.position)
                 turns[last] = "\n".join(waiting)

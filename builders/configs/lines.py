@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from friends_corpus.core.ids import line_id
 from friends_corpus.core.model import Episode, Line
+from friends_corpus.core.persona import listed
 
 Row = dict[str, Any]
 EPISODE_COLUMNS = tuple("season episode episodes episode_title written_by transcribed_by".split())
@@ -33,7 +33,7 @@ def line_rows(episode: Episode[Line]) -> list[Row]:
             "scene": line.scene,
             "scene_heading": episode.scenes[line.scene - 1].heading,
             "position": line.position,
-            "speaker": display(line.speakers),
+            "speaker": listed(line.speakers),
             "speakers": list(line.speakers),
             "cue": line.cue,
             "text": line.text,
@@ -58,14 +58,3 @@ def episode_columns(episode: Episode[Line]) -> Row:
         list(episode.transcribed_by),
     )
     return dict(zip(EPISODE_COLUMNS, values, strict=True))
-
-
-def display(speakers: Sequence[str]) -> str:
-    """Several speakers as one name.
-
-    >>> display(["Joey"]), display(["Joey", "Ross"]), display(["Joey", "Ross", "Monica"])
-    ('Joey', 'Joey and Ross', 'Joey, Ross and Monica')
-    """
-    if not speakers:
-        raise ValueError("a line needs at least one speaker")
-    return " and ".join(filter(None, [", ".join(speakers[:-1]), speakers[-1]]))

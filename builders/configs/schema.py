@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -60,9 +61,6 @@ CHAT = Features(
         "dup_cluster": STRING,
     }
 )
-FEATURES = {"lines": LINES, "named_lines": LINES, "chunks": CHUNKS, "chat": CHAT}
-MAY_BE_MISSING = frozenset(("chat",))  # where no main character answers anybody; or in some of the splits
-
 # What the card says of each column.
 MEANINGS = {
     "id": "stable id: season, first episode number, scene, then turn (`u`, from 0) or chunk (`k`, from 1)",
@@ -83,35 +81,69 @@ MEANINGS = {
     "source": "file name of the page it came from",
     "dup_cluster": "scenes with the same value repeat each other (see Splits); null for all others",
 }
-CONFIG_MEANINGS = {
-    "lines": {
-        "speakers": "who speaks, one entry each",
-        "text": "the speech alone, without stage directions",
-        "text_with_directions": "the turn as printed, stage directions in their places",
-    },
-    "named_lines": {
-        "speakers": "who speaks, one entry each",
-        "text": "“NAME: …”, without stage directions",
-        "text_with_directions": "“NAME: …” with the stage directions as printed",
-    },
-    "chunks": {
-        "speakers": "who speaks in the chunk, in order of first appearance",
-        "text": "the turns as a script, “NAME: …” each on its own line, without stage directions",
-        "text_with_directions": "the same with all stage directions in and between the turns, as printed",
-    },
-    "chat": {
-        "id": "id of the line in `lines` that is the completion",
-        "character": "who answers: one of the main characters",
-        "prompt": "messages: `system` (who plays whom, and who else is there), then what was said just before; the "
-        "character's own lines are the `assistant`'s, all others the `user`'s",
-        "completion": "one message of the `assistant`: the character's line, without stage directions",
-    },
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config of the dataset, as data: whatever lists configs iterates CONFIGS."""
+
+    features: Features
+    row: str  # what one row is, for the card; may name the limit of a chunk
+    form: str  # what it is, for croissant.json
+    meanings: Mapping[str, str]  # of its own columns; the others have one meaning everywhere, in MEANINGS
+    may_be_missing: bool = False  # where it has no row; or in some of the splits
+
+
+CONFIGS = {
+    "lines": Config(
+        LINES,
+        row="a turn: the speech alone",
+        form="single lines",
+        meanings={
+            "speakers": "who speaks, one entry each",
+            "text": "the speech alone, without stage directions",
+            "text_with_directions": "the turn as printed, stage directions in their places",
+        },
+    ),
+    "named_lines": Config(
+        LINES,
+        row="a turn with its speaker: “NAME: …”",
+        form="lines with names",
+        meanings={
+            "speakers": "who speaks, one entry each",
+            "text": "“NAME: …”, without stage directions",
+            "text_with_directions": "“NAME: …” with the stage directions as printed",
+        },
+    ),
+    "chunks": Config(
+        CHUNKS,
+        row="consecutive turns of one scene, up to {chunk_chars:,} characters",
+        form="chunks of scenes",
+        meanings={
+            "speakers": "who speaks in the chunk, in order of first appearance",
+            "text": "the turns as a script, “NAME: …” each on its own line, without stage directions",
+            "text_with_directions": "the same with all stage directions in and between the turns, as printed",
+        },
+    ),
+    "chat": Config(
+        CHAT,
+        row="a main character's turn as the answer to the turns before it",
+        form="answers of the main characters to what is said before",
+        meanings={
+            "id": "id of the line in `lines` that is the completion",
+            "character": "who answers: one of the main characters",
+            "prompt": "messages: `system` (who plays whom, and who else is there), then what was said just before; the "
+            "character's own lines are the `assistant`'s, all others the `user`'s",
+            "completion": "one message of the `assistant`: the character's line, without stage directions",
+        },
+        may_be_missing=True,
+    ),
 }
 
 
 def meaning(config: str, column: str) -> str:
     """What a column holds, in one phrase."""
-    return CONFIG_MEANINGS[config].get(column) or MEANINGS[column]
+    return CONFIGS[config].meanings.get(column) or MEANINGS[column]
 
 
 def type_name(config: str, column: str) -> str:
@@ -120,7 +152,7 @@ def type_name(config: str, column: str) -> str:
     >>> type_name("lines", "season"), type_name("lines", "speakers"), type_name("chunks", "turns")
     ('int32', 'list of string', 'list of {speaker, text}')
     """
-    feature = FEATURES[config][column]
+    feature = CONFIGS[config].features[column]
     if isinstance(feature, List):
         inner = feature.feature
         return f"list of {{{', '.join(inner)}}}" if isinstance(inner, dict) else f"list of {inner.dtype}"
@@ -129,7 +161,7 @@ def type_name(config: str, column: str) -> str:
 
 def to_table(config: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Rows as an Arrow table that carries the config's Features, so that `load_dataset` gives back just these."""
-    features = FEATURES[config]
+    features = CONFIGS[config].features
     for row in rows[:1]:
         if list(row) != list(features):
             raise ValueError(f"{config}: columns {list(row)} are not {list(features)}")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from friends_corpus.core.ids import EPISODE_PART, SCENE_PART
+from friends_corpus.core.manifest import Parameters, Show
 from friends_corpus.core.model import Episode, Line
 
-from .chat import candidates, chat_row
+from .chat import characters_of, chat_rows
 from .chunks import chunk_rows, printed_turns
 from .lines import Row, line_rows
 from .named_lines import name_lines
@@ -21,23 +21,44 @@ from .schema import to_table
 BATCH = 5_000  # rows that are dicts at a time
 
 
+Tables = Mapping[str, pa.Table]  # config → its rows in order
+Derive = Callable[[Sequence[Row], Mapping[str, str], "RowSettings"], list[Row]]
+
+
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows of each config in order, and why lines have no row of `chat` (reason → lines)."""
+class RowSettings:
+    """What decides the rows besides the pages."""
 
-    tables: Mapping[str, pa.Table]
-    no_chat: Counter[str]
+    title: str  # of the show
+    characters: Sequence[str]  # who answer in `chat`
+    chunk_chars: int
 
-    def marked(self, clusters: Mapping[str, str]) -> Rows:
-        """The same with `dup_cluster` filled in; `clusters`: scene id → the cluster that it is in."""
-        return replace(self, tables={config: mark_repeats(table, clusters) for config, table in self.tables.items()})
+    @classmethod
+    def of(cls, show: Show, parameters: Parameters) -> RowSettings:
+        """Take them from what the manifest says."""
+        characters = characters_of(parameters["character"], show["cast"])
+        return cls(show["title"], characters, parameters["chunk_chars"])
 
 
-def make_rows(episodes: Iterable[Episode[Line]], title: str, characters: Sequence[str], chunk_chars: int) -> Rows:
-    """All configs, episode by episode; `title` is the show's, `characters` are those who answer in `chat`."""
-    waiting: dict[str, list[Row]] = {"lines": [], "chunks": [], "chat": []}
+def chunks_of(lines: Sequence[Row], printed: Mapping[str, str], settings: RowSettings) -> list[Row]:
+    """Make the rows of `chunks`."""
+    return chunk_rows(lines, printed, settings.chunk_chars)
+
+
+def chat_of(lines: Sequence[Row], printed: Mapping[str, str], settings: RowSettings) -> list[Row]:
+    """Make the rows of `chat`."""
+    return chat_rows(lines, settings.title, settings.characters)
+
+
+# config → how its rows follow from those of `lines` and from their turns as printed, by line id; `named_lines` follows
+# from the table
+DERIVED: dict[str, Derive] = {"chunks": chunks_of, "chat": chat_of}
+
+
+def make_rows(episodes: Iterable[Episode[Line]], settings: RowSettings) -> Tables:
+    """Make the rows of all configs, episode by episode; `dup_cluster` is null everywhere."""
+    waiting: dict[str, list[Row]] = {config: [] for config in ("lines", *DERIVED)}
     done = {config: [to_table(config, [])] for config in waiting}
-    no_chat: Counter[str] = Counter()
 
     def pack(least: int) -> None:
         for config, rows in waiting.items():
@@ -48,17 +69,13 @@ def make_rows(episodes: Iterable[Episode[Line]], title: str, characters: Sequenc
     for episode in episodes:
         lines = line_rows(episode)
         waiting["lines"] += lines
-        waiting["chunks"] += chunk_rows(lines, printed_turns(episode), chunk_chars)
-        for line, earlier, reason in candidates(lines, characters):
-            if reason:
-                no_chat[reason] += 1
-            else:
-                waiting["chat"].append(chat_row(line, earlier, title))
+        printed = printed_turns(episode)
+        for config, derive in DERIVED.items():
+            waiting[config] += derive(lines, printed, settings)
         pack(BATCH)
     pack(1)
     tables = {config: pa.concat_tables(parts) for config, parts in done.items()}
-    named_lines = name_lines(tables["lines"])
-    return Rows({"lines": tables["lines"], "named_lines": named_lines, **tables}, no_chat)
+    return {"lines": tables["lines"], "named_lines": name_lines(tables["lines"]), **tables}
 
 
 def episodes_of(rows: pa.Table) -> pa.ChunkedArray:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from builders.assemble import Corpus
+from builders.splitting.leakage import abridged
+from builders.splitting.splits import SPLITS
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import sha256_of
-from friends_corpus.core.manifest import BUILDER, MANIFEST, Manifest
-from friends_corpus.show.config import About, Show
+from friends_corpus.core.manifest import BUILDER, MANIFEST, Config, File, Manifest, Split
+from friends_corpus.parsing.version import PARSER_VERSION
+from friends_corpus.show.config import about
 
 from .violation import Violation
 
 
-def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
+def describe_files(folder: Path) -> dict[str, File]:
     """Every file of the folder but the manifest: its size in bytes and sha256."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return {
@@ -26,48 +30,37 @@ def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def make_manifest(
-    show: Show,
-    version: str,
-    sample: bool,
-    parameters: Mapping[str, Any],
-    software: Mapping[str, str],
-    pages: Sequence[Mapping[str, Any]],
-    failed_pages: Sequence[Mapping[str, Any]],
-    splits: Mapping[str, Sequence[str]],
-    configs: Mapping[str, Any],
-    dropped: Mapping[str, Mapping[str, int]],
-    leakage: Mapping[str, Any],
-    files: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Any]:
-    """The manifest, in the order in which it is written. `sample`: whether all pages are the invented ones."""
+def make_manifest(corpus: Corpus, version: str, configs: Mapping[str, Config]) -> Manifest:
+    """Make the manifest, in the order in which it is written; its files are listed when they are there."""
+    splits: dict[Split, list[str]] = {split: [] for split in SPLITS}
+    for episode in sorted(corpus.splits):
+        splits[corpus.splits[episode]].append(episode)
     return {
         "builder": BUILDER,
-        "dataset": show.dataset,
-        "show": {**asdict(show.about), "cast": list(show.cast), "version": show.version},
+        "dataset": about(corpus.show).dataset,
+        "show": corpus.show,
         "version": version,
-        "sample": sample,
-        "parameters": dict(parameters),
-        "software": dict(software),
+        "sample": corpus.sample,
+        "parameters": corpus.parameters,
+        "software": {
+            "parser": PARSER_VERSION,
+            "datasets": installed("datasets"),
+            "pyarrow": installed("pyarrow"),
+            "matplotlib": installed("matplotlib"),
+        },
         "configs": dict(configs),
-        "splits": dict(splits),
-        "dropped": dict(dropped),
-        "leakage": dict(leakage),
-        "files": dict(files),
-        "failed_pages": list(failed_pages),
-        "pages": list(pages),
+        "splits": splits,
+        "dropped": corpus.stats["dropped"],
+        "leakage": abridged(corpus.leakage),
+        "files": {},
+        "failed_pages": list(corpus.failed_pages),
+        "pages": list(corpus.pages),
     }
 
 
 def to_json(value: Any) -> str:
     """As text that is the same on every machine."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
-def about(manifest: Mapping[str, Any]) -> About:
-    """What the manifest says of its show."""
-    show = manifest["show"]
-    return About(*(show[field.name] for field in fields(About)))
 
 
 class BrokenManifest(InputError):
@@ -91,12 +84,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     raise InputError(f"{folder}: no dataset folder (no {MANIFEST} of ours); builders.build makes one")
 
 
-def need_manifest(folder: Path) -> dict[str, Any]:
-    """The folder's manifest, in which everything can be looked up. Raises InputError."""
+def need_manifest(folder: Path) -> Manifest:
+    """Return the folder's manifest, in which everything can be looked up. Raises InputError."""
     manifest = read_manifest(folder)
     for violation in check_shape(manifest):
         raise InputError(f"{folder}: {violation}; build the dataset again, or use the version that built it")
-    return manifest
+    return cast(Manifest, manifest)
 
 
 def files_of(folder: Path) -> set[str]:
@@ -108,14 +101,14 @@ def files_of(folder: Path) -> set[str]:
     return {MANIFEST, *files} if isinstance(files, dict) else set()
 
 
-def check_shape(values: object, model: type[BaseModel] = Manifest, file: str = MANIFEST) -> list[Violation]:
-    """Whether everything is there and of the right type.
+def check_shape(values: object, shape: Any = Manifest, file: str = MANIFEST) -> list[Violation]:
+    """Return a violation for everything that is missing or of another type; `shape` is a TypedDict.
 
     >>> print(check_shape({"builder": "friends-corpus"})[0])
     manifest.json: dataset: Field required
     """
     try:
-        model.model_validate(values, strict=True)
+        TypeAdapter(shape).validate_python(values, strict=True)
     except ValidationError as error:
         places = [(".".join(map(str, problem["loc"])), problem["msg"]) for problem in error.errors()]
         return [Violation(file, f"{place}: {message}".removeprefix(": ")) for place, message in places]

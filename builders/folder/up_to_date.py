@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,18 +48,16 @@ def _version(library: str) -> str:
         return ""
 
 
-def recall(cache_folder: Path, mark: str, out: Path) -> Mapping[str, Any] | None:
-    """What the build said that wrote the files of `out` from the same; None where they are not just these."""
-    note: Mapping[str, Any] | None = cache.load(cache_folder.with_name("builds"), mark)
+def recall(cache_folder: Path, mark: str, out: Path) -> Any | None:
+    """Return what `remember` kept for the files of `out`; None where they are not just these."""
+    note = cache.load(cache_folder.with_name("builds"), mark)
     if note is None or not (out / MANIFEST).is_file() or sha256_of(out / MANIFEST) != note["manifest"]:
         return None
-    said: Mapping[str, Any] = note["said"]
-    return said if describe_files(out) == read_manifest(out)["files"] else None
+    return note["outcome"] if describe_files(out) == read_manifest(out)["files"] else None
 
 
-def remember(cache_folder: Path, mark: str, out: Path, said: Mapping[str, Any]) -> None:
-    """Leaves the note for `recall`; it only saves time, so a full disk is no failure."""
-    try:
-        cache.store(cache_folder.with_name("builds"), mark, {"manifest": sha256_of(out / MANIFEST), "said": said})
-    except OSError:
-        return
+def remember(cache_folder: Path, mark: str, out: Path, outcome: Mapping[str, Any]) -> None:
+    """Leave the note for `recall`; it only saves time, so a full disk is no failure."""
+    note = {"manifest": sha256_of(out / MANIFEST), "outcome": outcome}
+    with suppress(OSError):
+        cache.store(cache_folder.with_name("builds"), mark, note)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version as installed
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from builders.assemble import Corpus
 from builders.configs.lines import Row
 from builders.configs.tables import episodes_of
-from builders.reports import card
+from builders.reports.card import render_card
 from builders.reports.croissant import CROISSANT, make_croissant
 from builders.reports.quality import REPORT, render_quality
-from builders.splitting.leakage import abridged
 from builders.splitting.splits import SPLITS
 from friends_corpus.core.files import sha256_of
-from friends_corpus.core.manifest import MANIFEST, content_version
-from friends_corpus.parsing.version import PARSER_VERSION
-from friends_corpus.show.config import Show
+from friends_corpus.core.manifest import MANIFEST, Config, Manifest, Split, SplitFile, content_version
 
 from .manifest import describe_files, make_manifest, to_json
 
@@ -30,60 +26,41 @@ STATS = "stats.json"
 CARD = "README.md"
 
 
-def write_dataset(
-    folder: Path,
-    show: Show,
-    version: str,
-    sample: bool,
-    parameters: Mapping[str, Any],
-    rows: Mapping[str, pa.Table],
-    splits: Mapping[str, str],
-    stats: Mapping[str, Any],
-    pages: Sequence[Mapping[str, Any]],
-    failed_pages: Sequence[Mapping[str, Any]],
-    drawn: Callable[[], object],
-) -> None:
-    """Fills a folder: Parquet files, stats, quality report, card, manifest.
+def write_dataset(folder: Path, corpus: Corpus, version: str, drawn: Callable[[], object]) -> None:
+    """Fill a folder: Parquet files, stats, quality report, card, manifest.
 
-    `sample`: whether all pages are the project's invented ones; `rows`: config → its rows in order; `splits`: episode
-    id → split; `drawn` waits for the plots, which are put there meanwhile. The bytes depend on nothing else but the
-    installed versions of pyarrow, datasets and matplotlib.
+    `drawn` waits for the plots, which are put there meanwhile. The bytes depend on nothing else but the installed
+    versions of pyarrow, datasets and matplotlib.
     """
-    software = {"parser": PARSER_VERSION, **{name: installed(name) for name in ("datasets", "pyarrow", "matplotlib")}}
-    configs = {config: write_config(folder, config, config_rows, splits) for config, config_rows in rows.items()}
-    (folder / STATS).write_text(to_json(stats), encoding="utf-8")
-    (folder / REPORT).write_text(render_quality(stats), encoding="utf-8")
-    (folder / CROISSANT).write_text(to_json(make_croissant(show, version, sample, configs)), encoding="utf-8")
-    examples = {config: example(config_rows) for config, config_rows in rows.items()}
-    text = card.render_card(show, version, sample, parameters, software, configs, examples, stats, pages, failed_pages)
-    (folder / CARD).write_text(text, encoding="utf-8")
+    configs = {config: write_config(folder, config, rows, corpus.splits) for config, rows in corpus.tables.items()}
+    manifest = make_manifest(corpus, version, {name: config for name, config in configs.items() if config["splits"]})
+    for name, text in derived_files(manifest, corpus).items():
+        (folder / name).write_text(text, encoding="utf-8")
     drawn()  # else the manifest would not list them
-    manifest = make_manifest(
-        show=show,
-        version=version,
-        sample=sample,
-        parameters=parameters,
-        software=software,
-        pages=pages,
-        failed_pages=failed_pages,
-        splits={split: sorted(id for id in splits if splits[id] == split) for split in SPLITS},
-        configs=configs,
-        dropped=stats["dropped"],
-        leakage=abridged(stats["leakage"]),
-        files=describe_files(folder),
-    )
+    manifest["files"] = describe_files(folder)
     (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
 
 
-def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str, str]) -> dict[str, Any]:
-    """One Parquet file for each split that has episodes. Returns the config's part of the manifest."""
-    (folder / config).mkdir()
-    written = {}
+def derived_files(manifest: Manifest, corpus: Corpus) -> dict[str, str]:
+    """Return the text files that follow from rows and manifest, by name."""
+    examples = {config: example(corpus.tables[config]) for config in manifest["configs"]}
+    return {
+        STATS: to_json(corpus.stats),
+        REPORT: render_quality(corpus.stats),
+        CROISSANT: to_json(make_croissant(manifest)),
+        CARD: render_card(manifest, corpus.stats, examples),
+    }
+
+
+def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str, Split]) -> Config:
+    """Write one Parquet file for each split that has rows; return the config's part of the manifest."""
+    written: dict[Split, SplitFile] = {}
     episodes = episodes_of(rows)
     for split in SPLITS:
         table = rows.filter(pc.is_in(episodes, pa.array([id for id in splits if splits[id] == split], pa.string())))
         if len(table):
             path = parquet_path(config, split)
+            (folder / config).mkdir(exist_ok=True)
             pq.write_table(
                 table.combine_chunks(),
                 folder / path,

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from builders.configs.lines import Row
+from friends_corpus.core.manifest import Split, SplitFile
 
 SPLIT = "split"  # compared like a column: a row that moves leaks into what was held out
 Types = Mapping[str, Mapping[str, str]]  # split → column → type
@@ -59,7 +60,7 @@ class ConfigChanges:
         }
 
 
-def read_config(folder: Path, splits: Mapping[str, Mapping[str, Any]]) -> Config:
+def read_config(folder: Path, splits: Mapping[Split, SplitFile]) -> Config:
     """Types and rows of a config. Raises OSError or ValueError for what is no Parquet file or has an id twice."""
     types: dict[str, dict[str, str]] = {}
     rows: dict[str, Row] = {}

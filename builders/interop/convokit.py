@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from builders.configs.lines import Row
 from friends_corpus.core.ids import scene_of
+from friends_corpus.core.manifest import Manifest
 
 UTTERANCE_META = ("position", "speakers", "cue", "text_with_directions", "directions")
 CONVERSATION_META = (
@@ -35,7 +36,7 @@ TYPES = {  # ConvoKit's names for the types of meta values
 }
 
 
-def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Manifest) -> Iterator[tuple[str, str]]:
     """(file name, a piece of its text), in order; `rows` are (split, row), scene by scene.
 
     Text is ASCII, with JSON's escapes: ConvoKit opens its files in the encoding of the reader's system.

@@ -1,7 +1,6 @@
 """Why the parser read a page as it did: which label made a turn, and how the label was resolved to people.
 
-Nothing is decided here: the page's own blocks and habits and the functions that the parser asks are asked again, in
-the parser's order, and the first one that says yes is the reason.
+Nothing is decided here: the page is read again, and its cues say by which rule they are labels.
 """
 
 from __future__ import annotations
@@ -11,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from friends_corpus.core.model import Block, Segment
-from friends_corpus.parsing.brackets import outside
-from friends_corpus.parsing.labels import CAPITALS, PROSE, ROLE, Cue, Habits, find_cues
+from friends_corpus.parsing.labels import Cue, Habits, find_cues
 from friends_corpus.show.config import Show
 from friends_corpus.show.speakers import BRACKETED, COUPLE, LIST, Person, key
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label as it stands in a printed line: how it is printed, and the first rule that takes it for a label."""
+    """A label as it stands in a printed line: how it is printed, and the rule that takes it for a label."""
 
     printed: str  # with the colon: "Joey (to Ross):"
     weight: str  # "bold", "partly bold" or "plain"
@@ -38,12 +36,11 @@ def find_label(blocks: Sequence[Block], segments: Sequence[Segment], habits: Hab
     number = bisect_right(starts, offset) - 1
     block, offset = blocks[number], offset - starts[number]
     cue = _cue_at(block, habits, offset)
-    weight = _weight(block.part(cue.start, cue.end))
     return Label(
         printed=" ".join(block.text[cue.start : cue.speech].split()),
-        weight=weight,
+        weight=_weight(block.part(cue.start, cue.end)),
         place="begins a line" if cue.start == 0 else "stands inside a line",
-        reason=_reason(block, cue, weight, habits),
+        reason=cue.rule.value,
     )
 
 
@@ -59,35 +56,6 @@ def _cue_at(block: Block, habits: Habits, offset: int) -> Cue:
 def _weight(label: Block) -> str:
     letters = [run.bold for run in label.runs for char in run.text if char.isalnum()]
     return "bold" if all(letters) else "partly bold" if any(letters) else "plain"
-
-
-def _reason(block: Block, cue: Cue, weight: str, habits: Habits) -> str:
-    """The first of the parser's rules that holds, in words."""
-    printed = block.text[cue.start : cue.end].strip(" \xa0-–>")
-    label = outside(printed) or printed.strip("()[] \xa0")
-    if habits.show.people.is_listed(label, habits.episode_id):
-        reason = "the show knows every name in it"
-    elif key(label) in habits.labels:
-        reason = "this page prints it in bold with a colon"
-    elif cue.start and key(label) in habits.cast:
-        reason = "it is the label of other turns on this page"
-    elif cue.start:
-        reason = "it is bold, names a part such as “Woman” or “Guy #2”, and comes after the end of a sentence"
-    elif weight != "plain" and not _is_prose(label, habits):
-        reason = "it is bold and a colon follows"
-    elif CAPITALS.fullmatch(label) and habits.capitals and block.paragraph:
-        reason = "it is in capitals, as the labels of this page are"
-    elif _is_prose(label, habits):
-        reason = "it begins with a name that the show knows and goes on as prose, up to a colon"
-    elif ROLE.fullmatch(label):
-        reason = "it names a part such as “Woman” or “Announcer”, and a colon follows"
-    else:
-        reason = "the parser's rules for labels"  # tests/builders/test_explain.py: no other is left
-    return reason
-
-
-def _is_prose(label: str, habits: Habits) -> bool:
-    return PROSE.fullmatch(label) is not None and habits.knows_actor(label)
 
 
 def describe_speakers(cue: str, episode_id: str, show: Show) -> list[str]:

@@ -1,6 +1,6 @@
 """Reading pages on an existing engine, datatrove: many tasks, on one machine or on a cluster, resumed where killed.
 
-A task reads every N-th page into the page cache, which all tasks must share; the build then finds every page there.
+A task reads every N-th file into the page cache, which all tasks must share; the build then finds every page there.
 Finished tasks are marked in a folder beside that cache, named by the pages' content, the parser and N.
 """
 
@@ -21,7 +21,7 @@ from friends_corpus.parsing.version import PARSER_VERSION
 from friends_corpus.show.config import FRIENDS, read_show
 
 from . import cache
-from .pages import end_with, read_page
+from .pages import end_with, read_file
 
 MISSING = "--engine datatrove needs the package datatrove; install it with: pip install '.[scale]'"
 
@@ -56,7 +56,7 @@ class ReadShare:
     def __call__(self, data: object, rank: int, world_size: int) -> None:
         """The pages of task `rank` of `world_size`."""
         for page in self.pages[rank::world_size]:
-            read_page(page, self.cache_folder, self.show)
+            read_file(page, self.cache_folder, self.show)
 
 
 @contextmanager

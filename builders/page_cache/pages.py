@@ -1,4 +1,4 @@
-"""Pages → read pages: the one function that runs per page, alone, in a process pool, or from the cache."""
+"""Files → read pages: the one function that runs per file, alone, in a process pool, or from the cache."""
 
 from __future__ import annotations
 
@@ -13,28 +13,37 @@ from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from friends_corpus.core.model import Episode, Line, ParseError, Segment
+from pydantic import TypeAdapter
+
+from friends_corpus.core.model import Episode, Line, Page, ParseError, Segment
+from friends_corpus.formats.pages import read_pages
 from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import parse_page
 from friends_corpus.parsing.version import PARSER_VERSION
-from friends_corpus.show.config import FRIENDS, read_show
+from friends_corpus.show.config import FRIENDS, Show, read_show
+from friends_corpus.show.page_names import page_name
 
 from . import cache
 
 NO_LABEL = "dropped:no_label"
-PAGES_PER_TASK = 4  # parsing one page is so quick that handing out single ones costs time
+FILES_PER_TASK = 4  # parsing one page is so quick that handing out single ones costs time
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPage:
-    """A page that is a transcript. `kinds`: kind of segment → (segments, characters), over the whole page."""
+    """A page that is a transcript. `kinds`: kind of segment → (segments, characters), over the whole page.
+
+    `sha256` is that of its file, `locator` says where the page is in it, if the file holds others.
+    """
 
     name: str
     sha256: str
     episode: Episode[Line]
     kinds: Mapping[str, tuple[int, int]]
+    locator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +53,43 @@ class FailedPage:
     name: str
     sha256: str
     error: str
+    locator: str = ""
+
+
+Result = ReadPage | FailedPage
+RESULTS = TypeAdapter(list[Result])  # to and from JSON
 
 
 @contextmanager
-def open_pool(jobs: int, pages: int, lock: int | None = None) -> Iterator[Executor | None]:
-    """Other processes for a build of so many pages; None where it needs none. `lock` is a file they must not keep."""
-    if min(jobs, pages) <= 1:
+def open_pool(jobs: int, files: int, lock: int | None = None) -> Iterator[Executor | None]:
+    """Other processes for a build of so many files; None where it needs none. `lock` is a file they must not keep."""
+    if min(jobs, files) <= 1:
         yield None
         return
-    workers = min(jobs, -(-pages // PAGES_PER_TASK))
+    workers = min(jobs, -(-files // FILES_PER_TASK))
     with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(os.getpid(), lock)) as pool:
         yield pool
 
 
-def read_pages(
+def read_files(
     paths: Sequence[Path],
     pool: Executor | None,
     cache_folder: Path | None,
-    progress: Callable[[Iterable[ReadPage | FailedPage]], Iterable[ReadPage | FailedPage]] = iter,
+    progress: Callable[[Iterable[list[Result]]], Iterable[list[Result]]] = iter,
     show: Path = FRIENDS,
     meanwhile: Callable[[], object] = bool,
-) -> list[ReadPage | FailedPage]:
-    """Every page in the order given, whatever the number of processes. `show` is the folder of the show.
+) -> list[Result]:
+    """Return the pages of all files in the order given, whatever the number of processes.
 
-    `meanwhile` is called while other processes read; not where there are none.
+    `show` is the folder of the show; `progress` sees the pages of each file pass; `meanwhile` is called while other
+    processes read, and not where there are none.
     """
-    read = partial(read_page, cache_folder=cache_folder, show_folder=show)
+    read = partial(read_file, cache_folder=cache_folder, show_folder=show)
     if pool is None:
-        return list(progress(map(read, paths)))
-    found = pool.map(read, paths, chunksize=PAGES_PER_TASK)  # begins at once
+        return list(chain.from_iterable(progress(map(read, paths))))
+    results = pool.map(read, paths, chunksize=FILES_PER_TASK)  # begins at once
     meanwhile()
-    return list(progress(found))
+    return list(chain.from_iterable(progress(results)))
 
 
 @contextmanager
@@ -115,31 +130,47 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def read_page(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS) -> ReadPage | FailedPage:
-    """One page file as an episode of normalised lines. The show comes as its folder: other processes read it again."""
+def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS) -> list[Result]:
+    """Return the pages of one file as episodes of normalised lines, or why they cannot be had.
+
+    The show comes as its folder: other processes read it again.
+    """
     show = read_show(show_folder)
     name = os.fsencode(path.name).decode("utf-8", "replace")
     try:
         data = path.read_bytes()
     except OSError as error:
-        return FailedPage(name, "", f"{name}: cannot be read: {error.strerror}")
+        return [FailedPage(name, "", f"{name}: cannot be read: {error.strerror}")]
     sha256 = hashlib.sha256(data).hexdigest()
     key = cache.key(name, sha256, PARSER_VERSION + show.version)
     if cache_folder and (kept := cache.load(cache_folder, key)):
-        return ReadPage(name, sha256, cache.decode(kept["episode"]), _pairs(kept["kinds"]))
+        return RESULTS.validate_python(kept)
     try:
-        segments, parsed = parse_page(name, data, show)
-        episode = normalise(parsed, show)
+        results = [_read_page(page, name, sha256, show) for page in read_pages(name, data)]
     except ParseError as error:
-        return FailedPage(name, sha256, str(error) if name in str(error) else f"{name}: {error}")
+        results = [_failed(name, "", sha256, error)]
     except Exception as error:
-        error.add_note(f"while reading the page {name}")  # a bug of ours: say where
+        error.add_note(f"while reading the file {name}")  # a bug of ours: say where
         raise
-    kinds = count_kinds(segments, {order for line in episode.utterances() for order in line.segments})
     if cache_folder:
         with suppress(OSError):  # the cache only saves time; a full disk is reported where it matters
-            cache.store(cache_folder, key, {"episode": cache.encode(episode), "kinds": kinds})
-    return ReadPage(name, sha256, episode, kinds)
+            cache.store(cache_folder, key, RESULTS.dump_python(results, mode="json"))
+    return results
+
+
+def _read_page(page: Page, file: str, sha256: str, show: Show) -> Result:
+    try:
+        segments, printed = parse_page(page, file, show)
+    except ParseError as error:
+        return _failed(file, page.locator, sha256, error)
+    episode = normalise(printed, show)
+    kinds = count_kinds(segments, {order for line in episode.utterances() for order in line.segments})
+    return ReadPage(episode.page, sha256, episode, kinds, page.locator)
+
+
+def _failed(file: str, locator: str, sha256: str, error: ParseError) -> FailedPage:
+    name = page_name(file, locator)
+    return FailedPage(name, sha256, str(error) if name in str(error) else f"{name}: {error}", locator)
 
 
 def count_kinds(segments: Iterable[Segment], in_turns: Collection[int]) -> dict[str, tuple[int, int]]:
@@ -156,7 +187,3 @@ def count_kinds(segments: Iterable[Segment], in_turns: Collection[int]) -> dict[
         number[kind] += 1
         characters[kind] += len(segment.text)
     return {kind: (number[kind], characters[kind]) for kind in sorted(number)}
-
-
-def _pairs(kinds: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, int]]:
-    return {kind: (segments, characters) for kind, (segments, characters) in kinds.items()}

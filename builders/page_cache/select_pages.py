@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from friends_corpus.core.files import sha256_of
+from friends_corpus.core.manifest import PageIdentity
 from friends_corpus.show.page_names import SAMPLE, find_pages
 
-from .pages import FailedPage, ReadPage
+from .pages import FailedPage, ReadPage, Result
 
 
-def sort_out(
-    results: Iterable[ReadPage | FailedPage],
-) -> tuple[list[ReadPage], list[tuple[ReadPage, str]], list[FailedPage]]:
-    """Pages to ship (in the order of their episodes), pages not to ship with the reason, pages that failed.
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The pages of a build: to ship (in the order of their episodes), not to ship with the reason, failed."""
 
-    Two pages with the same episode are one too many: the first by name is kept, the other one fails.
-    """
-    shipped, left_out, failed = [], [], []
+    shipped: list[ReadPage]
+    left_out: list[tuple[ReadPage, str]]
+    failed: list[FailedPage]
+
+
+def select_pages(results: Iterable[Result]) -> Selection:
+    """Tell which pages to ship. Of two pages with the same episode the first by name is kept, the other one fails."""
+    selection = Selection([], [], [])
     taken: dict[tuple[int, int], str] = {}
     for page in sorted(results, key=lambda page: page.name):
         if isinstance(page, FailedPage):
-            failed.append(page)
+            selection.failed.append(page)
             continue
         episode = page.episode
         numbers = [(episode.season, number) for number in episode.numbers]
         twice = [number for number in numbers if number in taken]
         if episode.variant or not numbers:
-            left_out.append((page, f"variant: {episode.variant or 'no episode number'}"))
+            selection.left_out.append((page, f"variant: {episode.variant or 'no episode number'}"))
         elif twice:
             season, number = twice[0]
             both = f"{taken[twice[0]]} and {page.name}"
             problem = f"{both} both hold season {season} episode {number}; remove one of them"
-            failed.append(FailedPage(page.name, page.sha256, problem))
+            selection.failed.append(FailedPage(page.name, page.sha256, problem, page.locator))
         else:
-            shipped.append(page)
+            selection.shipped.append(page)
             taken.update(dict.fromkeys(numbers, page.name))
-    return sorted(shipped, key=lambda page: (page.episode.season, page.episode.numbers)), left_out, failed
+    selection.shipped.sort(key=lambda page: (page.episode.season, page.episode.numbers))
+    return selection
 
 
 def is_sample(hashes: Iterable[str]) -> bool:
@@ -45,8 +51,8 @@ def is_sample(hashes: Iterable[str]) -> bool:
     return set(hashes) <= {sha256_of(path) for path in find_pages(SAMPLE)}
 
 
-def page_entry(page: ReadPage, splits: Mapping[str, str], repeats: Iterable[str]) -> dict[str, Any]:
-    """A shipped page in the manifest."""
-    id = page.episode.id
-    marks = {"repeats": True} if id in repeats else {}
-    return {"page": page.name, "sha256": page.sha256, "episode": id, "split": splits[id], **marks}
+def identity(page: Result) -> PageIdentity:
+    """Return what a page's entry in the manifest begins with; a locator only where its file holds other pages."""
+    if page.locator:
+        return {"page": page.name, "locator": page.locator, "sha256": page.sha256}
+    return {"page": page.name, "sha256": page.sha256}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from datasets import DatasetInfo, SplitDict
 from datasets.info import DatasetInfosDict
@@ -12,12 +11,14 @@ from huggingface_hub import DatasetCardData
 
 from builders.configs.chat import EARLIER_CHARACTERS, EARLIER_LINES
 from builders.configs.lines import Row
-from builders.configs.schema import FEATURES, meaning, type_name
+from builders.configs.schema import CONFIGS, meaning, type_name
 from cards.render import render
-from friends_corpus.show.config import About
+from friends_corpus.core.manifest import Config, Manifest, Split, SplitFile
+from friends_corpus.show.config import About, about
 
 from .page_stats import DROPPED, REASONS, WHERE
 from .plots import plots
+from .stats import Stats
 
 DEFAULT_CONFIG = "lines"  # the plainest rows: what the viewer and a bare load_dataset("friends-lines") should show
 EXAMPLE_CHARACTERS = 160
@@ -25,28 +26,15 @@ SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "1
 CARD_SPEAKERS = 12
 
 
-def render_card(
-    show: About,
-    version: str,
-    sample: bool,
-    parameters: Mapping[str, Any],
-    software: Mapping[str, str],
-    configs: Mapping[str, Mapping[str, Any]],
-    examples: Mapping[str, Row],
-    stats: Mapping[str, Any],
-    pages: Sequence[Mapping[str, Any]],
-    failed_pages: Sequence[Mapping[str, Any]],
-) -> str:
-    """The dataset card. All numbers in it come from the arguments; text from pages is escaped by the template."""
+def render_card(manifest: Manifest, stats: Stats, examples: Mapping[str, Row]) -> str:
+    """Render the dataset card. `examples`: config → a row; text from pages is escaped by the template."""
+    show, configs, pages = about(manifest["show"]), manifest["configs"], manifest["pages"]
     values = {
+        **{key: manifest[key] for key in ("version", "sample", "parameters", "software", "configs", "failed_pages")},
         "metadata": metadata(configs, show).to_yaml(),
-        "version": version,
-        "sample": sample,
         "show": show,
-        "parameters": parameters,
-        "software": software,
-        "configs": configs,
         "default_config": DEFAULT_CONFIG,
+        "rows": {config: CONFIGS[config].row.format(**manifest["parameters"]) for config in configs},
         "fields": {config: field_table(config, examples[config]) for config in configs},
         "stats": stats,
         "kinds": [
@@ -61,12 +49,11 @@ def render_card(
         "top_speakers": stats["speakers"][:CARD_SPEAKERS],
         "not_shipped": [page for page in pages if "reason" in page],
         "train_only": sorted(page["episode"] for page in pages if page.get("repeats")),
-        "failed_pages": failed_pages,
     }
     return render("dataset.md", values)
 
 
-def metadata(configs: Mapping[str, Mapping[str, Any]], show: About) -> DatasetCardData:
+def metadata(configs: Mapping[str, Config], show: About) -> DatasetCardData:
     """The card's YAML: what the Hub shows in its header, and where `load_dataset` finds configs, splits and types."""
     rows = max(sum(file["rows"] for file in config["splits"].values()) for config in configs.values())
     data = DatasetCardData(
@@ -97,11 +84,11 @@ def metadata(configs: Mapping[str, Mapping[str, Any]], show: About) -> DatasetCa
     return data
 
 
-def dataset_info(config: str, splits: Mapping[str, Mapping[str, Any]]) -> DatasetInfo:
+def dataset_info(config: str, splits: Mapping[Split, SplitFile]) -> DatasetInfo:
     """Types and sizes of a config as `datasets` expects them; a wrong row count would make it refuse to load."""
     sizes = [{"name": name, "num_bytes": f["arrow_bytes"], "num_examples": f["rows"]} for name, f in splits.items()]
     return DatasetInfo(
-        features=FEATURES[config],
+        features=CONFIGS[config].features,
         splits=SplitDict.from_split_dict(sizes),
         download_size=sum(file["bytes"] for file in splits.values()),
         dataset_size=sum(file["arrow_bytes"] for file in splits.values()),

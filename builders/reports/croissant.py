@@ -6,14 +6,14 @@ https://docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html; no dates, so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from datasets import List, Value
 
-from builders.configs.lines import display
-from builders.configs.schema import FEATURES, meaning
-from friends_corpus.show.config import About
+from builders.configs.schema import CONFIGS, meaning
+from friends_corpus.core.manifest import Manifest, SplitFile
+from friends_corpus.core.persona import listed
+from friends_corpus.show.config import about
 
 CROISSANT = "croissant.json"
 PARQUET = "application/x-parquet"
@@ -23,12 +23,6 @@ DESCRIPTION = (
     "Who says what in the TV series {title}: speaker-attributed lines from transcripts that fans typed by hand, as "
     "{forms}."
 )
-FORMS = {
-    "lines": "single lines",
-    "named_lines": "lines with names",
-    "chunks": "chunks of scenes",
-    "chat": "answers of the main characters to what is said before",
-}
 INVENTED = "This build holds only the project's sample pages, whose dialogue is invented: no line is from the series."
 LICENSE = (
     "other: the scripts belong to their owner{owner} and the transcripts to the fans who made "
@@ -74,9 +68,10 @@ CONTEXT = {  # the one that the specification gives, word for word
 }
 
 
-def make_croissant(show: About, version: str, sample: bool, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The whole description; `configs` as in the manifest."""
-    description = DESCRIPTION.format(title=show.title, forms=display([FORMS[config] for config in configs]))
+def make_croissant(manifest: Manifest) -> dict[str, Any]:
+    """Describe the dataset of a manifest."""
+    show, version, configs = about(manifest["show"]), manifest["version"], manifest["configs"]
+    description = DESCRIPTION.format(title=show.title, forms=listed([CONFIGS[config].form for config in configs]))
     archive = f" at {show.archive}" if show.archive else ""
     files = [file_object(file) for config in configs.values() for file in config["splits"].values()]
     return {
@@ -84,7 +79,7 @@ def make_croissant(show: About, version: str, sample: bool, configs: Mapping[str
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": show.dataset,
-        "description": f"{description} {INVENTED}" if sample else description,
+        "description": f"{description} {INVENTED}" if manifest["sample"] else description,
         "license": LICENSE.format(owner=f" ({show.owner})" if show.owner else ""),
         "citeAs": f"{show.title} lines, version {version}: built by friends-corpus from fan transcripts{archive}",
         "version": version,
@@ -96,7 +91,7 @@ def make_croissant(show: About, version: str, sample: bool, configs: Mapping[str
     }
 
 
-def file_object(file: Mapping[str, Any]) -> dict[str, Any]:
+def file_object(file: SplitFile) -> dict[str, Any]:
     """One Parquet file, with its hash."""
     return {
         "@type": "cr:FileObject",
@@ -128,7 +123,7 @@ def record_set(config: str) -> dict[str, Any]:
         "@id": config,
         "name": config,
         "key": {"@id": f"{config}/id"},
-        "field": [split_field(config), *(field(config, column) for column in FEATURES[config])],
+        "field": [split_field(config), *(field(config, column) for column in CONFIGS[config].features)],
     }
 
 
@@ -150,7 +145,7 @@ def split_field(config: str) -> dict[str, Any]:
 
 def field(config: str, column: str) -> dict[str, Any]:
     """One column. A list of texts or numbers is a repeated field; a list of structs has a sub-field for each key."""
-    feature = FEATURES[config][column]
+    feature = CONFIGS[config].features[column]
     inner = feature.feature if isinstance(feature, List) else feature
     described = {
         "@type": "cr:Field",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import cast
+
+from typing_extensions import TypedDict
 
 from builders.page_cache.pages import ReadPage
+from builders.page_cache.select_pages import Selection, identity, is_sample
+from friends_corpus.core.manifest import Count, FailedPage, Natural, Page
 from friends_corpus.core.model import Episode, Line, Scene
 from friends_corpus.show.config import Show
 
@@ -31,32 +36,91 @@ REASONS = {  # of drops
     "no_speech": "turns of directions alone; in no row of `lines`, printed in `chunks.text_with_directions`",
     "scene_without_speech": "scenes in which nobody speaks: heading, directions, such turns; in no row",
 }
-Counts = dict[str, dict[str, int]]  # kind or reason → {count, characters}
+Counts = dict[str, Count]  # kind or reason → pieces of pages
 
 
-def tell(pages: Sequence[ReadPage], show: Show) -> dict[str, Any]:
-    """All of it as plain JSON values; `pages` are those shipped, in the order of their episodes."""
+class PageRow(TypedDict):
+    """A shipped page, as only it can tell."""
+
+    episode: str
+    page: str
+    episodes: list[int]
+    scenes: Natural
+    unknown_cues: Natural
+    notes: Natural
+    dropped: Natural
+
+
+class UnknownCue(TypedDict):
+    """A label that the show does not know."""
+
+    cue: str
+    lines: Natural
+    first_in: str
+
+
+class PageStats(TypedDict):
+    """What of stats.json only the pages tell; `pages_table` in the order of the episodes."""
+
+    pages_table: list[PageRow]
+    unknown_cues: list[UnknownCue]
+    segments: Counts
+    dropped: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """All that a corpus needs of its pages besides the rows; `pages` and `failed` as in the manifest, by name.
+
+    The splits of the pages are not known yet. `sample`: all shipped pages are the project's invented ones.
+    """
+
+    pages: Sequence[Page]
+    failed: Sequence[FailedPage]
+    stats: PageStats
+    sample: bool
+
+    @property
+    def episodes(self) -> list[str]:
+        """The ids of the shipped episodes."""
+        return [page["episode"] for page in self.pages if "episode" in page]
+
+
+def page_facts(selection: Selection, show: Show) -> PageFacts:
+    """Gather the facts of the pages of a build."""
+    shipped = [{**identity(page), "episode": page.episode.id} for page in selection.shipped]
+    left_out = [{**identity(page), "reason": reason} for page, reason in selection.left_out]
+    pages = cast(list[Page], sorted([*shipped, *left_out], key=lambda page: str(page["page"])))
+    failed: list[FailedPage] = [{**identity(page), "error": page.error} for page in selection.failed]
+    sample = is_sample(page.sha256 for page in selection.shipped)
+    return PageFacts(pages, failed, page_stats(selection.shipped, show), sample)
+
+
+def page_stats(pages: Sequence[ReadPage], show: Show) -> PageStats:
+    """Return the statistics of the shipped pages, which are in the order of their episodes."""
     unknown = {page.episode.id: unknown_in(page.episode, show) for page in pages}
     segments = total_kinds(pages)
     return {
-        "pages_table": [
-            {
-                "episode": page.episode.id,
-                "page": page.name,
-                "episodes": list(page.episode.numbers),
-                "scenes": len(page.episode.scenes),
-                "unknown_cues": sum(unknown[page.episode.id].values()),
-                "notes": page.kinds.get("note", (0, 0))[0],
-                "dropped": sum(counts[0] for kind, counts in page.kinds.items() if kind.startswith(DROPPED)),
-            }
-            for page in pages
-        ],
+        "pages_table": [page_row(page, sum(unknown[page.episode.id].values())) for page in pages],
         "unknown_cues": [
             {"cue": cue, "lines": lines, "first_in": next(id for id, cues in unknown.items() if cue in cues)}
             for cue, lines in ranked(sum(unknown.values(), Counter()))
         ],
         "segments": segments,
         "dropped": dropped_kinds(segments) | unspoken(page.episode for page in pages),
+    }
+
+
+def page_row(page: ReadPage, unknown_cues: int) -> PageRow:
+    """Return the row of a page in `pages_table`."""
+    return {
+        "episode": page.episode.id,
+        "page": page.name,
+        "episodes": list(page.episode.numbers),
+        "scenes": len(page.episode.scenes),
+        "unknown_cues": unknown_cues,
+        "notes": page.kinds.get("note", (0, 0))[0],
+        "dropped": sum(counts[0] for kind, counts in page.kinds.items() if kind.startswith(DROPPED)),
     }
 
 

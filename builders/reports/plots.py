@@ -8,14 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from friends_corpus.core.files import cache_folder
 
+from .page_stats import Counts
+
 if TYPE_CHECKING:
-    import pyarrow as pa
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from builders.configs.tables import Tables
+
+    from .stats import Stats
 
 FOLDER = "plots"
 DPI = 120
@@ -36,7 +41,7 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class PlotData:
     """What is drawn beyond the numbers of stats.json; small enough to be handed to another process."""
 
     lines: Mapping[tuple[str, int], int]  # (speaker, season) → lines
@@ -44,7 +49,7 @@ class Counts:
     chunk_lengths: Sequence[int]
 
 
-def count(rows: Mapping[str, pa.Table]) -> Counts:
+def plot_data(rows: Tables) -> PlotData:
     """The counts out of the rows of each config."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -56,14 +61,14 @@ def count(rows: Mapping[str, pa.Table]) -> Counts:
         .group_by(["speaker", "season"])
         .aggregate([([], "count_all")])
     )
-    return Counts(
+    return PlotData(
         {(row["speaker"], row["season"]): row["count_all"] for row in said.to_pylist()},
         pc.utf8_length(lines["text"]).to_pylist(),
         pc.utf8_length(rows["chunks"]["text"]).to_pylist(),
     )
 
 
-def draw_plots(folder: Path, counts: Counts, stats: Mapping[str, Any], chunk_chars: int) -> None:
+def draw_plots(folder: Path, counts: PlotData, stats: Stats, chunk_chars: int) -> None:
     """Draws the pictures of `plots` into `folder`."""
     (folder / FOLDER).mkdir()
     with fixed_style():
@@ -77,7 +82,7 @@ def draw_plots(folder: Path, counts: Counts, stats: Mapping[str, Any], chunk_cha
             draw[name]().savefig(folder / plot.path, dpi=DPI, metadata=no_software)
 
 
-def plots(dropped: Mapping[str, Any]) -> dict[str, Plot]:
+def plots(dropped: Counts) -> dict[str, Plot]:
     """The pictures of a build by name; that of drops only where something was dropped."""
     captions = {
         "speakers": "Lines per speaker and season",
@@ -135,7 +140,7 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
     return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
 
 
-def draw_speakers(counts: Counts, stats: Mapping[str, Any]) -> Figure:
+def draw_speakers(counts: PlotData, stats: Stats) -> Figure:
     """A table of colours and numbers: those with the most lines, season by season."""
     seasons = [row["season"] for row in stats["seasons"]]
     speakers = [row["speaker"] for row in stats["speakers"][:SPEAKERS]]
@@ -157,7 +162,7 @@ def draw_speakers(counts: Counts, stats: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def draw_lengths(counts: Counts, stats: Mapping[str, Any], chunk_chars: int) -> Figure:
+def draw_lengths(counts: PlotData, stats: Stats, chunk_chars: int) -> Figure:
     """Two histograms with the medians marked: lines (on an axis that grows by factors) and chunks."""
     import numpy as np
 
@@ -194,7 +199,7 @@ def thousands(value: float, position: float = 0) -> str:
     return f"{value:,.0f}"
 
 
-def draw_dropped(dropped: Mapping[str, Mapping[str, int]]) -> Figure:
+def draw_dropped(dropped: Counts) -> Figure:
     """Bars: what is on the pages but in no row of `lines`."""
     reasons = sorted(dropped, key=lambda reason: (dropped[reason]["characters"], reason))
     height = 0.75 + 0.32 * len(reasons)

@@ -10,27 +10,106 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import TypedDict
 
-from builders.configs.chat import NO_ROW
-from builders.configs.tables import Rows, episodes_of
+from builders.configs.chat import NO_ROW, count_no_row
+from builders.configs.tables import Tables, episodes_of, scenes_of
 from builders.splitting.splits import SPLITS
-from friends_corpus.core.ids import season_of
+from friends_corpus.core.ids import episode_of, season_of
+from friends_corpus.core.manifest import Count, Leakage, Split
 
-from .page_stats import ranked
+from .page_stats import Counts, PageRow, PageStats, UnknownCue, ranked
+from .warnings import Suspicion, WarningCount, count_suspicions
 
 COUNTED = ("chunks", "chat")  # by season and split, beside the lines
 PERCENTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
 
 
-def compute_stats(
-    told: Mapping[str, Any], rows: Rows, splits: Mapping[str, str], characters: Sequence[str]
-) -> dict[str, Any]:
-    """All numbers of stats.json but those of quality and leakage, as plain JSON values.
+Counted = dict[str, int]  # a row of a table: a season, and how many of each
 
-    `told` is what only the pages tell, `splits` goes by episode, `characters` are those who answer in `chat`.
-    """
-    lines, chunks, chat = (rows.tables[config] for config in ("lines", *COUNTED))
-    counted = count_pages(told["pages_table"], rows, splits)
+
+class SpeakerLines(TypedDict):
+    """How many lines name a speaker."""
+
+    speaker: str
+    lines: int
+
+
+class CharacterRows(TypedDict):
+    """How many rows of chat a character answers in."""
+
+    character: str
+    rows: int
+
+
+class ChatStats(TypedDict):
+    """What stats.json says of chat."""
+
+    characters: list[CharacterRows]
+    no_row: dict[str, int]
+    prompt_characters: dict[str, int]
+    completion_characters: dict[str, int]
+
+
+class SplitCounts(TypedDict):
+    """What a split holds."""
+
+    split: str
+    pages: int
+    lines: int
+    words: int
+    chunks: int
+    chat: int
+
+
+class CreditedPages(TypedDict):
+    """How many pages credit somebody."""
+
+    name: str
+    pages: int
+
+
+class PageQuality(PageRow):
+    """A page in the quality report."""
+
+    lines: int
+    warnings: int
+    duplicated_scenes: int
+
+
+class Stats(TypedDict):
+    """The whole of stats.json."""
+
+    total: Counted
+    seasons: list[Counted]
+    splits: list[SplitCounts]
+    speakers: list[SpeakerLines]
+    unknown_cues: list[UnknownCue]
+    line_characters: dict[str, int]
+    chunk_characters: dict[str, int]
+    chunk_turns: dict[str, int]
+    between_turns: Count
+    chat: ChatStats
+    segments: Counts
+    dropped: Counts
+    written_by: list[CreditedPages]
+    transcribed_by: list[CreditedPages]
+    pages_table: list[PageQuality]
+    suspicions: list[WarningCount]
+    leakage: Leakage
+
+
+def compute_stats(
+    tables: Tables,
+    pages: PageStats,
+    splits: Mapping[str, Split],
+    characters: Sequence[str],
+    leakage: Leakage,
+    warnings: Sequence[Suspicion],
+) -> Stats:
+    """Compute all numbers of stats.json; `splits` goes by episode, `characters` are those who answer in `chat`."""
+    lines, chunks, chat = (tables[config] for config in ("lines", *COUNTED))
+    counted = count_pages(pages["pages_table"], tables, splits)
     speakers = tally(pc.list_flatten(lines["speakers"]))
     return {
         "total": {
@@ -47,17 +126,37 @@ def compute_stats(
         "seasons": _records(counted.drop(columns="split").groupby("season").sum()),
         "splits": split_table(counted),
         "speakers": [{"speaker": name, "lines": count} for name, count in ranked(speakers)],
-        "unknown_cues": told["unknown_cues"],
+        "unknown_cues": pages["unknown_cues"],
         "line_characters": percentiles(lengths(lines["text"])),
         "chunk_characters": percentiles(lengths(chunks["text"])),
         "chunk_turns": percentiles(pc.list_value_length(chunks["turns"]).to_pandas()),
-        "between_turns": between_turns(rows.tables["named_lines"], chunks),
-        "chat": chat_stats(chat, rows.no_chat, characters),
-        "segments": told["segments"],
-        "dropped": told["dropped"],
+        "between_turns": between_turns(tables["named_lines"], chunks),
+        "chat": chat_stats(chat, count_no_row(lines, characters), characters),
+        "segments": pages["segments"],
+        "dropped": pages["dropped"],
         "written_by": credit_table(lines, "written_by"),
         "transcribed_by": credit_table(lines, "transcribed_by"),
+        "pages_table": page_table(pages["pages_table"], lines, warnings),
+        "suspicions": count_suspicions(warnings),
+        "leakage": leakage,
     }
+
+
+def page_table(pages: Sequence[PageRow], lines: pa.Table, found: Sequence[Suspicion]) -> list[PageQuality]:
+    """Return, per page, beside what only it tells: lines, warnings, scenes that are repeats."""
+    spoken = tally(episodes_of(lines))
+    warnings = Counter(episode_of(suspicion.id) for suspicion in found)
+    clustered = pc.unique(scenes_of(lines.filter(lines["dup_cluster"].is_valid()))).to_pylist()
+    repeats = Counter(episode_of(scene) for scene in clustered)
+    return [
+        {
+            **page,
+            "lines": spoken[page["episode"]],
+            "warnings": warnings[page["episode"]],
+            "duplicated_scenes": repeats[page["episode"]],
+        }
+        for page in pages
+    ]
 
 
 def lengths(texts: pa.ChunkedArray) -> pd.Series[int]:
@@ -71,9 +170,9 @@ def tally(values: pa.Array) -> Counter[str]:
     return Counter({entry["values"]: entry["counts"] for entry in pc.value_counts(values).to_pylist()})
 
 
-def count_pages(pages: Sequence[Mapping[str, Any]], rows: Rows, splits: Mapping[str, str]) -> pd.DataFrame:
+def count_pages(pages: Sequence[PageRow], tables: Tables, splits: Mapping[str, Split]) -> pd.DataFrame:
     """A row for each page, with its season and split and whatever is added up by them."""
-    lines = rows.tables["lines"]
+    lines = tables["lines"]
     spoken = pd.DataFrame(
         {
             "episode": episodes_of(lines).to_pandas(),
@@ -93,17 +192,18 @@ def count_pages(pages: Sequence[Mapping[str, Any]], rows: Rows, splits: Mapping[
         index=[page["episode"] for page in pages],
     ).join(spoken.groupby("episode").sum())
     for config in COUNTED:
-        counted[config] = pd.Series(tally(episodes_of(rows.tables[config])), dtype="int64")
+        counted[config] = pd.Series(tally(episodes_of(tables[config])), dtype="int64")
     return counted.fillna(0)
 
 
-def split_table(counted: pd.DataFrame) -> list[dict[str, Any]]:
+def split_table(counted: pd.DataFrame) -> list[SplitCounts]:
     """Per split: pages, lines, words, chunks, rows of chat; in the order train, validation, test."""
     table = counted.groupby("split")[["pages", "lines", "words", *COUNTED]].sum()
-    return _records(table.loc[[name for name in SPLITS if name in table.index]])
+    rows: list[SplitCounts] = _records(table.loc[[name for name in SPLITS if name in table.index]])
+    return rows
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _records(table: pd.DataFrame) -> Any:
     counts = table.astype("int64").reset_index()
     return [dict(zip(counts.columns, row, strict=True)) for row in counts.astype(object).to_numpy().tolist()]
 
@@ -119,7 +219,7 @@ def percentiles(values: pd.Series[int]) -> dict[str, int]:
     return {name: int(values.quantile(share, interpolation="lower")) for name, share in PERCENTILES.items()}
 
 
-def between_turns(named_lines: pa.Table, chunks: pa.Table) -> dict[str, int]:
+def between_turns(named_lines: pa.Table, chunks: pa.Table) -> Count:
     """Lines of the chunks' scripts that are no row's turn (directions, turns without speech), and their characters."""
     script, turns = chunks["text_with_directions"], named_lines["text_with_directions"]
     breaks = sum(pc.count_substring(script, "\n").to_pylist())
@@ -130,7 +230,7 @@ def between_turns(named_lines: pa.Table, chunks: pa.Table) -> dict[str, int]:
     }
 
 
-def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[str]) -> dict[str, Any]:
+def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[str]) -> ChatStats:
     """Of the characters' lines: how many have a row of `chat`, how many do not and why; how long the rows are."""
     answered = tally(chat["character"])
     prompts, completions = (chat[column].combine_chunks() for column in ("prompt", "completion"))
@@ -144,7 +244,7 @@ def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[s
     }
 
 
-def credit_table(lines: pa.Table, column: str) -> list[dict[str, Any]]:
+def credit_table(lines: pa.Table, column: str) -> list[CreditedPages]:
     """Credited names with the number of pages that name them."""
     episodes = episodes_of(lines).to_pylist()
     first = {episode: number for number, episode in reversed(list(enumerate(episodes)))}

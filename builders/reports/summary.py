@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+
+from friends_corpus.core.manifest import Page
+
+from .page_stats import UnknownCue
+from .stats import SplitCounts, Stats
 
 SHOWN_CUES = 20
 
 
-def summary(stats: Mapping[str, Any], not_shipped: Sequence[Mapping[str, Any]], failed: int) -> str:
-    """Numbers per season, drops by reason, unknown cues and what was left out, as plain aligned text."""
-    total = stats["total"]
-    columns = ("episodes", "scenes", "lines", "chunks", "chat")
-    seasons = [[f"season {row['season']}", *(row[column] for column in columns)] for row in stats["seasons"]]
-    drops = [[f"  {reason}", counts["count"], counts["characters"]] for reason, counts in stats["dropped"].items()]
-    counted = ("pages", "lines", "chunks", "chat")
-    splits = [[f"  {row['split']}", *(row[column] for column in counted)] for row in stats["splits"]]
+Cells = list[list[str | int]]
+
+
+def summary(stats: Stats, pages: Sequence[Page], failed: int) -> str:
+    """Return numbers per season, drops by reason, unknown cues and what was left out, as plain aligned text."""
+    drops: Cells = [[f"  {reason}", count["count"], count["characters"]] for reason, count in stats["dropped"].items()]
+    not_shipped = [f"{page['page']} ({page['reason']})" for page in pages if "reason" in page]
     parts = [
-        table([["", *columns], *seasons, ["all", *(total[column] for column in columns)]]),
-        table([["split", *counted], *splits]),
+        season_table(stats),
+        split_table(stats["splits"]),
         table([["dropped", "pieces", "characters"], *drops]) if drops else "dropped: nothing",
-        *([] if total["chat"] else ["chat: no such config, for no main character answers anybody"]),
-        f"speakers: {total['speakers']:,}",
+        *([] if stats["total"]["chat"] else ["chat: no such config, for no main character answers anybody"]),
+        f"speakers: {stats['total']['speakers']:,}",
         unknown_cues(stats["unknown_cues"]),
     ]
     if not_shipped:
-        parts.append("not shipped: " + ", ".join(f"{page['page']} ({page['reason']})" for page in not_shipped))
+        parts.append(f"not shipped: {', '.join(not_shipped)}")
     if failed:
         parts.append(f"failed pages: {failed}, listed in manifest.json")
     return "\n\n".join(parts)
 
 
-def unknown_cues(cues: Sequence[Mapping[str, Any]]) -> str:
+def season_table(stats: Stats) -> str:
+    """Return the numbers of each season and of all."""
+    columns = ["episodes", "scenes", "lines", "chunks", "chat"]
+    named = [(f"season {row['season']}", row) for row in stats["seasons"]] + [("all", stats["total"])]
+    rows: Cells = [[name, *(row[column] for column in columns)] for name, row in named]
+    return table([["", *columns], *rows])
+
+
+def split_table(splits: Sequence[SplitCounts]) -> str:
+    """Return the numbers of each split."""
+    rows: Cells = [[f"  {row['split']}", row["pages"], row["lines"], row["chunks"], row["chat"]] for row in splits]
+    return table([["split", "pages", "lines", "chunks", "chat"], *rows])
+
+
+def unknown_cues(cues: Sequence[UnknownCue]) -> str:
     """The most frequent cues that speakers.csv does not know.
 
     >>> print(unknown_cues([{"cue": "Bob", "lines": 2, "first_in": "s01e01"}]))
@@ -39,7 +56,7 @@ def unknown_cues(cues: Sequence[Mapping[str, Any]]) -> str:
       Bob  2  s01e01
     """
     head = f"unknown cues: {len(cues)} ({sum(cue['lines'] for cue in cues)} lines)"
-    rows = [[f"  {' '.join(cue['cue'].split())}", cue["lines"], cue["first_in"]] for cue in cues[:SHOWN_CUES]]
+    rows: Cells = [[f"  {' '.join(cue['cue'].split())}", cue["lines"], cue["first_in"]] for cue in cues[:SHOWN_CUES]]
     more = [f"  … and {len(cues) - SHOWN_CUES} more, all in stats.json"] if len(cues) > SHOWN_CUES else []
     return "\n".join([head, *([table(rows)] if rows else []), *more])
 

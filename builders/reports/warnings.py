@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby, pairwise
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import TypedDict
 
 from builders.configs.lines import Row
 from builders.configs.tables import episodes_of
 from builders.splitting.duplicates import LONG_RUN, SEEN
 from friends_corpus.core.ids import scene_of
+from friends_corpus.core.manifest import Leakage
 from friends_corpus.parsing.labels import SPEECH_START
 
 EXAMPLES = 5
@@ -188,23 +189,39 @@ def excerpt(text: str, start: int, end: int) -> str:
     return f"{'…' if left else ''}{text[left:right]}{'…' if right < len(text) else ''}"
 
 
-def count_suspicions(found: Sequence[Suspicion]) -> list[dict[str, Any]]:
+class Example(TypedDict):
+    """A place where a warning was found."""
+
+    id: str
+    excerpt: str
+
+
+class WarningCount(TypedDict):
+    """A kind of warning in stats.json."""
+
+    kind: str
+    meaning: str
+    count: int
+    examples: list[Example]
+
+
+def count_suspicions(found: Sequence[Suspicion]) -> list[WarningCount]:
     """Per kind that occurs: what it means, how often, and the first few examples; most serious kinds first."""
-    table = []
+    table: list[WarningCount] = []
     for kind, meaning in MEANINGS.items():
         hits = [suspicion for suspicion in found if suspicion.kind == kind]
         if hits:
-            examples = [{"id": hit.id, "excerpt": hit.excerpt} for hit in hits[:EXAMPLES]]
+            examples: list[Example] = [{"id": hit.id, "excerpt": hit.excerpt} for hit in hits[:EXAMPLES]]
             table.append({"kind": kind, "meaning": meaning, "count": len(hits), "examples": examples})
     return table
 
 
-def find_leaks(certificate: Mapping[str, Any]) -> list[Suspicion]:
+def find_leaks(leakage: Leakage) -> list[Suspicion]:
     """What is held out and shares more with another split than it should."""
     return [
         Suspicion(
             "seen elsewhere", row["split"], f"{row['shared_runs_share'] * 100:.3f} % are in {row['against']}, too"
         )
-        for row in certificate["splits"]
+        for row in leakage["splits"]
         if not row["within_target"]
     ]

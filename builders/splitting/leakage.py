@@ -1,27 +1,26 @@
-"""The leakage certificate: what a split that is held out shares with another one, measured on the finished splits."""
+"""The leakage report: what a split that is held out shares with another one, measured on the finished splits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from friends_corpus.core.manifest import Leakage, SharedRuns, Split
 from friends_corpus.core.ngrams import Grams, Ids
 
 from .duplicates import LONG_RUN, SAME, SCENE_CHARACTERS, SEEN, SHARED_RUNS, SHINGLE_WORDS, STOCK_SCENES, Duplicates
 from .splits import SPLITS
 
 STOCK_PHRASES = 10  # listed for each pair of splits, the longest ones
-LOOKED_UP = ("pairs", "episodes")
 
 Mask = NDArray[np.bool_]
 
 
-def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]:
-    """The certificate as plain JSON values; `splits` by episode id.
+def measure_leakage(duplicates: Duplicates, splits: Mapping[str, Split]) -> Leakage:
+    """Return the leakage report; `splits` by episode id.
 
     `splits` has one entry for each two splits: how many scenes of the first repeat one of the second, the largest
     Jaccard similarity of a scene of one with a scene of the other (both of 200 characters or more; none without two
@@ -31,29 +30,8 @@ def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]
     """
     scenes = duplicates.scenes
     of = np.array([splits[scene.episode] for scene in scenes], dtype=object)
-    long_enough = np.array([len(scene.text) >= SCENE_CHARACTERS for scene in scenes], dtype=bool)
     present = [split for split in reversed(SPLITS) if (of == split).any()]
-    rows = []
-    for held_out, other in sorted(combinations(present, 2), key=lambda pair: (pair[1] != "train", pair[0])):
-        here, there = of == held_out, of == other
-        runs, known = duplicates.long_runs.of(here), duplicates.long_runs.of(there)
-        shared = np.intersect1d(runs, known, assume_unique=True)
-        phrases = stock_phrases(duplicates, here, shared)
-        rows.append(
-            {
-                "split": held_out,
-                "against": other,
-                "scenes": int(here.sum()),
-                "shared_scenes": _shared_scenes(duplicates, here, there),
-                "largest_jaccard": _largest_jaccard(duplicates.shingles, here & long_enough, there & long_enough),
-                "runs": len(runs),
-                "shared_runs": len(shared),
-                "shared_runs_share": round(len(shared) / max(1, len(runs)), 6),
-                "within_target": len(shared) <= SEEN * len(runs),
-                "phrases": len(phrases),
-                "stock_phrases": phrases[:STOCK_PHRASES],
-            }
-        )
+    pairs = sorted(combinations(present, 2), key=lambda pair: (pair[1] != "train", pair[0]))
     return {
         "rule": {
             "scene_characters": SCENE_CHARACTERS,
@@ -71,7 +49,7 @@ def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]
         "passages": sum(not pair.copies for pair in duplicates.pairs),
         "seen_episodes": sum(shared.seen for shared in duplicates.shared.values()),
         "train_only": sorted(duplicates.episodes()),
-        "splits": rows,
+        "splits": [_shared_runs(duplicates, of, *pair) for pair in pairs],
         "pairs": list(_pair_table(duplicates)),
         "episodes": [
             {"episode": id, "runs": shared.runs, "elsewhere": shared.elsewhere}
@@ -81,12 +59,36 @@ def certify(duplicates: Duplicates, splits: Mapping[str, str]) -> dict[str, Any]
     }
 
 
-def abridged(certificate: Mapping[str, Any]) -> dict[str, Any]:
-    """The certificate for the manifest: without what is only for looking up."""
-    return {name: value for name, value in certificate.items() if name not in LOOKED_UP}
+def _shared_runs(duplicates: Duplicates, of: NDArray[np.object_], held_out: Split, other: Split) -> SharedRuns:
+    """Measure what one split shares with another; `of` is the split of each scene."""
+    long_enough = np.array([len(scene.text) >= SCENE_CHARACTERS for scene in duplicates.scenes], dtype=bool)
+    here, there = of == held_out, of == other
+    runs, known = duplicates.long_runs.of(here), duplicates.long_runs.of(there)
+    shared = np.intersect1d(runs, known, assume_unique=True)
+    phrases = stock_phrases(duplicates, here, shared)
+    return {
+        "split": held_out,
+        "against": other,
+        "scenes": int(here.sum()),
+        "shared_scenes": _shared_scenes(duplicates, here, there),
+        "largest_jaccard": _largest_jaccard(duplicates.shingles, here & long_enough, there & long_enough),
+        "runs": len(runs),
+        "shared_runs": len(shared),
+        "shared_runs_share": round(len(shared) / max(1, len(runs)), 6),
+        "within_target": len(shared) <= SEEN * len(runs),
+        "phrases": len(phrases),
+        "stock_phrases": phrases[:STOCK_PHRASES],
+    }
 
 
-def _pair_table(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
+def abridged(leakage: Leakage) -> Leakage:
+    """Return the report as the manifest has it: without its long lists."""
+    short = leakage.copy()
+    del short["pairs"], short["episodes"]
+    return short
+
+
+def _pair_table(duplicates: Duplicates) -> Iterator[dict[str, str | float | list[str]]]:
     """Which scenes repeat which, for whoever wants to look them up."""
     for pair in duplicates.pairs:
         kind = "passage" if not pair.copies else "near-duplicate" if pair.jaccard >= SAME else "clip"
@@ -129,7 +131,7 @@ def _spans(runs: Ids, wanted: Ids) -> Ids:
     return np.repeat(left - before[:-1], lengths) + np.arange(before[-1])
 
 
-def stock_phrases(duplicates: Duplicates, here: Mask, shared: Ids) -> list[dict[str, Any]]:
+def stock_phrases(duplicates: Duplicates, here: Mask, shared: Ids) -> list[dict[str, str | int]]:
     """The phrases that the shared runs make where they overlap, longest first; their first scene, and how often."""
     if not len(shared):
         return []

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 from math import ceil
+from typing import get_args
 
-SPLITS = ("train", "validation", "test")
+from friends_corpus.core.manifest import Split
+
+SPLITS: tuple[Split, ...] = get_args(Split)  # train, validation, test
 BUCKETS = 20  # one of them is test, one validation: 5 % each
 RANKED_BELOW = 20  # episodes; with fewer, hashing alone often leaves a split empty
 
 
-def assign_splits(episode_ids: Iterable[str], train_only: Collection[str] = ()) -> dict[str, str]:
+def assign_splits(episode_ids: Iterable[str], train_only: Collection[str] = ()) -> dict[str, Split]:
     """Episode id → split. Episodes of `train_only` go to train; below three episodes all do.
 
     Each episode's hash decides alone, so that a new episode moves no other. Where that leaves a split empty (few
@@ -23,7 +26,7 @@ def assign_splits(episode_ids: Iterable[str], train_only: Collection[str] = ()) 
     {'s01e01': 'train', 's01e02': 'train'}
     """
     ids = sorted(set(episode_ids))
-    splits = dict.fromkeys(ids, "train")
+    splits: dict[str, Split] = dict.fromkeys(ids, "train")
     if len(ids) < 3:
         return splits
     free = sorted((id for id in ids if id not in train_only), key=_draw)
@@ -32,7 +35,9 @@ def assign_splits(episode_ids: Iterable[str], train_only: Collection[str] = ()) 
         return splits | by_hash
     held_out = min(max(1, round(len(ids) / BUCKETS)), ceil(len(free) / 2))
     test, validation = free[:held_out], free[held_out : 2 * held_out]
-    return splits | dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
+    splits.update(dict.fromkeys(validation, "validation"))
+    splits.update(dict.fromkeys(test, "test"))
+    return splits
 
 
 def _draw(episode_id: str) -> tuple[int, int]:
@@ -41,5 +46,5 @@ def _draw(episode_id: str) -> tuple[int, int]:
     return number % BUCKETS, number
 
 
-def _split_of(draw: tuple[int, int]) -> str:
-    return {0: "test", 1: "validation"}.get(draw[0], "train")
+def _split_of(draw: tuple[int, int]) -> Split:
+    return "test" if draw[0] == 0 else "validation" if draw[0] == 1 else "train"

@@ -1,48 +1,56 @@
-"""What manifest.json of a dataset folder holds, as types; builders write it, train reads it."""
+"""What manifest.json of a dataset folder holds, as types; builders write it, train reads it.
+
+The types are declared once, as TypedDicts: the JSON is used as it is, and pydantic checks it against them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Final, Literal, NotRequired
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from .ids import EPISODE
 from .versions import VERSION
 
 MANIFEST = "manifest.json"
-BUILDER = "friends-corpus"  # tells our folders from others
-ABSENT: Any = None  # a key that may be missing, but not null: defaults are not validated
+BUILDER: Final = "friends-corpus"  # tells our folders from others
+
 Split = Literal["train", "validation", "test"]
 Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EpisodeId = Annotated[str, Field(pattern=f"^{EPISODE}$")]
+Version = Annotated[str, Field(pattern=f"^{VERSION.pattern}$")]
 
 
-class File(BaseModel):
+class File(TypedDict):
     """A file of the folder."""
 
     bytes: Natural
     sha256: Sha256
 
 
-class SplitFile(File):
+class SplitFile(TypedDict):
     """A Parquet file."""
 
     path: str
-    rows: int = Field(gt=0)
+    rows: Positive
+    bytes: Natural
     arrow_bytes: Natural
+    sha256: Sha256
 
 
-class Config(BaseModel):
+class Config(TypedDict):
     """A config of the dataset."""
 
     version: str
-    splits: dict[Split, SplitFile] = Field(min_length=1)
+    splits: Annotated[dict[Split, SplitFile], Field(min_length=1)]
 
 
-class Show(BaseModel):
+class Show(TypedDict):
     """The show that the dataset is of."""
 
     title: str
@@ -54,14 +62,14 @@ class Show(BaseModel):
     version: str
 
 
-class Parameters(BaseModel):
-    """What the build was asked for."""
+class Parameters(TypedDict):
+    """What the build was asked for: what decides the rows, besides the pages."""
 
-    chunk_chars: int = Field(gt=0)
+    chunk_chars: Positive
     character: str
 
 
-class Software(BaseModel):
+class Software(TypedDict):
     """What the build ran on."""
 
     parser: str
@@ -70,46 +78,82 @@ class Software(BaseModel):
     matplotlib: str
 
 
-class Page(BaseModel):
+class PageIdentity(TypedDict):
+    """Which page it is."""
+
+    page: str  # the name of its file; with the locator where the file holds others: "both.html#S01E03"
+    locator: NotRequired[str]  # where in its file it is
+    sha256: str  # of the file; empty where not even its bytes could be read
+
+
+class Page(PageIdentity):
     """A page that was read: shipped (episode and split) or not (reason)."""
 
-    page: str
-    sha256: Sha256
-    episode: EpisodeId = ABSENT
-    split: Split = ABSENT
-    repeats: Literal[True] = ABSENT
-    reason: str = ABSENT
+    episode: NotRequired[EpisodeId]
+    split: NotRequired[Split]
+    repeats: NotRequired[Literal[True]]
+    reason: NotRequired[str]
 
 
-class FailedPage(BaseModel):
-    """A page that could not be used; without hash where not even its bytes could be read."""
+class FailedPage(PageIdentity):
+    """A page that could not be used."""
 
-    page: str
-    sha256: str
     error: str
 
 
-class Count(BaseModel):
+class Count(TypedDict):
     """Pieces of pages."""
 
     count: Natural
     characters: Natural
 
 
-class Manifest(BaseModel):
+class SharedRuns(TypedDict):
+    """What one split shares with another."""
+
+    split: str
+    against: str
+    scenes: int
+    shared_scenes: int
+    largest_jaccard: float | None
+    runs: int
+    shared_runs: int
+    shared_runs_share: float
+    within_target: bool
+    phrases: int
+    stock_phrases: list[dict[str, str | int]]
+
+
+class Leakage(TypedDict):
+    """The leakage report; its last two lists stand in stats.json alone."""
+
+    rule: dict[str, int | float]
+    clusters: int
+    clustered_scenes: int
+    near_duplicates: int
+    clips: int
+    passages: int
+    seen_episodes: int
+    train_only: list[str]
+    splits: list[SharedRuns]
+    pairs: NotRequired[list[dict[str, str | float | list[str]]]]
+    episodes: NotRequired[list[dict[str, str | int]]]
+
+
+class Manifest(TypedDict):
     """The whole file; it may hold more."""
 
     builder: Literal["friends-corpus"]
     dataset: str
     show: Show
-    version: str = Field(pattern=f"^{VERSION.pattern}$")
+    version: Version
     sample: bool
     parameters: Parameters
     software: Software
     configs: dict[str, Config]
     splits: dict[Split, list[EpisodeId]]
     dropped: dict[str, Count]
-    leakage: dict[str, Any]
+    leakage: Leakage
     files: dict[str, File]
     failed_pages: list[FailedPage]
     pages: list[Page]

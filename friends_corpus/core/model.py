@@ -1,6 +1,6 @@
 """The data model, one type per stage, on one screen.
 
-bytes → list[Block] → list[Segment] → Episode[Utterance] → Episode[Line] → rows (builders)
+bytes → list[Page] → list[Segment] → Episode[Utterance] → Episode[Line] → rows (builders)
 
 Everything is frozen and fully filled when it is made. Vocabulary: season > episode > scene > utterance; a *cue* is
 the label as printed ("PHOE/MNCA"), a *speaker* the person it means ("Phoebe"); a *stage direction* is a type of its
@@ -56,6 +56,14 @@ class Block:
                 runs.append(Run(text, run.bold))
             offset += len(run.text)
         return Block(tuple(runs), self.paragraph, self.heading)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One episode as a file prints it. `locator` says where in the file: "3", "S01E03"; "" where it fills the file."""
+
+    blocks: tuple[Block, ...]
+    locator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ class Scene(Generic[E_]):
 class Episode(Generic[E_]):
     """A page as a script. `numbers` has two entries on a two-part page and none on an outtakes page."""
 
-    page: str  # file name: "0101.html"
+    page: str  # its name: "0101.html", "both.html#S01E03" (show/page_names.py)
     season: int
     numbers: tuple[int, ...]
     variant: str  # "" for the aired episode, "uncut", "outtakes"

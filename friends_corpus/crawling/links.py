@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 
 from friends_corpus.core.model import ParseError
 from friends_corpus.formats.html import decode
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 from friends_corpus.show.config import Show, Source
 from friends_corpus.show.page_names import identify
 
@@ -132,7 +132,7 @@ def check_transcript(name: str, body: bytes, show: Show) -> None:
     friends_corpus.crawling.transport.PageError: no transcript: fewer than two speakers
     """
     try:
-        _, episode = parse_page(name, body, show)
+        _, episode = read_script(name, body, show)
     except ParseError as error:
         raise PageError(f"no transcript: {error}", status=200) from None
     if len({utterance.cue for utterance in episode.utterances()}) < 2:

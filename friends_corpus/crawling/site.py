@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import httpx2
@@ -37,6 +38,20 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
     uniform: Callable[[float, float], float] = random.uniform
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a site is asked: at least `delay` seconds between requests; `allowed` are hosts that may be private.
+
+    `warc` is the new file that records what it sends, if any.
+    """
+
+    delay: float
+    allowed: Sequence[str]
+    warc: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    clock: Clock = field(default_factory=Clock)
 
 
 class Pacer:

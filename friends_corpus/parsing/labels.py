@@ -8,12 +8,15 @@ speakers.csv or printed in bold elsewhere on the page), or capitals on a page th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from friends_corpus.core.model import Block
 from friends_corpus.show.config import Show
 from friends_corpus.show.speakers import LIST, key
 
+from .bold import bold_mask, bold_share, bold_starts
 from .brackets import CLOSERS, OPENER, match_brackets, outside
 
 MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
@@ -55,13 +58,27 @@ MID_LINE = re.compile(  # "… Hi. Joey: Hi", "… Hi- Mr. Geller: Hi", "… Hi.
 )
 
 
+class Rule(Enum):
+    """Why a stretch of a line is a label, in the words of `explain`; in the order in which they are tried."""
+
+    KNOWN = "the show knows every name in it"
+    BOLD_ELSEWHERE = "this page prints it in bold with a colon"
+    CAST = "it is the label of other turns on this page"
+    BOLD_PART = "it is bold, names a part such as “Woman” or “Guy #2”, and comes after the end of a sentence"
+    BOLD = "it is bold and a colon follows"
+    CAPITALS = "it is in capitals, as the labels of this page are"
+    PROSE = "it begins with a name that the show knows and goes on as prose, up to a colon"
+    PART = "it names a part such as “Woman” or “Announcer”, and a colon follows"
+
+
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Character positions in a block's text: the label, and where the speech after its colon begins."""
+    """A label: its place in a block's text, where the speech after its colon begins, and the rule that found it."""
 
     start: int
     end: int
     speech: int
+    rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +92,11 @@ class Habits:
     capitals: bool  # labels stand in plain capitals
     breaks: bool  # turns are parted by <br>, not by paragraphs
 
-    def knows(self, label: str) -> bool:
-        """Whether the label is a name of the table or one this page prints in bold."""
-        return self.show.people.is_listed(label, self.episode_id) or key(label) in self.labels
+    def rule_of(self, label: str) -> Rule | None:
+        """Return by which rule the label is known wherever it stands, if it is."""
+        if self.show.people.is_listed(label, self.episode_id):
+            return Rule.KNOWN
+        return Rule.BOLD_ELSEWHERE if key(label) in self.labels else None
 
     def has(self, name: str) -> bool:
         """Whether the one so named is of the main cast, or begins a line of this page."""
@@ -89,7 +108,7 @@ class Habits:
         return self.show.people.is_known(label, self.episode_id)
 
 
-def read_habits(blocks: list[Block], episode_id: str, show: Show) -> Habits:
+def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
     """Look over a whole page for its own labels."""
     labels: set[str] = set()
     cast: set[str] = set()
@@ -102,7 +121,7 @@ def read_habits(blocks: list[Block], episode_id: str, show: Show) -> Habits:
             continue
         label = outside(text[:colon])
         bold = (
-            len(label) <= 40 and not SENTENCE.search(label) and _is_bold_label(text, _bold_mask(block), 0, colon, label)
+            len(label) <= 40 and not SENTENCE.search(label) and _is_bold_label(text, bold_mask(block), 0, colon, label)
         )
         if bold:
             labels.add(key(label))
@@ -122,7 +141,7 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
     `inner_only` leaves out the first: "Scene: a park. **Joey:** Hi".
     """
     text = block.text
-    bold = _bold_mask(block)
+    bold = bold_mask(block)
     first = None if inner_only else _find_first(block, bold, habits)
     cues = [first] if first else []
     end = first.speech if first else 1
@@ -134,16 +153,18 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
         counted = offset
         colon = _colon(text, offset) if offset >= end else -1
         label = text[offset:colon] if colon >= 0 else ""
-        if label and len(outside(label)) <= 40 and _is_inner_label(text, bold, offset, colon, habits, quotes % 2 == 1):
-            cues.append(Cue(offset, colon, _end(COLON, text, colon)))
-            end = cues[-1].speech
+        if label and len(outside(label)) <= 40:
+            rule = _rule_of_inner_label(text, bold, offset, colon, habits, quotes % 2 == 1)
+            if rule:
+                cues.append(Cue(offset, colon, _end(COLON, text, colon), rule))
+                end = cues[-1].speech
     return cues
 
 
 def begins_with_name(block: Block, habits: Habits) -> bool:
     """Whether a line begins with the label of somebody known."""
     colon = _colon(block.text, 0)
-    return colon > 0 and habits.knows(outside(block.text[:colon]))
+    return colon > 0 and habits.rule_of(outside(block.text[:colon])) is not None
 
 
 def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
@@ -155,8 +176,10 @@ def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
         if printed.startswith("(") and not outside(printed):  # "(MACHINE--JOEY'S VOICE): …"
             start, printed = start + 1, printed[1:].rstrip(") \xa0")
         label = outside(printed)
-        if label and not NO_LABEL.fullmatch(label.strip(" .")) and _is_label(block, bold, label, start, colon, habits):
-            return Cue(0, len(text[:colon].rstrip()), _end(COLON, text, colon))
+        if label and not NO_LABEL.fullmatch(label.strip(" .")):
+            rule = _rule_of_label(block, bold, label, start, colon, habits)
+            if rule:
+                return Cue(0, len(text[:colon].rstrip()), _end(COLON, text, colon), rule)
     return _bold_name(block, habits, start)
 
 
@@ -175,46 +198,48 @@ def _inner_starts(block: Block) -> list[int]:
         else:
             inside[start:end] = b"\1" * (end - start)
     plain = {match.start() for match in MID_LINE.finditer(text, 0, left_open)}
-    return sorted(offset for offset in plain.union(_bold_starts(block)) if not inside[offset])
+    return sorted(offset for offset in plain.union(bold_starts(block)) if not inside[offset])
 
 
-def _is_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habits, quoted: bool) -> bool:
+def _rule_of_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habits, quoted: bool) -> Rule | None:
     """A label inside a line: bold and known, bold and a part after a sentence, or of the page's cast, not quoted."""
     label = outside(text[start:colon])
+    known = habits.rule_of(label)
     if not any(bold[start:colon]):
         names = [label] if key(label) in habits.cast else LIST.split(label)
-        return not quoted and all(key(name) in habits.cast or name in habits.show.cast for name in names)
-    if habits.knows(label):
-        return True
+        of_cast = not quoted and all(key(name) in habits.cast or name in habits.show.cast for name in names)
+        return (known or Rule.CAST) if of_cast else None
+    if known:
+        return known
     after_sentence = text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
     is_part = NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label)
-    return bool(after_sentence and is_part and _bold_share(text, bold, start, colon) > 0.8)
+    return Rule.BOLD_PART if after_sentence and is_part and bold_share(text, bold, start, colon) > 0.8 else None
 
 
-def _is_label(block: Block, bold: bytes, label: str, start: int, colon: int, habits: Habits) -> bool:
+def _rule_of_label(block: Block, bold: bytes, label: str, start: int, colon: int, habits: Habits) -> Rule | None:
+    """The first rule by which what stands before a colon at the start of a line is a label."""
     text = block.text
     if CLOCK.match(text, colon - 1) or (QUOTED.match(label) and 1 not in bold[start:colon]):
-        return False
-    if habits.knows(label):
-        return True
-    if SENTENCE.search(label) or SPEECH_START.match(label) or not any(char.isalpha() for char in label):
-        return False
-    words = len(label.split())
-    share = _bold_share(text, bold, start, colon)
+        return None
+    known = habits.rule_of(label)
+    if known or SENTENCE.search(label) or SPEECH_START.match(label) or not any(char.isalpha() for char in label):
+        return known
+    words, is_part = len(label.split()), ROLE.fullmatch(label)
+    is_prose = PROSE.fullmatch(label) and not SAYS.match(label) and habits.knows_actor(label)
+    rule = None
     if words <= 8 and _is_bold_label(text, bold, start, colon, label):
-        return True
-    if QUOTED.search(label):
-        return False
-    if words <= 6 and CAPITALS.fullmatch(label) and ((habits.capitals and block.paragraph) or ROLE.fullmatch(label)):
-        return True
-    if (
-        PROSE.fullmatch(label)
-        and not SAYS.match(label)
-        and (block.paragraph or share > 0)
-        and habits.knows_actor(label)
-    ):
-        return True
-    return bool(NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label) and words <= 4)
+        rule = Rule.BOLD
+    elif QUOTED.search(label):
+        pass
+    elif words <= 6 and habits.capitals and block.paragraph and CAPITALS.fullmatch(label):
+        rule = Rule.CAPITALS
+    elif words <= 6 and is_part and CAPITALS.fullmatch(label):
+        rule = Rule.PART
+    elif is_prose and (block.paragraph or bold_share(text, bold, start, colon) > 0):
+        rule = Rule.PROSE
+    elif words <= 4 and is_part and NAME_LIKE.fullmatch(label):
+        rule = Rule.PART
+    return rule
 
 
 def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
@@ -223,10 +248,11 @@ def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
     if start >= len(head.text) or not head.bold or len(block.runs) < 2:
         return None
     label = head.text[start:].strip(" .;,\xa0")
-    if not label or len(label.split()) > 6 or not habits.knows(label):
+    rule = habits.rule_of(label) if label and len(label.split()) <= 6 else None
+    if not rule:
         return None
     end = start + len(head.text[start:].rstrip(" .;,\xa0"))
-    return Cue(0, end, _end(AFTER_BOLD, block.text, end))
+    return Cue(0, end, _end(AFTER_BOLD, block.text, end), rule)
 
 
 def _colon(text: str, start: int) -> int:
@@ -246,40 +272,10 @@ def _colon(text: str, start: int) -> int:
 
 def _is_bold_label(text: str, bold: bytes, start: int, colon: int, label: str) -> bool:
     """Whether a label is bold; where all of its line is, it must look like a name: "**My point: no.**" is speech."""
-    if _bold_share(text, bold, start, colon) <= 0.8:
+    if bold_share(text, bold, start, colon) <= 0.8:
         return False
     rest = bold[colon + 1 : len(text.rstrip())]
     return not rest or 0 in rest or NAME_LIKE.fullmatch(label) is not None
-
-
-def _bold_share(text: str, bold: bytes, start: int, end: int) -> float:
-    """The share of letters between two positions that are bold, directions aside: "**Joey** (to Ross)" is 1.0."""
-    weights = bold[start:end]
-    if 1 not in weights or 0 not in weights:
-        return float(1 in weights)
-    letters = bold_letters = 0
-    offset = start
-    for opener, closer in [*match_brackets(text[start:end]).items(), (end - start, end - start)]:
-        for position in range(offset, start + opener):
-            letters += text[position].isalnum()
-            bold_letters += bold[position] and text[position].isalnum()
-        offset = start + closer
-    return bold_letters / letters if letters else 0.0
-
-
-def _bold_mask(block: Block) -> bytes:
-    """One byte for each character of the block's text: 1 where it is bold."""
-    return b"".join([(b"\1" if run.bold else b"\0") * len(run.text) for run in block.runs])
-
-
-def _bold_starts(block: Block) -> list[int]:
-    """Where bold runs start in the text of a block, blanks skipped."""
-    starts, offset = [], 0
-    for run in block.runs:
-        if run.bold:
-            starts.append(offset + len(run.text) - len(run.text.lstrip()))
-        offset += len(run.text)
-    return starts
 
 
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:

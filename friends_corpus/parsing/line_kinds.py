@@ -6,6 +6,7 @@ They describe how transcribers write and never one page. All are matched against
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from friends_corpus.core.model import Block
@@ -102,12 +103,12 @@ class Place:
         self.speaking = "cue" in kinds or (self.speaking and not kinds & {"heading", "marker"})
 
 
-def has_few_scenes(blocks: list[Block]) -> bool:
+def has_few_scenes(blocks: Sequence[Block]) -> bool:
     """Whether the page hardly uses the word that most pages open a scene with."""
     return sum(bool(SCENE.match(block.text)) for block in blocks) < FEW_SCENES
 
 
-def start_of_foot(blocks: list[Block], habits: Habits) -> int:
+def start_of_foot(blocks: Sequence[Block], habits: Habits) -> int:
     """Where the last lines of a page begin that are no script: credits, navigation, addresses."""
     start = len(blocks)
     navigation = wording(habits.show).navigation

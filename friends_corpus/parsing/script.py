@@ -1,4 +1,4 @@
-"""A page → its segments, and the episode that is folded from them."""
+"""Pages → their segments, and the episodes that are folded from them."""
 
 from __future__ import annotations
 
@@ -8,47 +8,64 @@ from friends_corpus.core.model import (
     DIRECTION_KINDS,
     SPOKEN_KINDS,
     Episode,
+    Page,
     ParseError,
     Scene,
     Segment,
     StageDirection,
     Utterance,
 )
-from friends_corpus.formats.html import read_blocks
+from friends_corpus.formats.pages import read_pages
 from friends_corpus.show.config import Show, friends
-from friends_corpus.show.page_names import identify
+from friends_corpus.show.page_names import identify, page_name
 
 from .credits import read_credits
 from .labels import read_habits
 from .segments import cut
 
 
-def parse_page(name: str, data: bytes, show: Show | None = None) -> tuple[tuple[Segment, ...], Episode[Utterance]]:
-    """All segments of a page, and the episode folded from them.
+def read_script(name: str, data: bytes, show: Show | None = None) -> tuple[tuple[Segment, ...], Episode[Utterance]]:
+    """Return the segments and the episode of a file that holds one page.
 
-    `name` is the file name (it says season and episode), `data` the bytes as served, `show`
-    whose page it is (default: *Friends*). Raises ParseError for bytes that
-    are no page, a page without speakers, and a page whose episode cannot be told.
+    `name` is the file's (it says season and episode), `data` its bytes as served, `show` whose page it is (default:
+    *Friends*). Raises ParseError for bytes that are no page, for several pages, and as `parse_page` does.
 
     >>> page = b"<h1>The One</h1><p>[Scene: A park.]</p><p><b>Joey:</b> (sits) Hi.</p>"
-    >>> segments, episode = parse_page("0101.html", page)
+    >>> segments, episode = read_script("0101.html", page)
     >>> [(segment.kind, segment.text.strip()) for segment in segments[-4:]]
     [('cue', 'Joey'), ('punctuation', ':'), ('direction', '(sits)'), ('speech', 'Hi.')]
     >>> [(utterance.cue, utterance.text) for utterance in episode.utterances()]
     [('Joey', '(sits) Hi.')]
     """
-    blocks = read_blocks(data)
+    pages = read_pages(name, data)
+    if len(pages) != 1:
+        raise ParseError(f"{len(pages)} episodes in one file, where one was expected")
+    return parse_page(pages[0], name, show or friends())
+
+
+def parse_page(page: Page, file: str, show: Show) -> tuple[tuple[Segment, ...], Episode[Utterance]]:
+    """Return all segments of a page, and the episode folded from them; `file` is the name of the page's file.
+
+    Raises ParseError for a page without text or speakers, and one whose episode cannot be told.
+    """
+    blocks = page.blocks
     if not blocks:
         raise ParseError("no visible text; the page is empty or was cut off: fetch it again")
-    show = show or friends()
-    source = identify(name, next((block.text for block in blocks if block.heading), blocks[0].text), show)
+    heading = next((block.text for block in blocks if block.heading), blocks[0].text)
+    source = identify(page.locator or file, heading, show)
     segments = cut(blocks, read_habits(blocks, source.id, show))
     if not any(segment.kind == "cue" for segment in segments):
         raise ParseError("no speaker label such as 'Joey:' anywhere, so no transcript; remove the file from the folder")
     title, written_by, transcribed_by = read_credits(segments, show)
-    scenes = tuple(fold_scenes(segments))
     return segments, Episode(
-        name, source.season, source.numbers, source.variant, title, written_by, transcribed_by, scenes
+        page_name(file, page.locator),
+        source.season,
+        source.numbers,
+        source.variant,
+        title,
+        written_by,
+        transcribed_by,
+        tuple(fold_scenes(segments)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from friends_corpus.core.model import Block, Segment
@@ -26,7 +26,7 @@ Piece = tuple[str, str]  # kind, text
 LINES_IN_BRACKET = 8  # how many further lines a bracket may take to close; most open ones were just forgotten
 
 
-def cut(blocks: list[Block], habits: Habits) -> tuple[Segment, ...]:
+def cut(blocks: Sequence[Block], habits: Habits) -> tuple[Segment, ...]:
     """The segments of a page; joined they are the blocks' texts, each ended by a newline. None is blank."""
     if habits.breaks:
         blocks = [replace(block, paragraph=True) for block in blocks]
@@ -34,7 +34,7 @@ def cut(blocks: list[Block], habits: Habits) -> tuple[Segment, ...]:
     return tuple(Segment(order, kind, text) for order, (kind, text) in enumerate(pieces))
 
 
-def _lines(blocks: list[Block], habits: Habits) -> Iterator[list[Piece]]:
+def _lines(blocks: Sequence[Block], habits: Habits) -> Iterator[list[Piece]]:
     """One list of pieces for each block, the newline included."""
     place = Place(few_scenes=has_few_scenes(blocks))
     foot = start_of_foot(blocks, habits)
@@ -63,7 +63,7 @@ def _pieces(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterat
     heading = block.heading and not begins_with_name(block, habits)  # left open, it would hold all that follows
     cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, heading, place.head, habits))
     if place.ended:
-        cues = [cue for cue in cues if habits.knows(outside(block.text[cue.start : cue.end]))]
+        cues = [cue for cue in cues if habits.rule_of(outside(block.text[cue.start : cue.end]))]
     lead = cues[0].start if cues else len(block.text)
     bracket = OPENER.search(block.text, 1, lead)
     if bracket and MARKER.fullmatch(block.text[: bracket.start()]):  # "OPENING CREDITS [Scene: …]"
@@ -129,7 +129,7 @@ def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: 
     yield plain_kind, text[plain:end]
 
 
-def _lines_to_closer(following: list[Block], habits: Habits) -> int:
+def _lines_to_closer(following: Sequence[Block], habits: Habits) -> int:
     """How many of the following lines an open bracket takes: "(He walks in<br>and sits down)"; 0 if none closes it."""
     for count, block in enumerate(following, start=1):
         begins_anew = SCENE.match(" ".join(block.text.split())) or block.heading

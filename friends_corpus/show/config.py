@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import combining
 
+from friends_corpus.core import manifest
 from friends_corpus.core.cli import InputError, did_you_mean
 from friends_corpus.core.ids import episode_id
 
@@ -77,6 +78,11 @@ class About:
         return f"{self.archive}{self.pages_at}{name}" if self.archive else ""
 
 
+def about(show: manifest.Show) -> About:
+    """Return the show of a manifest with what follows from it: names, addresses of pages."""
+    return About(show["title"], show["years"], show["owner"], show["archive"], show["pages_at"])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Show(About):
     """All that this project knows about a show and does not read off its pages."""
@@ -91,9 +97,17 @@ class Show(About):
     version: str  # 16 hex digits, of the content of both files
 
     @property
-    def about(self) -> About:
-        """Without what reads the pages."""
-        return About(self.title, self.years, self.owner, self.archive, self.pages_at)
+    def facts(self) -> manifest.Show:
+        """What the manifest of a dataset says of the show."""
+        return {
+            "title": self.title,
+            "years": self.years,
+            "owner": self.owner,
+            "archive": self.archive,
+            "pages_at": self.pages_at,
+            "cast": list(self.cast),
+            "version": self.version,
+        }
 
     @property
     def sample(self) -> Path:

@@ -1,4 +1,7 @@
-"""Which pages a folder has, and which episodes a page holds. Facts about single pages live in the show's show.yaml."""
+"""Which files a folder has, what a page in a file is called, and which episodes it holds.
+
+Facts about single pages live in the show's show.yaml.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,26 @@ LOOSE_NAME = re.compile(r"(?i)\bs(?:eason)?[ _.-]?(\d{1,2})[ _.-]?e(?:pisode)?[ 
 TITLE_NUMBER = re.compile(r"^\s*(\d{1,2})(\d\d)(?:\s*[-–/&]\s*(?:\1)?(\d\d))?\s*[-–:.]\s")  # "908 - The One With …"
 
 
+def page_name(file: str, locator: str) -> str:
+    """Return the name of a page, by which rows, the manifest and messages call it.
+
+    >>> page_name("0101.html", ""), page_name("both.html", "S01E03")
+    ('0101.html', 'both.html#S01E03')
+    """
+    return f"{file}#{locator}" if locator else file
+
+
+def file_of(page: str, locator: str) -> str:
+    """Return the name of the file that a page is in: the inverse of `page_name`.
+
+    >>> file_of("0101.html", ""), file_of("both.html#S01E03", "S01E03")
+    ('0101.html', 'both.html')
+    """
+    return page.removesuffix(f"#{locator}") if locator else page
+
+
 def identify(name: str, heading: str, show: Show) -> Source:
-    """The season and numbers of a page from its file name, else from the number in its heading.
+    """The season and numbers of a page from the name of its file or its locator there, else from its heading.
 
     Raises ParseError if neither says. What the show's own table says comes first.
 

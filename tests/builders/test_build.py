@@ -20,6 +20,7 @@ from invented import direction, episode, page, write_pages
 
 from builders import build
 from builders.page_cache import cache
+from builders.page_cache.pages import RESULTS, FailedPage, ReadPage
 from builders.reports import plots
 from friends_corpus.core import files
 from friends_corpus.core.files import sha256_of
@@ -164,10 +165,11 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
     assert "warning: no cache" in capsys.readouterr().err
 
 
-def test_cached_episodes_are_the_same_objects_again(tmp_path: Path) -> None:
+def test_cached_pages_are_the_same_objects_again(tmp_path: Path) -> None:
     made = episode([("Joey", "Hi.", "(waving) Hi."), direction("(Enter Ross)")], [], headings=[None, "[Scene: “x”]"])
-    cache.store(tmp_path, "key", cache.encode(made))
-    assert cache.decode(cache.load(tmp_path, "key")) == made
+    results = [ReadPage("both.html#1", "0" * 64, made, {"cue": (1, 4)}, "1"), FailedPage("b.html#2", "", "b", "2")]
+    cache.store(tmp_path, "key", RESULTS.dump_python(results, mode="json"))
+    assert RESULTS.validate_python(cache.load(tmp_path, "key")) == results
     assert isinstance(made, Episode)
     assert isinstance(made.scenes[0].events[0], Line)
 

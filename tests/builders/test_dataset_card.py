@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import DatasetCard
@@ -13,7 +14,7 @@ from invented import page, write_pages
 from markdown_it import MarkdownIt
 
 from builders import build, check
-from builders.configs.schema import FEATURES
+from builders.configs.schema import CONFIGS
 
 HOSTILE = 'The One | With <script>alert("x")</script>\n---\n[a](javascript:b) `c` *d* {{ stats }} {% raw %}'
 LEAKAGE = {
@@ -77,7 +78,7 @@ def test_metadata(card: DatasetCard, folder: Path) -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+", config["version"])
         assert config["version"] == manifest["configs"][config["config_name"]]["version"]
         assert all((folder / file["path"]).is_file() for file in config["data_files"])
-    assert {info["config_name"] for info in data["dataset_info"]} == set(FEATURES)
+    assert {info["config_name"] for info in data["dataset_info"]} == set(CONFIGS)
 
 
 def test_sections(card: DatasetCard) -> None:
@@ -164,7 +165,7 @@ def test_tables_are_whole(card: DatasetCard) -> None:
     for table in re.findall(r"<table>.*?</table>", html, re.S):
         columns = {len(re.findall(r"<t[dh]", row)) for row in re.findall(r"<tr>.*?</tr>", table, re.S)}
         assert len(columns) == 1
-    assert html.count("<td><code>") >= sum(map(len, FEATURES.values()))
+    assert html.count("<td><code>") >= sum(len(config.features) for config in CONFIGS.values())
 
 
 def test_text_from_pages_is_only_text(folder: Path) -> None:
@@ -179,44 +180,45 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
     from builders.reports.card import render_card
     from friends_corpus.show.config import friends
 
-    rows = {config: dict.fromkeys(features, HOSTILE) for config, features in FEATURES.items()}
+    rows = {name: dict.fromkeys(config.features, HOSTILE) for name, config in CONFIGS.items()}
     part = {"path": "p", "rows": 1, "bytes": 1, "arrow_bytes": 1, "sha256": "0"}
     lengths = {"median": 1, "p90": 1, "p99": 1, "longest": 1}
     counts = {"pages": 1, "episodes": 1, "scenes": 1, "lines": 1, "words": 1, "chunks": 1, "chat": 1, "speakers": 1}
-    text = render_card(
-        show=replace(friends(), title=HOSTILE, owner=HOSTILE, years=HOSTILE),
-        version="1.0.0",
-        sample=False,
-        parameters={"chunk_chars": 1200, "character": HOSTILE},
-        software={"parser": "x"},
-        configs={config: {"version": "1.2.3", "splits": {"train": part}} for config in FEATURES},
-        examples=rows,
-        stats={
-            "total": counts,
-            "seasons": [{"season": 1, **counts}],
-            "splits": [{"split": "train", **counts}],
-            "speakers": [{"speaker": HOSTILE, "lines": 1}],
-            "unknown_cues": [{"cue": HOSTILE, "lines": 1, "first_in": "s01e01"}],
-            "line_characters": lengths,
-            "chunk_characters": lengths,
-            "chunk_turns": lengths,
-            "chat": {
-                "characters": [{"character": HOSTILE, "rows": 1}],
-                "no_row": dict.fromkeys(("several_speakers", "opens_scene", "goes_on"), 1),
-                "prompt_characters": lengths,
-                "completion_characters": lengths,
-            },
-            "segments": {HOSTILE: {"count": 1, "characters": 1}},
-            "between_turns": {"count": 1, "characters": 1},
-            "dropped": {HOSTILE: {"count": 1, "characters": 1}},
-            "leakage": LEAKAGE,
-            "suspicions": [{"kind": "markup", "meaning": "", "count": 1, "examples": []}],
-            "written_by": [{"name": HOSTILE, "pages": 1}],
-            "transcribed_by": [{"name": HOSTILE, "pages": 1}],
+    show = replace(friends(), title=HOSTILE, owner=HOSTILE, years=HOSTILE)
+    manifest: Any = {
+        "show": show.facts,
+        "version": "1.0.0",
+        "sample": False,
+        "parameters": {"chunk_chars": 1200, "character": HOSTILE},
+        "software": {"parser": "x"},
+        "configs": {config: {"version": "1.2.3", "splits": {"train": part}} for config in CONFIGS},
+        "pages": [{"page": HOSTILE, "reason": HOSTILE}],
+        "failed_pages": [{"page": HOSTILE, "error": HOSTILE}],
+    }
+    stats: Any = {
+        "total": counts,
+        "seasons": [{"season": 1, **counts}],
+        "splits": [{"split": "train", **counts}],
+        "speakers": [{"speaker": HOSTILE, "lines": 1}],
+        "unknown_cues": [{"cue": HOSTILE, "lines": 1, "first_in": "s01e01"}],
+        "line_characters": lengths,
+        "chunk_characters": lengths,
+        "chunk_turns": lengths,
+        "chat": {
+            "characters": [{"character": HOSTILE, "rows": 1}],
+            "no_row": dict.fromkeys(("several_speakers", "opens_scene", "goes_on"), 1),
+            "prompt_characters": lengths,
+            "completion_characters": lengths,
         },
-        pages=[{"page": HOSTILE, "reason": HOSTILE}],
-        failed_pages=[{"page": HOSTILE, "error": HOSTILE}],
-    )
+        "segments": {HOSTILE: {"count": 1, "characters": 1}},
+        "between_turns": {"count": 1, "characters": 1},
+        "dropped": {HOSTILE: {"count": 1, "characters": 1}},
+        "leakage": LEAKAGE,
+        "suspicions": [{"kind": "markup", "meaning": "", "count": 1, "examples": []}],
+        "written_by": [{"name": HOSTILE, "pages": 1}],
+        "transcribed_by": [{"name": HOSTILE, "pages": 1}],
+    }
+    text = render_card(manifest, stats, rows)
     assert "is met everywhere" not in text
     assert "**it is missed by `test` against `train`**" in text
     assert "Pair by pair, the shared runs make 3 phrases, of which these are the longest:" in text

@@ -15,7 +15,7 @@ import pytest
 from invented import page, write_pages
 
 from builders import build, diff
-from builders.configs.schema import FEATURES
+from builders.configs.schema import CONFIGS
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
 
@@ -130,7 +130,7 @@ def test_a_row_that_changes_its_split_is_minor(old: Path, new: Path, capsys: pyt
     ]
 
 
-SCENE = FEATURES["lines"].arrow_schema.get_field_index("scene")
+SCENE = CONFIGS["lines"].features.arrow_schema.get_field_index("scene")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from real import PAGES, needs_pages
 from builders import build
 from builders.configs.lines import line_rows
 from builders.configs.schema import to_table
-from builders.configs.tables import make_rows
+from builders.configs.tables import RowSettings, make_rows
 from builders.reports.warnings import find_leaks
 from builders.splitting.duplicates import (
     LONG_RUN,
@@ -35,7 +35,7 @@ from builders.splitting.duplicates import (
     find_shared,
     scene_texts,
 )
-from builders.splitting.leakage import abridged, certify
+from builders.splitting.leakage import abridged, measure_leakage
 from builders.splitting.splits import assign_splits
 from friends_corpus.core import ngrams
 from friends_corpus.core.ngrams import WORD, read_words
@@ -57,7 +57,7 @@ def pages(*scenes: Sequence[str]) -> list[SceneText]:
 
 
 def kinds(found: Duplicates) -> list[tuple[str, str, str]]:
-    everything = certify(found, dict.fromkeys({scene.episode for scene in found.scenes}, "train"))
+    everything = measure_leakage(found, dict.fromkeys({scene.episode for scene in found.scenes}, "train"))
     return [(*pair["scenes"], pair["kind"]) for pair in everything["pairs"]]
 
 
@@ -120,7 +120,7 @@ def test_clusters_are_of_scenes_and_numbered_in_order() -> None:
 def test_no_scenes() -> None:
     found = find_duplicates([])
     assert found.clusters() == {}
-    assert certify(found, {})["splits"] == []
+    assert measure_leakage(found, {})["splits"] == []
 
 
 def test_a_formula_in_many_scenes_ties_nothing() -> None:
@@ -223,7 +223,7 @@ SPLITS = {"s01e01": "train", "s01e02": "validation", "s01e03": "test"}
 
 
 def certificate(*scenes: Sequence[str]) -> dict[tuple[str, str], dict]:
-    rows = certify(find_duplicates(pages(*scenes)), SPLITS)["splits"]
+    rows = measure_leakage(find_duplicates(pages(*scenes)), SPLITS)["splits"]
     return {(row["split"], row["against"]): row for row in rows}
 
 
@@ -274,10 +274,10 @@ def test_a_missed_target_is_a_warning() -> None:
     found = find_duplicates(pages(*scenes))
     assert found.episodes() == set()
     ids = [scene.episode for scene in found.scenes]
-    [leak, *others] = find_leaks(certify(found, {id: "test" if id == ids[0] else "train" for id in ids}))
+    [leak, *others] = find_leaks(measure_leakage(found, {id: "test" if id == ids[0] else "train" for id in ids}))
     assert (leak.kind, leak.id, leak.excerpt) == ("seen elsewhere", "test", "22.785 % are in train, too")
     assert others == []
-    assert find_leaks(certify(find_duplicates(pages(*([speech(n)] for n in range(3)))), SPLITS)) == []
+    assert find_leaks(measure_leakage(find_duplicates(pages(*([speech(n)] for n in range(3)))), SPLITS)) == []
 
 
 # In the built folder.
@@ -315,18 +315,18 @@ def test_a_build_with_a_clip_show(tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_pages
 def test_the_real_pages_do_not_leak() -> None:
-    from builders.page_cache.pages import ReadPage, read_pages
+    from builders.page_cache.pages import ReadPage, read_files
     from friends_corpus.show.page_names import find_pages
 
-    read = [page for page in read_pages(find_pages(PAGES), None, None) if isinstance(page, ReadPage)]
+    read = [page for page in read_files(find_pages(PAGES), None, None) if isinstance(page, ReadPage)]
     episodes = [page.episode for page in read if not page.episode.variant]
-    rows = make_rows(episodes, "Friends", [], 1200)
-    found = find_duplicates(scene_texts(rows.tables["lines"]))
+    rows = make_rows(episodes, RowSettings("Friends", [], 1200))
+    found = find_duplicates(scene_texts(rows["lines"]))
     here = {made.id for made in episodes}
     assert {"s04e21", "s07e21", "s08e19", "s10e10", "s06e18"} & here <= found.episodes()  # clip shows, and a repeat
     if {"s06e18", "s08e19"} <= here:
         assert found.clusters()["s06e18_c16"] == found.clusters()["s08e19_c08"]
-    result = certify(found, assign_splits((made.id for made in episodes), train_only=found.episodes()))
+    result = measure_leakage(found, assign_splits((made.id for made in episodes), train_only=found.episodes()))
     for row in result["splits"]:
         assert row["shared_scenes"] == 0
         assert row["largest_jaccard"] < SAME

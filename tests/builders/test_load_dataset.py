@@ -14,7 +14,7 @@ from datasets import DatasetDict, load_dataset
 from invented import page, write_pages
 
 from builders import build
-from builders.configs.schema import FEATURES
+from builders.configs.schema import CONFIGS
 
 Load = Callable[..., DatasetDict]
 
@@ -39,19 +39,19 @@ def rebuild(pages: Path, *options: str) -> None:
     assert build.main(["--pages", str(pages), "--out", str(out), "--jobs", "1", *options]) == 0
 
 
-@pytest.mark.parametrize("config", FEATURES)
+@pytest.mark.parametrize("config", CONFIGS)
 def test_rows_and_features(config: str, pages: Path, load: Load) -> None:
     rebuild(pages)
     dataset = load(config)
     assert list(dataset) == ["train", "validation", "test"]
     for split, rows in dataset.items():
-        assert rows.features == FEATURES[config]
+        assert rows.features == CONFIGS[config].features
         assert rows.to_list() == pq.read_table(f"friends-lines/{config}/{split}-00000-of-00001.parquet").to_pylist()
 
 
 def test_the_default_config_and_streaming(pages: Path, load: Load) -> None:
     rebuild(pages)
-    assert load()["train"].features == FEATURES["lines"]
+    assert load()["train"].features == CONFIGS["lines"].features
     assert load()["train"].to_list() == load("lines")["train"].to_list()
     assert next(iter(load("chunks", split="test", streaming=True))) == load("chunks", split="test")[0]
 
@@ -63,11 +63,11 @@ def test_few_pages_have_only_train(tmp_path: Path, load: Load) -> None:
 
 def test_a_rebuild_is_visible_at_once(pages: Path, load: Load) -> None:
     rebuild(pages)
-    before = {config: load(config)["train"].to_list() for config in FEATURES}
+    before = {config: load(config)["train"].to_list() for config in CONFIGS}
     for path in pages.iterdir():  # the same number of rows, another word
         path.write_text(path.read_text(encoding="utf-8").replace("bigger than", "better than"), encoding="utf-8")
     rebuild(pages)
-    for config in FEATURES:
+    for config in CONFIGS:
         rows = load(config)["train"].to_list()
         assert len(rows) == len(before[config])
         assert all(

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -255,9 +256,10 @@ def test_plots_are_the_same_whatever_the_settings_of_the_user(folder: Path, tmp_
 @pytest.mark.parametrize("longest", [1, 2, 3, 40, 5000])
 def test_lengths_of_any_size(longest: int) -> None:
     lengths = {"median": 1, "longest": longest}
-    counts = plots.Counts({}, [1, longest], [1, longest])
+    counts = plots.PlotData({}, [1, longest], [1, longest])
+    stats: Any = {"line_characters": lengths, "chunk_characters": lengths}
     with plots.fixed_style():
-        figure = plots.draw_lengths(counts, {"line_characters": lengths, "chunk_characters": lengths}, 1200)
+        figure = plots.draw_lengths(counts, stats, 1200)
         [bars] = figure.axes[0].patches
         assert isinstance(bars, StepPatch)
         assert sum(bars.get_data()[0]) == 2
@@ -269,7 +271,7 @@ def test_labels_stay_inside_the_picture() -> None:
         "seasons": [{"season": season} for season in range(1, 11)],
         "speakers": [{"speaker": name, "lines": 1} for name in names],
     }
-    counts = plots.Counts({(name, 1): 1200 for name in names}, [], [])
+    counts = plots.PlotData({(name, 1): 1200 for name in names}, [], [])
     dropped = {name: {"count": 1, "characters": 10**6 + number} for number, name in enumerate(names)}
     with plots.fixed_style():
         for figure in (plots.draw_speakers(counts, stats), plots.draw_dropped(dropped)):

@@ -12,9 +12,10 @@ from invented import episode
 
 from builders.configs.chat import chat_rows
 from builders.configs.chunks import chunk_rows, printed_turns
-from builders.configs.lines import display, line_rows
+from builders.configs.lines import line_rows
 from builders.configs.named_lines import name_lines
-from builders.configs.schema import FEATURES, meaning, to_table, type_name
+from builders.configs.schema import CONFIGS, meaning, to_table, type_name
+from friends_corpus.core.persona import listed
 
 LINES = (
     "id season episode episodes episode_title written_by transcribed_by scene scene_heading position speaker speakers "
@@ -45,26 +46,26 @@ EPISODE = episode(
     ("config", "columns"), [("lines", LINES), ("named_lines", LINES), ("chunks", CHUNKS), ("chat", CHAT)]
 )
 def test_columns(config: str, columns: str) -> None:
-    assert list(FEATURES[config]) == columns.split()
+    assert list(CONFIGS[config].features) == columns.split()
     assert list(ROWS[config](EPISODE)[0]) == columns.split()
     assert all(meaning(config, column) and type_name(config, column) for column in columns.split())
 
 
-@pytest.mark.parametrize("config", FEATURES)
+@pytest.mark.parametrize("config", CONFIGS)
 def test_parquet_gives_the_rows_and_the_features_back(config: str, tmp_path: Path) -> None:
     rows = ROWS[config](EPISODE)
     pq.write_table(to_table(config, rows), tmp_path / "rows.parquet")
     assert pq.read_table(tmp_path / "rows.parquet").to_pylist() == rows
     loaded = Dataset.from_parquet(str(tmp_path / "rows.parquet"), cache_dir=str(tmp_path / "cache"))
-    assert loaded.features == FEATURES[config]
+    assert loaded.features == CONFIGS[config].features
     assert loaded.to_list() == rows
 
 
 def test_types() -> None:
-    assert FEATURES["lines"]["episodes"] == List(Value("int32"))
-    assert FEATURES["chunks"]["turns"] == List({"speaker": Value("string"), "text": Value("string")})
-    assert FEATURES["chat"]["prompt"] == List({"role": Value("string"), "content": Value("string")})
-    assert isinstance(FEATURES["lines"], Features)
+    assert CONFIGS["lines"].features["episodes"] == List(Value("int32"))
+    assert CONFIGS["chunks"].features["turns"] == List({"speaker": Value("string"), "text": Value("string")})
+    assert CONFIGS["chat"].features["prompt"] == List({"role": Value("string"), "content": Value("string")})
+    assert isinstance(CONFIGS["lines"].features, Features)
     assert to_table("lines", []).schema.field("season").type == pa.int32()
 
 
@@ -86,5 +87,5 @@ def test_a_wrong_type_is_refused() -> None:
 
 
 def test_nobody_has_no_display_name() -> None:
-    with pytest.raises(ValueError, match="speaker"):
-        display([])
+    with pytest.raises(ValueError, match="name"):
+        listed([])

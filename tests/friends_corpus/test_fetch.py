@@ -27,7 +27,7 @@ from friends_corpus.core.cli import Failed
 from friends_corpus.core.files import write_whole
 from friends_corpus.crawling import archive as archives
 from friends_corpus.crawling.links import read_index
-from friends_corpus.crawling.site import Clock, SiteError
+from friends_corpus.crawling.site import Access, Clock, SiteError
 from friends_corpus.crawling.transport import CheckedBackend, Limits, PageError, is_public
 from friends_corpus.show.config import FRIENDS, friends
 from friends_corpus.show.page_names import find_pages, identify
@@ -68,7 +68,8 @@ def fetch(
     """The fetch of a site without waiting for anything; returns how many pages failed."""
     url = site if isinstance(site, str) else site.url
     clock = clock or (time or Time()).clock()
-    return command.fetch(url, out, delay, ["127.0.0.1"], friends(), None, Limits(**limits), clock)  # type: ignore[arg-type]
+    access = Access(delay, ["127.0.0.1"], limits=Limits(**limits), clock=clock)  # type: ignore[arg-type]
+    return command.fetch(url, out, friends(), access)
 
 
 def records(out: Path) -> list[dict[str, Any]]:

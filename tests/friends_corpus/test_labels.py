@@ -3,13 +3,13 @@
 import pytest
 
 from friends_corpus.parsing.normalise import normalise
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 
 
 def said(html: str, name: str = "0101.html") -> list[tuple[str, str]]:
     """(speakers, text) of every turn of a page that holds `html` under a scene heading; "" for a wordless turn."""
     page = f"<h1>The One With The Test</h1><p>[Scene: A park.]</p>{html}"
-    _, episode = parse_page(name, page.encode())
+    _, episode = read_script(name, page.encode())
     return [(" + ".join(line.speakers), line.text) for line in normalise(episode).utterances()]
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from friends_corpus.core.model import StageDirection
 from friends_corpus.parsing.normalise import normalise
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 
 PAGES = sorted((Path(__file__).parents[1] / "pages").glob("*.html"))
 
 
 def script(data: bytes) -> str:
     """A page as one reads it: title line, "== heading", "Speakers: text as printed", directions on their own line."""
-    episode = normalise(parse_page("0101.html", data)[1])
+    episode = normalise(read_script("0101.html", data)[1])
     written, transcribed = ", ".join(episode.written_by), ", ".join(episode.transcribed_by)
     out = [f"{episode.title} | written by {written} | transcribed by {transcribed}"]
     for scene in episode.scenes:

@@ -13,7 +13,7 @@ from friends_corpus.core.model import ParseError
 from friends_corpus.formats.html import read_blocks
 from friends_corpus.parsing.brackets import match_brackets
 from friends_corpus.parsing.normalise import clean, normalise
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 
 SOUP = st.sampled_from(
     "<p>|</p>|<br>|<b>|</b>|<strong>|</strong>|<font color=blue>|</font>|<div>|</div>|<h1>|</h1>|<!--|-->|<td>|<pre>|</pre>|"
@@ -32,7 +32,7 @@ def visible(text: str) -> str:
 @given(PAGE)
 def test_segments_are_the_visible_text_and_lines_are_their_segments(soup: str) -> None:
     data = ("<p><b>Joey:</b> Hi.</p>" + soup).encode()
-    segments, printed = parse_page("0101.html", data)
+    segments, printed = read_script("0101.html", data)
     assert "".join(s.text for s in segments) == "".join(block.text + "\n" for block in read_blocks(data))
     assert [s.order for s in segments] == list(range(len(segments)))
     assert all(s.text.strip() for s in segments)
@@ -53,7 +53,7 @@ def test_segments_are_the_visible_text_and_lines_are_their_segments(soup: str) -
 @given(st.binary(max_size=2000))
 def test_any_bytes_give_a_page_or_a_parse_error(data: bytes) -> None:
     try:
-        segments, _ = parse_page("0101.html", data)
+        segments, _ = read_script("0101.html", data)
     except ParseError as error:
         assert str(error)
     else:
@@ -104,7 +104,7 @@ def test_markup_does_not_change_the_lines(dialect, turns: list[tuple[str, str]])
     page = "<p>[Scene: A park.]</p>\n" + "\n".join(f"<p><b>{name}:</b> {text}</p>" for name, text in turns)
 
     def lines(html: str, encoding: str = "utf-8") -> list[tuple[str, ...]]:
-        episode = normalise(parse_page("0101.html", html.encode(encoding))[1])
+        episode = normalise(read_script("0101.html", html.encode(encoding))[1])
         return [(*line.speakers, line.text, str(line.scene)) for line in episode.utterances()]
 
     expected = lines(page)
@@ -147,7 +147,7 @@ def test_no_explosion_on_hostile_repetition(unit: str) -> None:
         ).encode()
         start = time.process_time()
         with contextlib.suppress(ParseError):
-            normalise(parse_page("0101.html", data)[1])
+            normalise(read_script("0101.html", data)[1])
         return time.process_time() - start
 
     small = max(min(seconds(20_000) for _ in range(3)), 0.01)

@@ -16,7 +16,7 @@ from soup import soup
 from friends_corpus.core.model import Episode, Line, ParseError, StageDirection
 from friends_corpus.formats.html import decode, read_blocks
 from friends_corpus.parsing.normalise import normalise
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 from friends_corpus.show.page_names import SAMPLE
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ SAID = [("Joey", "Hi."), ("Ross", "Bye.")]
 
 
 def episode_of(data: bytes, name: str = "0101.html") -> Episode[Line]:
-    return normalise(parse_page(name, data)[1])
+    return normalise(read_script(name, data)[1])
 
 
 def said(data: bytes, name: str = "0101.html") -> list[tuple[str, str]]:
@@ -45,7 +45,7 @@ def events(data: bytes) -> list[tuple[int, Line | StageDirection]]:
 def conserve(data: bytes) -> bool:
     """Whether the page parsed; if so, its segments joined are its visible text."""
     try:
-        segments, printed = parse_page("0101.html", data)
+        segments, printed = read_script("0101.html", data)
     except ParseError as error:
         assert str(error)
         return False
@@ -86,7 +86,7 @@ def test_a_megabyte_of_token_soup_is_conserved(seed: int) -> None:
 )
 def test_no_transcript_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(ParseError, match=message):
-        parse_page("0101.html", data)
+        read_script("0101.html", data)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +233,9 @@ def test_damage_stays_in_its_scene(seed: int) -> None:
 PROBE = """
 import hashlib, pathlib, sys
 if sys.argv[1] == "blocked": sys.modules.update(charset_normalizer=None, chardet=None, cchardet=None)
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 from friends_corpus.parsing.normalise import normalise
-out = [repr((s, normalise(e))) for p in sys.argv[2:] for s, e in [parse_page("0101.html", pathlib.Path(p).read_bytes())]]
+out = [repr((s, normalise(e))) for p in sys.argv[2:] for s, e in [read_script("0101.html", pathlib.Path(p).read_bytes())]]
 print(hashlib.sha256("".join(out).encode()).hexdigest())
 """
 
@@ -256,11 +256,11 @@ def test_the_same_bytes_give_the_same_everywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize("unit", ["<p><b>Joey:</b> (waves) Hi.</p>", "<div>", "Joey: Hi. ", "<p>x", "<p>[x", "()"])
 def test_memory_is_bounded(unit: str) -> None:
     probe = (
-        "import re, sys\nfrom pathlib import Path\nfrom friends_corpus.parsing.script import parse_page\nfrom friends_corpus.parsing.normalise import normalise\n"
+        "import re, sys\nfrom pathlib import Path\nfrom friends_corpus.parsing.script import read_script\nfrom friends_corpus.parsing.normalise import normalise\n"
         'data = ("<p><b>Joey:</b> Hi.</p>" + sys.argv[1] * (1_000_000 // len(sys.argv[1]))).encode()\n'
         "status = Path('/proc/self/status')\n"  # ru_maxrss is inherited from a parent that was larger
         "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', status.read_text())[1]) * 1024\n"
-        "before = peak()\nnormalise(parse_page('0101.html', data)[1])\nprint(peak() - before, len(data))"
+        "before = peak()\nnormalise(read_script('0101.html', data)[1])\nprint(peak() - before, len(data))"
     )
     run = subprocess.run([sys.executable, "-c", probe, unit], cwd=ROOT, capture_output=True, text=True, check=True)
     used, size = map(int, run.stdout.split())

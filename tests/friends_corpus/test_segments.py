@@ -3,19 +3,19 @@
 import pytest
 
 from friends_corpus.core.model import Segment, StageDirection
-from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.script import read_script
 
 CUE = "<p><b>Joey:</b> Hi.</p>"
 HEAD = "<h1>The One With The Test</h1>"
 
 
 def segments_of(html: str, name: str = "0101.html") -> tuple[Segment, ...]:
-    return parse_page(name, html.encode())[0]
+    return read_script(name, html.encode())[0]
 
 
 def kind_of(line: str, before: str = HEAD + CUE, after: str = CUE) -> str:
     """The kind of the one segment that `line` makes between two pieces of a page."""
-    text = " ".join(parse_page("0101.html", (line + CUE).encode())[0][0].text.split())
+    text = " ".join(read_script("0101.html", (line + CUE).encode())[0][0].text.split())
     kinds = {s.kind for s in segments_of(before + line + after) if " ".join(s.text.split()) == text}
     assert len(kinds) == 1, kinds
     return kinds.pop()
@@ -177,7 +177,7 @@ def test_a_heading_and_more_in_a_line(line: str, kinds: list[str]) -> None:
 
 @pytest.mark.parametrize("label", ["Story Lady", "Final Contestant", "Episode Announcer", "Blind Date"])
 def test_a_speaker_of_the_first_line_is_no_credit(label: str) -> None:
-    _, episode = parse_page("0101.html", f"{HEAD}<p><b>{label}:</b> Eggs.</p>{CUE}".encode())
+    _, episode = read_script("0101.html", f"{HEAD}<p><b>{label}:</b> Eggs.</p>{CUE}".encode())
     assert [utterance.cue for utterance in episode.utterances()] == [label, "Joey"]
 
 
@@ -194,14 +194,14 @@ def test_a_speaker_of_the_first_line_is_no_credit(label: str) -> None:
     ],
 )
 def test_the_foot_of_a_page_without_an_end_is_no_speech(line: str) -> None:
-    segments, episode = parse_page("0101.html", f"{HEAD}{CUE}<p>{line}</p>".encode())
+    segments, episode = read_script("0101.html", f"{HEAD}{CUE}<p>{line}</p>".encode())
     assert [utterance.text for utterance in episode.utterances()] == ["Hi."]
     assert "@" not in "".join(s.text for s in segments if not s.kind.startswith("dropped:"))
 
 
 @pytest.mark.parametrize("line", ["Go home!", "Next season?"])
 def test_an_exclamation_ends_a_page_as_speech(line: str) -> None:
-    _, episode = parse_page("0101.html", f"{HEAD}{CUE}<p>{line}</p>".encode())
+    _, episode = read_script("0101.html", f"{HEAD}{CUE}<p>{line}</p>".encode())
     assert [utterance.text for utterance in episode.utterances()] == [f"Hi. {line}"]
 
 
@@ -222,7 +222,7 @@ def test_a_marker_in_one_line_with_something_else(line: str, kinds: list[str]) -
     "heading", ["<h3>Commercial Break<h3>[Scene: A park.]<br>", "<h3>The One With The Test<br><br>", "<h3>The One<br>"]
 )
 def test_a_heading_left_open_swallows_no_lines(heading: str) -> None:
-    _, episode = parse_page("0101.html", f"{heading}JOEY: Hi.<br>ROSS: Yo.<br><br>JOEY: Bye.<br>".encode())
+    _, episode = read_script("0101.html", f"{heading}JOEY: Hi.<br>ROSS: Yo.<br><br>JOEY: Bye.<br>".encode())
     assert [utterance.cue for utterance in episode.utterances()] == ["JOEY", "ROSS", "JOEY"]
 
 
@@ -241,7 +241,7 @@ def test_nothing_after_the_end_is_speech(line: str) -> None:
 
 
 def test_a_scene_after_the_end_still_counts() -> None:
-    _, episode = parse_page("0101.html", (HEAD + CUE + "<p>[END]</p><p>[Tag Scene: A bar.]</p>" + CUE).encode())
+    _, episode = read_script("0101.html", (HEAD + CUE + "<p>[END]</p><p>[Tag Scene: A bar.]</p>" + CUE).encode())
     assert [scene.heading for scene in episode.scenes] == [None, "[Tag Scene: A bar.]"]
 
 
@@ -264,7 +264,7 @@ def test_a_scene_after_the_end_still_counts() -> None:
 def test_credits_keep_names_and_drop_addresses(
     credits: str, written_by: tuple[str, ...], transcribed_by: tuple[str, ...]
 ) -> None:
-    segments, episode = parse_page("0101.html", (HEAD + credits + CUE).encode())
+    segments, episode = read_script("0101.html", (HEAD + credits + CUE).encode())
     assert (episode.written_by, episode.transcribed_by) == (written_by, transcribed_by)
     assert "@" not in "".join(s.text for s in segments if s.kind != "dropped:address")
 
@@ -286,16 +286,16 @@ def test_credits_keep_names_and_drop_addresses(
     ],
 )
 def test_title(heading: str, title: str) -> None:
-    assert parse_page("0101.html", (heading + "<p>[Scene: A park.]</p>" + CUE).encode())[1].title == title
+    assert read_script("0101.html", (heading + "<p>[Scene: A park.]</p>" + CUE).encode())[1].title == title
 
 
 def test_cold_open_before_the_first_heading_is_scene_one() -> None:
-    _, episode = parse_page("0101.html", (HEAD + CUE + "<p>[Scene: A park.]</p>" + CUE).encode())
+    _, episode = read_script("0101.html", (HEAD + CUE + "<p>[Scene: A park.]</p>" + CUE).encode())
     assert [scene.heading for scene in episode.scenes] == [None, "[Scene: A park.]"]
 
 
 def test_directions_stand_between_the_turns_they_were_printed_between() -> None:
-    _, episode = parse_page("0101.html", (HEAD + CUE + "<p>(Pause.)</p><p>[Cut to Ross.]</p>" + CUE).encode())
+    _, episode = read_script("0101.html", (HEAD + CUE + "<p>(Pause.)</p><p>[Cut to Ross.]</p>" + CUE).encode())
     events = [e.text if isinstance(e, StageDirection) else e.cue for e in episode.scenes[0].events]
     assert events == ["Joey", "(Pause.)", "[Cut to Ross.]", "Joey"]
 
@@ -306,7 +306,7 @@ def test_direction_over_two_lines() -> None:
 
 
 def test_heading_glued_to_the_end_of_a_speech_opens_a_scene() -> None:
-    _, episode = parse_page("0101.html", (HEAD + "<p><b>Joey:</b> Bye. [Scene: A park.]</p>" + CUE).encode())
+    _, episode = read_script("0101.html", (HEAD + "<p><b>Joey:</b> Bye. [Scene: A park.]</p>" + CUE).encode())
     assert [len(scene.events) for scene in episode.scenes] == [1, 1]
 
 
@@ -316,5 +316,5 @@ def test_marker_and_heading_in_one_line() -> None:
 
 
 def test_cold_open_line_that_talks_about_a_story_is_no_credit() -> None:
-    _, episode = parse_page("0101.html", (HEAD + "<p>Ross: I told the story: you hid.</p>" + CUE).encode())
+    _, episode = read_script("0101.html", (HEAD + "<p>Ross: I told the story: you hid.</p>" + CUE).encode())
     assert episode.written_by == () and [u.cue for u in episode.utterances()] == ["Ross", "Joey"]

@@ -13,6 +13,7 @@ import pytest
 from builders import build, check, explain
 from friends_corpus import parse
 from friends_corpus.core.cli import InputError
+from friends_corpus.parsing.script import read_script
 from friends_corpus.show.config import FRIENDS, About, friends, read_show
 from friends_corpus.show.wording import wording
 
@@ -144,7 +145,7 @@ def test_a_title_is_enough(tmp_path: Path) -> None:
     show = read_show(tmp_path)
     assert show.dataset == "solo-lines"
     assert show.page_url("0101.html") == ""
-    assert parse.parse_page("0101.html", b"<h1>Solo</h1><h2>101 - The Start</h2><b>Ann:</b> Hi.", show)[1].title == (
+    assert read_script("0101.html", b"<h1>Solo</h1><h2>101 - The Start</h2><b>Ann:</b> Hi.", show)[1].title == (
         "The Start"
     )
 

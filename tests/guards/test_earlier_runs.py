@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from train import sft
-from train.adapters.output_folder import software
+from train.adapters.run_record import software
 from train.comparison.replies import Reply, loss
 from train.generation.generator import load_voices
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import run
 from tiny import write_dataset, write_model
 
 from train import bench
@@ -150,9 +150,7 @@ def test_two_precisions_of_a_tiny_llama(tmp_path: Path) -> None:
     write_adapter(tmp_path / "other", "tiny", "0" * 64)
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        done = [sys.executable, "-m", "train.bench", *arguments]
-        env = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path), "HF_HOME": str(tmp_path / "hf")}
-        return subprocess.run(done, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=800, check=False)
+        return run("-m", "train.bench", *arguments, cwd=tmp_path, PATH="", HOME=str(tmp_path))
 
     done = command(*"--card adapter --bits 8 32 --steps 3 --out bench.json".split())
     assert (done.returncode, done.stderr) == (0, "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -17,14 +16,15 @@ from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import write_model, write_voice
 
-from builders.configs.chat import system_message
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.persona import system_message
 from train import chat
 from train.generation.answers import Sampling
 from train.talk import conversation
@@ -33,7 +33,6 @@ from train.talk.streaming import Tokens, Unwanted, answers
 from train.talk.turn import Turn, own_turn
 from train.talk.web import LOOPBACK
 
-ROOT = Path(__file__).parents[2]
 GREEDY = Sampling(tokens=200, temperature=0.0, top_p=1.0, seed=1)
 END = 0
 
@@ -103,7 +102,7 @@ class Scripted:
 
 
 def test_the_system_message_is_the_one_of_the_dataset() -> None:
-    assert Persona("Joey", "Ross").system() == system_message("Joey", ["Ross"], "Friends")
+    assert Persona("Joey", "Ross").system() == system_message("Joey", "Ross", "Friends")
     assert Persona("", "Ross").system() is Persona(None, "Ross").system() is None
     braces = Persona("{user}", "a {thing}", "Be {character}, 100 % {odd}; I am {user}")
     assert braces.system() == "Be a {thing}, 100 % {odd}; I am a {thing}"
@@ -310,6 +309,18 @@ def test_rows_grow_together_and_each_ends_with_its_turn() -> None:
     assert voices.heard == ["<system>You are Joey from Friends. You are talking with a friend.<user>Who?"] * 3
     *_, [alone] = answers(voices, asked[:1], Persona(""), GREEDY)
     assert alone.text == ("Hey.\nRoss: I am no script.")  # it plays nobody, so that nobody's turn ends
+
+
+def test_another_show_has_its_own_title_and_cast(capsys: Any) -> None:
+    voices: Any = Scripted({"base": "Finch: Hm.", "chat": "Hm.\nFinch: Bees make honey."})
+    voices.runs["chat"]["dataset"] |= {"show": "Harbour Lights", "cast": ["Ada", "Finch"]}
+    talking = chat.Talk(voices, "chat", Persona(), GREEDY)
+    talking.hear("Who?")
+    assert voices.heard == ["<system>You are Ada from Harbour Lights. You are talking with a friend.<user>Who?"]
+    assert talking.history[-1]["content"] == "Hm."  # Finch is known to speak
+    talking.hear("/swap base")
+    talking.hear("/as Finch")
+    assert "You are Finch from Harbour Lights." in capsys.readouterr().out  # as the adapters are asked
 
 
 def test_nothing_is_computed_that_nobody_wants() -> None:
@@ -554,17 +565,14 @@ def test_through_a_pipe(tmp_path: Path) -> None:
         "Hey, who are you?",
     ]
     arguments = "-m train.chat chat --base tiny --me Ben --tokens 12 --seed 3".split()
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path / "hf")}
 
-    def piped() -> subprocess.CompletedProcess[bytes]:
-        typed = "\n".join(lines).encode() + b"\n\xff\xfe?"
-        done = [sys.executable, *arguments]
-        return subprocess.run(done, input=typed, cwd=tmp_path, env=environment, capture_output=True, timeout=300)
+    def piped() -> subprocess.CompletedProcess[str]:
+        return forked.run(*arguments, cwd=tmp_path, typed="\n".join(lines).encode() + b"\n\xff\xfe?")
 
     done = piped()
     assert done.returncode == 0, done.stderr
-    assert done.stderr.decode() == "error: unknown command /swpa (did you mean 'swap'?); /help lists them\n"
-    head, *said = done.stdout.decode().splitlines()
+    assert done.stderr == "error: unknown command /swpa (did you mean 'swap'?); /help lists them\n"
+    head, *said = done.stdout.splitlines()
     assert head == "chat: someone/tiny in 32 bits; /help, /quit"
     said = "\n".join(said).split("named answers now\n")
     assert said[0].startswith("Joey> ")
@@ -575,4 +583,4 @@ def test_through_a_pipe(tmp_path: Path) -> None:
     assert said[0] == f"Joey> {kept[1]['content']}\nwrote said.jsonl\n"
 
     lines.remove("/save said.jsonl")
-    assert piped().stdout.decode() == done.stdout.decode().replace("wrote said.jsonl\n", "")
+    assert piped().stdout == done.stdout.replace("wrote said.jsonl\n", "")

@@ -98,7 +98,7 @@ def test_a_limit_keeps_the_authors_and_kinds_even(limit: int) -> None:
 # --- adapters --------------------------------------------------------------------------------------------------------
 
 
-def run_of(config: str, tokens: int | None, recipe: dict[str, Any] | None = None, **dataset: Any) -> dict[str, Any]:
+def run_of(config: str, tokens: int | None, recipe: dict[str, Any] | None = None, **dataset: Any) -> Any:
     """What check_runs reads of a run.json."""
     return {"dataset": {"config": config} | dataset, "recipe": recipe or {}, "trained_tokens": tokens}
 
@@ -479,9 +479,9 @@ def write_run(folder: Path, config: str = "lines", **values: Any) -> Path:
         pytest.param("lines=line", "line: no such folder (did you mean 'lines'?)", id="misspelt-folder"),
         pytest.param("chat=lines", "the adapter called chat learnt the dataset 'lines'; call it by that", id="name"),
         pytest.param("lines=lines chat=longer", "the adapters did not learn equally many tokens: lines 1,000, chat 1,100", id="budget"),
-        pytest.param("lines=steps", "steps/run.json is not what this train.sft writes (steps in it is 'x'; write a whole number)", id="steps"),
-        pytest.param("lines=true", "true/run.json is not what this train.sft writes (trained_tokens in it is True;", id="true"),
-        pytest.param("lines=rank", "rank/run.json is not what this train.sft writes (lora_rank in recipe is [16];", id="rank"),
+        pytest.param("lines=steps", "steps/run.json is not what this train.sft writes (steps is 'x', ", id="steps"),
+        pytest.param("lines=true", "true/run.json is not what this train.sft writes (trained_tokens is True, ", id="true"),
+        pytest.param("lines=rank", "rank/run.json is not what this train.sft writes (recipe.lora_rank is [16], ", id="rank"),
         pytest.param("lines=lines --limit 4", "--limit is 4; it must be 5 or more", id="limit"),
         pytest.param("lines=lines --seeds 0", "--seeds is 0; it must be above 0", id="seeds"),
         pytest.param("lines=lines --tokens 0", "--tokens is 0; it must be above 0", id="tokens"),

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_sft import CODE, command
+from forked import run as command
+from test_sft import CODE
 from tiny import write_dataset, write_model
 
 from train.dataset.formatting import as_said, asked, columns_of, fed, is_conversation

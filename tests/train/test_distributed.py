@@ -7,8 +7,10 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
 import yaml
+from forked import Command, run_together
 from tiny import write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
@@ -31,12 +34,17 @@ STEPS, BUDGET = "--max-steps 3", 2537  # 50 in the last of four steps: nothing o
 CASES: list[dict[str, Any]] = [
     {"name": "one", "codes": [0], "arguments": "--output one"},
     {"name": "two", "codes": [0, 0], "arguments": "--output two"},
-    {"name": "ended", "codes": [75, 75], "arguments": "--output ended", "harm": "end_the_second"},
+    {"name": "ended", "codes": [75, 75], "arguments": "--output ended", "harm": "end_after_step(2, rank=1)"},
     {"name": "resumed", "codes": [0, 0], "arguments": "--output ended --resume"},
-    {"name": "halved", "codes": [1, 1], "arguments": "--output halved", "harm": "no_memory_for_the_second"},
+    {"name": "halved", "codes": [1, 1], "arguments": "--output halved", "harm": "no_memory_after_step(2, rank=1)"},
     {"name": "alone", "codes": [0], "arguments": "--output halved --resume --batch-size 2 --gradient-checkpointing"},
-    {"name": "no-number", "codes": [1, 1], "arguments": "--output no-number", "harm": "poison_the_second"},
-    {"name": "full", "codes": [1, 1], "arguments": "--output full", "harm": "no_room_for_the_first"},
+    {"name": "no-number", "codes": [1, 1], "arguments": "--output no-number", "harm": "poison_after_step(1, rank=1)"},
+    {
+        "name": "full",
+        "codes": [1, 1],
+        "arguments": "--output full",
+        "harm": "no_room_for('checkpoint-2/.seal', rank=0)",
+    },
     {"name": "column", "codes": [2, 2], "arguments": "--output column --text-field txt"},
     {"name": "three", "codes": [2, 2, 2], "arguments": "--output three"},
     {"name": "taken", "codes": [2, 2], "arguments": "--output two/run.json/x"},
@@ -185,20 +193,25 @@ def environment() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def codes(home: Path) -> dict[str, list[int]]:
     """The exit codes of all ranks of all CASES. That this ends is a test: no rank waits for one that is gone."""
-    cases = [
-        case
-        | {
-            "ranks": len(case["codes"]),
-            "arguments": [*RUN, *case.get("until", STEPS).split(), *case["arguments"].split()],
-        }
-        for case in CASES
-    ]
-    (home / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
-    script = [sys.executable, str(ROOT / "tests" / "forked.py"), "cases.json"]
-    done = subprocess.run(script, cwd=home, env=environment(), capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, list[int]] = json.loads(done.stdout)
-    return found
+    return {case["name"]: run_together(list(ranks_of(case, home))) for case in CASES}
+
+
+def ranks_of(case: dict[str, Any], home: Path) -> Iterator[Command]:
+    """The commands of a case, as a launcher would start them."""
+    arguments = ("-m", "train.sft", *RUN, *case.get("until", STEPS).split(), *case["arguments"].split())
+    ranks, port = len(case["codes"]), free_port()
+    for rank in range(ranks):
+        given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": ranks, "LOCAL_WORLD_SIZE": ranks, "MASTER_PORT": port}
+        launched = {name: str(value) for name, value in given.items()} | {"MASTER_ADDR": "127.0.0.1"}
+        settings = environment() | (launched if ranks > 1 else {})
+        harm = case.get("harm", "")
+        yield Command(arguments, str(home), settings, str(home / f"{case['name']}.{rank}"), harm=harm)
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def said(home: Path, name: str, rank: int) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
-from test_sft import command
 
+from builders import build, check
 from train import lesson
 from train.lessons.faults import FAULTS
 from train.settings.recipe import packaged
@@ -67,12 +68,25 @@ def test_unknown_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert not (tmp_path / "new").exists()
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset of the lesson, which a lesson that finds it does not build again."""
+    folder = tmp_path_factory.mktemp("lesson") / "friends-lines"
+    assert build.main(["--out", str(folder)]) == 0
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_caught(tmp_path: Path, fault: str) -> None:
-    done = command("-m", "train.lesson", "--out", str(tmp_path), cwd=tmp_path, LESSON_FAULT=fault)
-    assert done.returncode == 0, done.stderr
-    assert FAULTS[fault].said in done.stdout
-    assert f"caught: {FAULTS[fault].moral}" in done.stdout
-    whole = [sys.executable, "-m", "builders.check", str(tmp_path / "friends-lines")]
-    assert command(*whole[1:], cwd=tmp_path).returncode == 0  # the planting itself changed nothing else
+def test_faults_are_caught(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, fault: str
+) -> None:
+    """The commands are those of the lesson, in forks of the process that has loaded torch."""
+    shutil.copytree(built, tmp_path / "friends-lines")
+    monkeypatch.setattr(subprocess, "run", lambda arguments, **_: forked.run(*arguments[1:], cwd=tmp_path))
+    monkeypatch.setenv("LESSON_FAULT", fault)
+    assert lesson.main(["--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert FAULTS[fault].said in printed
+    assert f"caught: {FAULTS[fault].moral}" in printed
+    assert check.main([str(tmp_path / "friends-lines")]) == 0  # the planting itself changed nothing else

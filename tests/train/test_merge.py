@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
+from forked import run as command
 from tiny import OPENINGS, REPLIES, write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
@@ -23,7 +21,6 @@ from train.export import gguf as gguf_file
 from train.models.base import find_base, in_wheel
 
 pytestmark = pytest.mark.usefixtures("own_environment")
-ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"```python\n(.*?)```", re.S)
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
@@ -53,15 +50,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = load_file(base)
     larger = {name: weight * 10 if weight.ndim > 1 else weight for name, weight in weights.items()}
     save_file(larger, base, metadata={"format": "pt"})  # as made, it takes all tokens for equally likely
-    done = subprocess.run(
-        [sys.executable, *"-m train.sft --dataset chunks --base tiny-llama --learning-rate 2e-2 --max-steps 3".split()],
-        cwd=home,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
+    arguments = "-m train.sft --dataset chunks --base tiny-llama --learning-rate 2e-2 --max-steps 3".split()
+    done = command(*arguments, cwd=home)
     assert done.returncode == 0, done.stderr
     return home
 
@@ -194,15 +184,7 @@ def test_pre_tokenizers(steps: Any, name: str | None) -> None:
 @pytest.fixture(scope="module")
 def merged(home: Path) -> str:
     """What the command printed when it wrote adapters/chunks-merged, with a GGUF in it."""
-    done = subprocess.run(
-        [sys.executable, *"-m train.merge adapters/chunks --base tiny-llama --gguf".split()],
-        cwd=home,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
+    done = command(*"-m train.merge adapters/chunks --base tiny-llama --gguf".split(), cwd=home)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -304,7 +286,7 @@ def test_the_modelfile_and_the_card(home: Path, merged: str, tmp_path: Path) -> 
     drift = json.loads((folder / "merge.json").read_text(encoding="utf-8"))["drift"]
     assert f"| {drift['loss_before']:.4f} | {drift['loss_after']:.4f} |" in card
     [code] = CODE.findall(card)
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    done = command("-c", code, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Joey: Hey, Ross, is that a sourdough starter?\nRoss:")
 

@@ -10,12 +10,11 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import forked
 import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
 from tiny import write_dataset, write_model
@@ -30,31 +29,12 @@ ROOT = Path(__file__).parents[2]
 STEPS = 9
 BUDGET = 5000
 RUN = f"--recipe quick.yaml --base tiny --max-steps {STEPS} --learning-rate 1e-2".split()
-HARM = """
-import os, signal, sys
-from train import sft
-from train.training import callbacks, trainer
-what, at = sys.argv[1], int(sys.argv[2])
-step_end, seal, save = callbacks.Watch.on_step_end, trainer.seal, trainer.AdapterTrainer._save_optimizer_and_scheduler
-
-def die():
-    os.kill(os.getpid(), signal.SIGTERM if what == "term" else signal.SIGKILL)
-
-def on_step_end(self, args, state, control, **rest):
-    if what in ("step", "term") and state.global_step == at: die()
-    return step_end(self, args, state, control, **rest)
-
-def on_seal(folder, run):
-    if what == "seal" and folder.name == f"checkpoint-{at}": die()
-    seal(folder, run)
-
-def on_save(self, folder):
-    if what == "save" and folder.endswith(f"-{at}"): die()
-    save(self, folder)
-
-callbacks.Watch.on_step_end, trainer.seal, trainer.AdapterTrainer._save_optimizer_and_scheduler = on_step_end, on_seal, on_save
-sys.exit(sft.main(sys.argv[3:]))
-"""
+HARMS = {
+    "step": "kill_after_step({0})",
+    "term": "end_after_step({0})",
+    "save": "kill_on_open('checkpoint-{0}/adapter_config')",
+    "seal": "kill_on_open('checkpoint-{0}/.seal')",
+}
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +70,6 @@ def run(home: Path, *arguments: str, asked: Sequence[str] = RUN) -> str:
     return said.getvalue()
 
 
-def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600, check=False)
-
-
 def results(output: Path) -> dict[str, bytes]:
     return {name: (output / name).read_bytes() for name in ("adapter_model.safetensors", "metrics.jsonl", "samples.md")}
 
@@ -103,7 +77,8 @@ def results(output: Path) -> dict[str, bytes]:
 def begun(home: Path, name: str, what: str = "step", at: int = 8, bits: int = 8, asked: Sequence[str] = RUN) -> Path:
     """A run in home/name that was killed, or ended by SIGTERM."""
     shutil.rmtree(home / name, ignore_errors=True)
-    done = python("-c", HARM, what, str(at), *asked, "--bits", str(bits), "--output", name, cwd=home)
+    arguments = ("-m", "train.sft", *asked, "--bits", str(bits), "--output", name)
+    done = forked.run(*arguments, cwd=home, harm=HARMS[what].format(at))
     assert done.returncode == (75 if what == "term" else -signal.SIGKILL), done.stderr
     return home / name
 
@@ -146,12 +121,13 @@ def test_a_bad_checkpoint_is_put_aside(tmp_path: Path, harm: Any, reason: str) -
 
 
 def test_nothing_is_lost_where_no_checkpoint_was_ever_finished(tmp_path: Path, capsys: Any) -> None:
+    run: Any = {}
     (make(tmp_path, 4) / SEAL).unlink()
-    assert resume_from(tmp_path, {}) is None
+    assert resume_from(tmp_path, run) is None
     assert "beginning at step 0" in capsys.readouterr().out
     (make(tmp_path, 4) / SEAL).write_text("{")
     with pytest.raises(InputError, match="leave out --resume to begin again"):
-        resume_from(tmp_path, {})
+        resume_from(tmp_path, run)
 
 
 def test_the_newest_is_by_number_and_other_folders_are_left(tmp_path: Path) -> None:

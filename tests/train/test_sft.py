@@ -14,7 +14,9 @@ from typing import Any
 import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
 import yaml
-from tiny import make_trainer, write_dataset, write_model
+from forked import CANARY
+from forked import run as command
+from tiny import NAMES, make_trainer, write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
 from train import sft
@@ -24,16 +26,14 @@ from train.settings.recipe import load_recipe
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parents[2]
-CANARY = "hf_" + "canary0123456789ABCDEF"  # in two parts: secret scanners must not trip over it
 CODE = re.compile(r"```python\n(.*?)```", re.S)
 TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json"}
 
 
-def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command as a user runs it, with a token in the environment that must never show up anywhere."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "HF_TOKEN": CANARY, "PYTHONWARNINGS": "ignore"} | environment
+def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A process of its own, for what must load no torch."""
     done = [sys.executable, *arguments]
-    return subprocess.run(done, cwd=cwd, env=env, capture_output=True, text=True, timeout=800, check=False)
+    return subprocess.run(done, cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def trained(home: Path, tiny: Path) -> subprocess.CompletedProcess[str]:
 
 def test_help_is_enough(home: Path) -> None:
     """That it is quick, too, is tests/test_house_rules.py's: it imports nothing heavy."""
-    said = command("-m", "train.sft", "--help", cwd=home).stdout
+    said = python("-m", "train.sft", "--help", cwd=home).stdout
     assert "--text-field" in said
     assert "--max-steps" in said
 
@@ -126,7 +126,7 @@ def test_mistakes(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, argu
 
 def test_a_mistake_loads_no_torch(home: Path) -> None:
     code = "import sys; from train import sft; print(sft.main(['--dataset', 'no']), 'torch' in sys.modules)"
-    done = command("-c", code, cwd=home)
+    done = python("-c", code, cwd=home)
     assert done.stdout == "2 False\n"
     assert done.stderr.startswith("error: unknown dataset 'no'")
 
@@ -216,6 +216,7 @@ def test_run_json(home: Path, trained: Any) -> None:
     dataset = run["dataset"]
     assert (dataset["name"], dataset["version"], dataset["config"]) == ("friends-lines", "1.2.3", "chunks")
     assert (dataset["rows"], dataset["rows_validation"], dataset["text_field"]) == (24, 6, "text")
+    assert (dataset["show"], dataset["cast"]) == ("Harbour Lights", list(NAMES))
     assert re.fullmatch(r"[0-9a-f]{64}", dataset["manifest_sha256"])
     assert set(run["software"]) >= {"python", "torch", "transformers", "trl", "peft", "bitsandbytes", "datasets"}
     losses = run["losses"]
@@ -286,20 +287,19 @@ def test_the_quick_start_of_the_card_runs(home: Path, trained: Any, tiny: Path, 
     shutil.copytree(tiny, tmp_path / "adapter" / "someone" / "tiny-llama")  # in the place of the Hub
     code = CODE.findall((tmp_path / "adapter" / "README.md").read_text(encoding="utf-8"))
     assert len(code) == 1
-    done = command("-c", code[0], cwd=tmp_path / "adapter", HF_HUB_OFFLINE="1")
+    done = command("-c", code[0], cwd=tmp_path / "adapter")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Joey: Hey, Ross, is that a sourdough starter?\nRoss:")
 
 
 @pytest.mark.slow
-def test_same_seed_same_adapter(home: Path, trained: Any, tiny: Path) -> None:
-    done = command(
-        *"-m train.sft --dataset chunks --max-steps 3 --learning-rate 1e-2 --output again".split(),
-        *("--base", str(tiny)),
-        cwd=home,
-        PYTHONHASHSEED="5",
-    )
-    assert done.returncode == 0, done.stderr
+def test_same_seed_same_adapter(home: Path, trained: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, whose strings have other hashes than those of the process that `trained`."""
+    hashes = command("-c", "print(hash('Joey'))", cwd=home).stdout
+    assert hashes != f"{hash('Joey')}\n"
+    monkeypatch.chdir(home)
+    arguments = "--dataset chunks --max-steps 3 --learning-rate 1e-2 --output again".split()
+    assert sft.main([*arguments, "--base", str(tiny)]) == 0
     for name in ("adapter_model.safetensors", "adapter_config.json", "samples.md"):
         assert (home / "again" / name).read_bytes() == (home / "adapters" / "chunks" / name).read_bytes(), name
 
@@ -355,8 +355,7 @@ def test_mistakes_found_while_loading(home: Path, tiny: Path, arguments: str, me
     (home / "odd.yaml").write_text(recipe.replace("lora_targets: all-linear", "lora_targets: q_prj"), encoding="utf-8")
     (home / "locked").write_text("a file", encoding="utf-8")
     base = () if "--base" in arguments else ("--base", str(tiny))
-    closed = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(home / "hf")}
-    done = command("-m", "train.sft", "--dataset", "chunks", *base, *arguments.split(), cwd=home, **closed)
+    done = command("-m", "train.sft", "--dataset", "chunks", *base, *arguments.split(), cwd=home)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"error: {message}")
     assert done.stderr.count("\n") == 1
@@ -469,7 +468,7 @@ def test_smollm2_from_nothing_to_quick_start(tmp_path: Path) -> None:
     card = (output / "README.md").read_text(encoding="utf-8")
     assert "dialogue was invented: no line is from a series" in card
     [code] = CODE.findall(card)
-    quick = command("-c", code, cwd=output, HF_HUB_OFFLINE="1")
+    quick = command("-c", code, cwd=output)
     assert quick.returncode == 0, quick.stderr
     prompt = "Joey: Hey, Ross, is that a sourdough starter?\nRoss:"
     assert quick.stdout.startswith(prompt)

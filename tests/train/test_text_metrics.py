@@ -147,6 +147,12 @@ def test_other_people(plays: str | None, user: str | None, speakers: int, turns:
     assert count.user_turns(SCENE, user) == for_the_user
 
 
+def test_the_cast_is_that_of_the_show() -> None:
+    assert count.script("Finch: Bees make honey.", None, None, ["Ada", "Finch"]) == 1
+    assert count.script("Finch: Bees make honey.", None, None) == 0
+    assert count.script("Ross: an actor", None, None, ["Ada", "Finch"]) == 0
+
+
 def test_two_names_of_one_person() -> None:
     assert count.other_speakers("Ross Geller: Hey!\nRoss: Hm?\nJoey: Hey!", None, None) == 2
 

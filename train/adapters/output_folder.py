@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +30,8 @@ from train.training.checkpoints import (
 from train.training.metrics import metrics_line
 
 from .loss_plot import draw_losses
+from .run_record import Facts, Run
 
-LIBRARIES = (
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "bitsandbytes",
-    "accelerate",
-    "datasets",
-    "tokenizers",
-    "safetensors",
-)
 OURS = (
     "adapter_model.safetensors",
     "adapter_config.json",
@@ -52,6 +41,7 @@ OURS = (
     "metrics.jsonl",
     "loss.png",
 )
+Sample = dict[str, str]  # prompt, base, tuned
 LIVE = "running.jsonl"  # the numbers of a run that is going on
 FINISHED = "finished"  # a file in checkpoints that were kept on purpose
 TOKENIZER = (
@@ -94,7 +84,7 @@ def start_in(output: Path) -> None:
         raise InputError(f"cannot write {output}: {error.strerror}; choose another --output") from None
 
 
-def resume_from(output: Path, run: Mapping[str, Any]) -> Path | None:
+def resume_from(output: Path, run: Facts) -> Path | None:
     """The newest whole checkpoint of just this run; None, and a line that says so, where none was ever finished.
 
     Raises InputError if there are only damaged ones, if it is of a finished run, or if anything is not as it was.
@@ -111,7 +101,7 @@ def resume_from(output: Path, run: Mapping[str, Any]) -> Path | None:
     if (found / FINISHED).exists():
         raise InputError(f"{found} is of a finished run; leave out --resume to train anew")
     then = run_of(found)
-    changed = differences({**then, "shared_out": None}, {**run, "shared_out": None})
+    changed = differences({**then, "shared_out": None}, {**run, "shared_out": None}, new_keys=False)
     if changed:
         raise InputError(
             f"{found} is of another run: {'; '.join(changed)}; go on with what it was, or leave out --resume and "
@@ -149,18 +139,18 @@ def staged(output: Path, keep_checkpoints: bool) -> Iterator[Path]:
             (kept / FINISHED).touch()
 
 
-def software() -> dict[str, str]:
-    """The versions that decide what a run computes."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+@dataclass(frozen=True)
+class Outcome:
+    """What is written of a finished run beside its adapter."""
+
+    run: Run
+    samples: list[Sample]
+    history: list[dict[str, Any]]  # as logged: losses of steps and evaluations, the samples written at each of those
 
 
-def write_run(
-    folder: Path, run: Mapping[str, Any], samples: list[dict[str, str]], history: list[dict[str, Any]]
-) -> None:
-    """run.json, samples.md, metrics.jsonl, the plot of the losses and the card, all from the same numbers.
-
-    `history` is what the trainer logged: losses of steps and evaluations, and the samples written at each of those.
-    """
+def write_run(folder: Path, outcome: Outcome) -> None:
+    """run.json, samples.md, metrics.jsonl, the plot of the losses and the card, all from the same numbers."""
+    run, samples, history = outcome.run, outcome.samples, outcome.history
     grown = [entry for entry in history if entry.get("samples")]
     logged = [entry for entry in history if "loss" in entry or "eval_loss" in entry]
     values = dict(run) | {"samples": samples, "grown": grown, "adapter": "."}
@@ -172,7 +162,7 @@ def write_run(
     (folder / "README.md").write_text(render("adapter.md", values), encoding="utf-8")
 
 
-def show_samples(samples: list[dict[str, str]]) -> None:
+def show_samples(samples: list[Sample]) -> None:
     """The samples on the screen, base above tuned."""
     for sample in samples:
         print("\n" + sample["prompt"])

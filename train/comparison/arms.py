@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from friends_corpus.core.cli import InputError, did_you_mean
+from train.adapters.run_record import Run
 from train.generation.generator import BASE, with_values
 
 from .verdicts import ARMS, TUNED
@@ -16,6 +17,17 @@ MORE_STEPS = 1.5  # times the steps of another adapter are worth a note
 ALIKE = ("learning_rate", "schedule", "lora_rank", "lora_alpha", "lora_targets", "seed")  # what should not differ
 CLEAN = "_clean"  # ends the name of an arm that learnt CLEANED, beside one of the same config that learnt PRINTED
 CLEANED, PRINTED = "text", "text_with_directions"
+
+
+class AdapterFacts(TypedDict):
+    """What results.json keeps of a run.json."""
+
+    dataset: str
+    config: str
+    text_field: str | None
+    trained_tokens: int | None
+    steps: int | None
+    losses: Mapping[str, float | None] | None
 
 
 def read_adapters(given: Iterable[str]) -> dict[str, Path]:
@@ -35,7 +47,7 @@ def read_adapters(given: Iterable[str]) -> dict[str, Path]:
     return adapters
 
 
-def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str]:
+def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
     """Notes for the report. Raises InputError where names or budgets would make the verdicts wrong."""
     for name, run in runs.items():
         config = run["dataset"]["config"]
@@ -56,7 +68,7 @@ def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str
         if not any_budget:
             raise InputError(f"{unequal}; train with the same --max-tokens, or add --any-budget")
         notes.append(f"{unequal}. A difference may come from that")
-    steps = {name: run["steps"] for name, run in runs.items() if run.get("steps")}
+    steps = {name: taken for name, run in runs.items() if (taken := run.get("steps"))}
     if steps and max(steps.values()) > MORE_STEPS * min(steps.values()):
         notes.append(
             f"for their tokens the adapters took unequal numbers of steps: {with_values(steps)}. A difference may come "
@@ -77,13 +89,12 @@ def check_runs(runs: Mapping[str, dict[str, Any]], any_budget: bool) -> list[str
     return notes
 
 
-def column(run: Mapping[str, Any]) -> str | None:
+def column(run: Run) -> str | None:
     """What was learnt: text, or text_with_directions."""
-    name: str | None = run["dataset"].get("text_field")
-    return name
+    return run["dataset"].get("text_field")
 
 
-def budget(runs: Mapping[str, dict[str, Any]]) -> int | None:
+def budget(runs: Mapping[str, Run]) -> int | None:
     """The tokens that each adapter learnt, the mean of nearly equal numbers; None if they are not equal.
 
     >>> budget({"lines": {"trained_tokens": 1000}, "chunks": {"trained_tokens": 1006}}), budget({"lines": {}})
@@ -93,7 +104,7 @@ def budget(runs: Mapping[str, dict[str, Any]]) -> int | None:
     return round(sum(learnt) / len(learnt)) if equal(learnt) else None
 
 
-def trained(run: Mapping[str, Any]) -> int:
+def trained(run: Run) -> int:
     """The tokens it learnt; 0 where that is unknown."""
     return run.get("trained_tokens") or 0
 
@@ -108,7 +119,7 @@ def equal(learnt: Collection[int]) -> bool:
     return min(learnt) > 0 and all(abs(tokens - mean) <= TOLERANCE * mean for tokens in learnt)
 
 
-def facts(run: Mapping[str, Any]) -> dict[str, Any]:
+def facts(run: Run) -> AdapterFacts:
     """What results.json keeps of a run.json."""
     dataset = run["dataset"]
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 MARGIN = 3.0  # per cent of the width on both sides, so that a dot at the end is whole
 TICKS = 4  # at most so many steps on a scale
@@ -86,7 +86,17 @@ def ticks(low: float, high: float) -> list[float]:
     return [float(f"{number * step:.9g}") for number in range(first, last + 1)]
 
 
-def plot(rows: Sequence[tuple[str, Mapping[str, float], str]], unit: str, reference: float | None) -> dict[str, Any]:
+class Plot(TypedDict):
+    """What the template interval.svg draws: places along the scale in per cent of the width, those down in pixels."""
+
+    height: int
+    foot: int
+    ticks: list[dict[str, object]]
+    reference: float | None
+    rows: list[dict[str, object]]
+
+
+def plot(rows: Sequence[tuple[str, Mapping[str, float], str]], unit: str, reference: float | None) -> Plot:
     """What cards/interval.svg draws: rows of (name, {mean, low, high}, those in words), and a line at `reference`.
 
     Places along the scale are per cent of the width, those down the page pixels. The scale starts at 0 where that is

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
+from train.adapters.run_record import FRIENDS
 from train.generation.answers import Answer
 
 from . import text_metrics as count
@@ -28,7 +29,7 @@ class Metric:
     label: str
     unit: str
     meaning: str
-    of: Callable[[Answer, Prompt], float | None]
+    of: Callable[[Answer, Prompt, Sequence[str]], float | None]  # and the cast
     cut: bool = False
 
 
@@ -37,73 +38,75 @@ METRICS = {
         "Script format",
         "share",
         "answers with a line that begins with a speaker's name and a colon",
-        lambda answer, prompt: count.script(answer.text, prompt.plays, prompt.user),
+        lambda answer, prompt, cast: count.script(answer.text, prompt.plays, prompt.user, cast),
     ),
     "other_speakers": Metric(
         "Other speakers",
         "count",
         "different people who speak in an answer, but for the one whom the assistant plays and the user",
-        lambda answer, prompt: count.other_speakers(answer.text, prompt.plays, prompt.user),
+        lambda answer, prompt, cast: count.other_speakers(answer.text, prompt.plays, prompt.user, cast),
     ),
     "other_turns": Metric(
         "Turns of others",
         "count",
         "turns of those other people in an answer",
-        lambda answer, prompt: count.other_turns(answer.text, prompt.plays, prompt.user),
+        lambda answer, prompt, cast: count.other_turns(answer.text, prompt.plays, prompt.user, cast),
     ),
     "user_turns": Metric(
         "Turns for the user",
         "count",
         "turns that the answer writes in the user's name",
-        lambda answer, prompt: count.user_turns(answer.text, prompt.user),
+        lambda answer, prompt, cast: count.user_turns(answer.text, prompt.user, cast),
     ),
     "directions": Metric(
         "Stage directions",
         "share",
         "answers with a stage direction: (…), […] or *…* where a sentence could begin, or behind a speaker's name",
-        lambda answer, prompt: count.directions(answer.text),
+        lambda answer, prompt, cast: count.directions(answer.text),
     ),
-    "hey": Metric("Hey", "share", "answers with the word “Hey” in them", lambda answer, prompt: count.hey(answer.text)),
+    "hey": Metric(
+        "Hey", "share", "answers with the word “Hey” in them", lambda answer, prompt, cast: count.hey(answer.text)
+    ),
     "overlap": Metric(
         "On the topic",
         "share",
         "content words of a question or an instruction that come back in the answer: a weak sign of helpfulness",
-        lambda answer, prompt: count.overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
+        lambda answer, prompt, cast: count.overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
     ),
     "equal_overlap": Metric(
         "On the topic at equal length",
         "share",
         "the same, where the answers of all variants to a prompt with a seed are cut to the words of the shortest one, "
         f"but not below {FEWEST_WORDS}: a longer answer has no more room",
-        lambda answer, prompt: count.overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
+        lambda answer, prompt, cast: count.overlap(answer.text, prompt.text) if prompt.kind in ON_TOPIC else None,
         cut=True,
     ),
     "stopped": Metric(
         "Ends by itself",
         "share",
         "answers that the model ended before the limit of tokens",
-        lambda answer, prompt: float(answer.stopped),
+        lambda answer, prompt, cast: float(answer.stopped),
     ),
     "tokens": Metric(
-        "Length", "tokens", "tokens of an answer, at most the limit", lambda answer, prompt: float(answer.tokens)
+        "Length", "tokens", "tokens of an answer, at most the limit", lambda answer, prompt, cast: float(answer.tokens)
     ),
     "distinct_1": Metric(
         "Distinct words",
         "share",
         "different words among the words of an answer",
-        lambda answer, prompt: count.distinct(answer.text, 1),
+        lambda answer, prompt, cast: count.distinct(answer.text, 1),
     ),
     "distinct_2": Metric(
         "Distinct pairs",
         "share",
         "different pairs of neighbours among those of an answer",
-        lambda answer, prompt: count.distinct(answer.text, 2),
+        lambda answer, prompt, cast: count.distinct(answer.text, 2),
     ),
     "repetition": Metric(
         "Repetition",
         "share",
         "runs of four words that stood in the answer before",
-        lambda answer, prompt: count.repetition(answer.text),
+        lambda answer, prompt, cast: count.repetition(answer.text),
     ),
 }
 REPLY_LOSS = "reply_loss"
@@ -119,14 +122,18 @@ ABOUT: dict[str, dict[str, str]] = {
 
 
 def measure(
-    answers: Mapping[Key, Answer], prompts: Sequence[Prompt], seeds: Sequence[int], voices: Sequence[str]
+    answers: Mapping[Key, Answer],
+    prompts: Sequence[Prompt],
+    seeds: Sequence[int],
+    voices: Sequence[str],
+    cast: Sequence[str] = FRIENDS.names,
 ) -> dict[str, Measured]:
     """Every metric of the answers: for each voice a value per prompt, the mean over its seeds, NaN if it has none."""
     cut = equally_long(answers)
 
     def value(metric: Metric, prompt: Prompt, voice: str) -> float:
         counted = cut if metric.cut else answers
-        found = [metric.of(counted[prompt.id, seed, voice], prompt) for seed in seeds]
+        found = [metric.of(counted[prompt.id, seed, voice], prompt, cast) for seed in seeds]
         known = [one for one in found if one is not None]
         return sum(known) / len(known) if known else float("nan")
 
@@ -156,8 +163,23 @@ def equally_long(answers: Mapping[Key, Answer]) -> dict[Key, Answer]:
     }
 
 
-def as_sample(answer: Answer, prompt: Prompt, seed: int, voice: str) -> dict[str, Any]:
+class Sample(TypedDict):
     """One answer in results.json."""
+
+    prompt_id: str
+    kind: str
+    author: bool
+    system: str | None
+    prompt: str
+    seed: int
+    variant: str
+    text: str
+    stopped: bool
+    tokens: int
+
+
+def as_sample(answer: Answer, prompt: Prompt, seed: int, voice: str) -> Sample:
+    """The answer of a voice to a prompt as results.json keeps it."""
     return {
         "prompt_id": prompt.id,
         "kind": prompt.kind,

@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.ids import episode_of, scene_of
+from train.adapters.run_record import Run
 from train.dataset.loading import DEFAULT, find_data, read_rows
 from train.generation.generator import Voices
 
@@ -36,6 +37,15 @@ class Reply:
     id: str
     prompt: tuple[dict[str, str], ...]
     text: str
+
+
+class Scored(TypedDict):
+    """Of how many replies and tokens the loss is, and the clusters (episodes or scenes) of its interval."""
+
+    rows: int
+    tokens: int
+    clusters: str
+    names: list[str]
 
 
 def find_replies(wanted: str | None, most: int) -> Path | str | None:
@@ -119,8 +129,8 @@ def by_cluster(
     return names, Measured(values, "nats", np.array([float(tokens[name]) for name in names]))
 
 
-def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, dict[str, Any]]:
-    """The metric, by episode or, where they are too few, by scene; and {rows, tokens, clusters, names} of it."""
+def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, Scored]:
+    """The metric, by episode or, where they are too few, by scene; and what it is of."""
     for reply in bar([reply for reply in replies if (reply.id,) not in journal.records], "replies"):
         losses, tokens = loss(voices, reply)
         journal.add([((reply.id,), {"losses": losses, "tokens": tokens})])
@@ -134,9 +144,7 @@ def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[M
     return measured, {"rows": len(found), "tokens": tokens, "clusters": clusters, "names": names}
 
 
-def notes_on(
-    place: Path | str | None, scored: Mapping[str, Any] | None, runs: Mapping[str, dict[str, Any]]
-) -> list[str]:
+def notes_on(place: Path | str | None, scored: Scored | None, runs: Mapping[str, Run]) -> list[str]:
     """What the reader of the report has to know of the replies."""
     if scored is None:
         return ["no dataset with held-out rows of the config chat: the loss of real replies was not measured"]

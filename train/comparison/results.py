@@ -9,19 +9,60 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from .bootstrap import Measured
-from .verdicts import judge
+from .arms import AdapterFacts
+from .bootstrap import Interval, Measured
+from .measures import Sample
+from .replies import Scored
+from .verdicts import Verdict, judge
 
 DIGITS = 4
 NUMBERS = re.compile(r"\[\n\s*(?:(?:[-\d.e]+|null),?\n\s*)+\]")  # a list of numbers, a line each; no text has line ends
 
 
-def keep(measured: Mapping[str, Measured]) -> dict[str, Any]:
-    """The values as plain data: metric → {values: voice → list, weights: list or None}, None where there is none.
+class Kept(TypedDict):
+    """The values of a metric: a list per voice, None where there is none."""
+
+    values: dict[str, list[float | None]]
+    weights: list[float] | None
+
+
+class Settings(TypedDict):
+    """How it was asked: numbers of prompts, seeds, tokens, replies, and the sampling."""
+
+    prompts: int
+    seeds: int
+    tokens: int
+    temperature: float
+    top_p: float
+    bits: int
+    replies: int
+
+
+class Results(TypedDict):
+    """The whole file; `variants` (voice → metric → mean and interval) and `verdicts` come out of the rest."""
+
+    device: str
+    base: str
+    base_sha256: str | None
+    budget_tokens: int | None
+    adapters: dict[str, AdapterFacts]
+    settings: Settings
+    notes: list[str]
+    metrics: dict[str, dict[str, str]]
+    measured: dict[str, Kept]
+    replies: Scored | None
+    samples: list[Sample]
+    software: dict[str, str]
+    variants: NotRequired[dict[str, dict[str, Interval]]]
+    verdicts: NotRequired[list[Verdict]]
+
+
+def keep(measured: Mapping[str, Measured]) -> dict[str, Kept]:
+    """The values as plain data.
 
     >>> keep({"hey": Measured({"base": np.array([1 / 3, np.nan])}, "share")})
     {'hey': {'values': {'base': [0.3333, None]}, 'weights': None}}
@@ -38,13 +79,13 @@ def keep(measured: Mapping[str, Measured]) -> dict[str, Any]:
     }
 
 
-def judged(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The results with `variants` (voice → metric → {mean, low, high}) and `verdicts`, out of `metrics` and `measured`.
+def judged(results: Results) -> Results:
+    """The results with `variants` and `verdicts`, out of `metrics` and `measured`.
 
     A metric with too few values has no mean. Results that keep no values are left as they are.
     """
     if not results.get("measured"):
-        return dict(results)
+        return results
     measured = {
         name: Measured(
             {voice: np.array(values, dtype=float) for voice, values in kept["values"].items()},  # None becomes NaN
@@ -61,7 +102,7 @@ def judged(results: Mapping[str, Any]) -> dict[str, Any]:
     return {**results, "variants": variants, "verdicts": judge(measured)}
 
 
-def as_text(results: Mapping[str, Any]) -> str:
+def as_text(results: Mapping[str, object]) -> str:
     r"""The results as JSON, with a list of numbers on one line.
 
     >>> as_text({"base": [0.5, None, 1.0], "text": "Zoë [ 1 ] \ud800"})

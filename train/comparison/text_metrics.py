@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
+from train.adapters.run_record import FRIENDS
 from train.generation.turns import ASIDE, NAME, SELF, USER, is_same, turns
 
 _GAP = r"[^\[\]\n]*\b(?i:your|name|insert|fill|date|address|number|company)\b"  # "[Company Name": to be filled in
@@ -45,53 +46,53 @@ def _of(name: str, names: Sequence[str | None]) -> bool:
     return any(is_same(name, other) for other in names)
 
 
-def others(text: str, plays: str | None, user: str | None) -> list[str]:
+def others(text: str, plays: str | None, user: str | None, cast: Sequence[str] = FRIENDS.names) -> list[str]:
     """The turns of everybody but the one whom the assistant plays and the user.
 
     >>> others("Friend: Hm.\\nRoss: Hey!\\nBen: Oh.\\nRoss: So?", plays="Friend", user="Ben")
     ['Ross', 'Ross']
     """
-    return [name for name in turns(text, [plays, user]) if not _of(name, [plays, user, *USER, *SELF])]
+    return [name for name in turns(text, [plays, user], cast) if not _of(name, [plays, user, *USER, *SELF])]
 
 
-def script(text: str, plays: str | None, user: str | None) -> float:
+def script(text: str, plays: str | None, user: str | None, cast: Sequence[str] = FRIENDS.names) -> float:
     """Whether any line begins with a speaker's name and a colon.
 
     >>> script("Joey: Hey!", None, None), script("Ben: Aye.", None, "Ben"), script("Ben: Aye.", None, None)
     (1.0, 1.0, 0.0)
     """
-    return float(bool(turns(text, [plays, user])))
+    return float(bool(turns(text, [plays, user], cast)))
 
 
-def other_speakers(text: str, plays: str | None, user: str | None) -> float:
+def other_speakers(text: str, plays: str | None, user: str | None, cast: Sequence[str] = FRIENDS.names) -> float:
     """How many different people speak, other than the one whom the assistant plays and the user.
 
     >>> other_speakers("Ross: Hey!\\nROSS: So?\\nJoey: Hey!", None, None)
     2.0
     """
     people: list[str] = []
-    for name in others(text, plays, user):
+    for name in others(text, plays, user, cast):
         if not _of(name, people):
             people.append(name)
     return float(len(people))
 
 
-def other_turns(text: str, plays: str | None, user: str | None) -> float:
+def other_turns(text: str, plays: str | None, user: str | None, cast: Sequence[str] = FRIENDS.names) -> float:
     """How many turns those others have.
 
     >>> other_turns("Ross: Hey!\\nRoss: So?\\nJoey: Hey!", None, None)
     3.0
     """
-    return float(len(others(text, plays, user)))
+    return float(len(others(text, plays, user, cast)))
 
 
-def user_turns(text: str, user: str | None) -> float:
+def user_turns(text: str, user: str | None, cast: Sequence[str] = FRIENDS.names) -> float:
     """How many turns are written for the user: by his name, or as "User:", "You:".
 
     >>> user_turns("Friend: No.\\nBen: Why?", "Ben"), user_turns("User: And now?", None), user_turns("Ben: Why?", None)
     (1.0, 1.0, 0.0)
     """
-    return float(sum(_of(name, [user, *USER]) for name in turns(text, [user])))
+    return float(sum(_of(name, [user, *USER]) for name in turns(text, [user], cast)))
 
 
 def directions(text: str) -> float:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from train.generation.generator import BASE
 
@@ -27,7 +27,6 @@ from .bootstrap import Interval, Measured
 
 SUPPORTED, UNDECIDED, NOT_SUPPORTED, LEFT_OUT = "supported", "undecided", "not supported", "left out"
 CONTRARY = {SUPPORTED: NOT_SUPPORTED, NOT_SUPPORTED: SUPPORTED, UNDECIDED: UNDECIDED}
-UNKNOWN = dict.fromkeys(("mean", "low", "high"))
 DECIDING = (NOT_SUPPORTED, UNDECIDED, LEFT_OUT, SUPPORTED)  # which part's verdict is the claim's
 TUNED = ("lines", "named_lines", "chunks")  # the arms of the blog post
 NAMED = ("named_lines", "chunks")  # those that saw who speaks
@@ -59,6 +58,33 @@ class Claim:
     text: str
     stands_for: str
     parts: tuple[Part, ...]
+
+
+class Judged(TypedDict):
+    """The verdict on a part, and the numbers behind it; the difference is `arms` - `against`.
+
+    A part that cannot be tested has a `note` instead of margin and by_arm, and its numbers are None.
+    """
+
+    verdict: str
+    metric: str
+    arms: list[str]
+    against: str
+    expected: str
+    margin: NotRequired[float]
+    mean: float | None
+    low: float | None
+    high: float | None
+    by_arm: NotRequired[dict[str, Interval | None]]
+    note: NotRequired[str]
+
+
+class Verdict(Judged):
+    """The verdict on a claim: the numbers are of the part that decided, `parts` are there if there are several."""
+
+    claim: str
+    stands_for: str
+    parts: NotRequired[list[Judged]]
 
 
 CLAIMS = (
@@ -107,30 +133,36 @@ CLAIMS = (
 ARMS = tuple(dict.fromkeys(name for claim in CLAIMS for part in claim.parts for name in (*part.arms, part.against)))
 
 
-def judge(measured: Mapping[str, Measured], claims: Sequence[Claim] = CLAIMS) -> list[dict[str, Any]]:
+def judge(measured: Mapping[str, Measured], claims: Sequence[Claim] = CLAIMS) -> list[Verdict]:
     """The verdict on each claim as plain data; a claim that cannot be tested is left out with a note."""
     return [judge_claim(claim, measured) for claim in claims]
 
 
-def judge_claim(claim: Claim, measured: Mapping[str, Measured]) -> dict[str, Any]:
-    """{claim, stands_for, verdict}, then the numbers of the part that decided, then `parts` if there are several."""
-    said = {"claim": claim.text, "stands_for": claim.stands_for}
+def judge_claim(claim: Claim, measured: Mapping[str, Measured]) -> Verdict:
+    """The verdict on a claim, by those on its parts."""
     parts = [judge_part(part, measured) for part in claim.parts]
     deciding = min(parts, key=lambda part: DECIDING.index(part["verdict"]))
     if deciding["verdict"] == LEFT_OUT and any(part["verdict"] == SUPPORTED for part in parts):
-        deciding = deciding | {"verdict": UNDECIDED}
-    return {**said, **deciding} | ({"parts": parts} if len(parts) > 1 else {})
+        deciding = {**deciding, "verdict": UNDECIDED}
+    said = {"claim": claim.text, "stands_for": claim.stands_for, **deciding}
+    return cast("Verdict", {**said, "parts": parts} if len(parts) > 1 else said)
 
 
-def judge_part(part: Part, measured: Mapping[str, Measured]) -> dict[str, Any]:
-    """{verdict, metric, arms, against, expected, margin, mean, low, high, by_arm}; the difference is arms - against.
+def judge_part(part: Part, measured: Mapping[str, Measured]) -> Judged:
+    """The verdict on one comparison, by the rule above."""
 
-    A part that cannot be tested has a `note` instead of margin and by_arm, and its numbers are None.
-    """
-    asked = {"metric": part.metric, "arms": list(part.arms), "against": part.against, "expected": part.expected}
-
-    def left_out(why: str) -> dict[str, Any]:
-        return {"verdict": LEFT_OUT} | asked | UNKNOWN | {"note": why}
+    def left_out(why: str) -> Judged:
+        return {
+            "verdict": LEFT_OUT,
+            "metric": part.metric,
+            "arms": list(part.arms),
+            "against": part.against,
+            "expected": part.expected,
+            "mean": None,
+            "low": None,
+            "high": None,
+            "note": why,
+        }
 
     metric = measured.get(part.metric)
     if metric is None:
@@ -145,8 +177,18 @@ def judge_part(part: Part, measured: Mapping[str, Measured]) -> dict[str, Any]:
         return left_out(f"too few values of {part.metric} for an interval")
     margin = MARGINS[part.metric]
     by_arm = {arm: metric.difference([arm], part.against) for arm in arms}
-    verdict = decide(together, part.expected, margin)
-    return {"verdict": verdict} | asked | {"arms": arms, "margin": margin} | together | {"by_arm": by_arm}
+    return {
+        "verdict": decide(together, part.expected, margin),
+        "metric": part.metric,
+        "arms": arms,
+        "against": part.against,
+        "expected": part.expected,
+        "margin": margin,
+        "mean": together["mean"],
+        "low": together["low"],
+        "high": together["high"],
+        "by_arm": by_arm,
+    }
 
 
 def decide(difference: Interval, expected: str, margin: float) -> str:

@@ -29,6 +29,7 @@ class Data:
     revision: str | None  # Hub commit
     manifest_sha256: str | None
     show: str | None  # whose lines they are, by the manifest
+    cast: list[str] | None  # its main characters, likewise
     sample: bool  # whether all of them are the invented ones of the sample pages
     text_sha256: str  # of all texts that are read, in order
     conversation: bool  # whether the rows are messages
@@ -91,6 +92,7 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
     if "train" not in splits:
         raise InputError(f"{config!r} of the dataset {name} has no train split; build it anew")
     told = json.loads(manifest) if manifest else {}
+    show = told.get("show", {})
     columns = splits["train"].column_names
     if text_field not in columns:
         raise InputError(
@@ -108,7 +110,8 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
         version=told.get("version"),
         revision=revision,
         manifest_sha256=hashlib.sha256(manifest).hexdigest() if manifest else None,
-        show=told.get("show", {}).get("title"),
+        show=show.get("title"),
+        cast=show.get("cast"),
         sample=told.get("sample", False),
         text_sha256=digest.hexdigest(),
         conversation=is_conversation(splits["train"][0]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,13 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def gguf_fields(name: str, config: Mapping[str, Any], tokenizer: Any, own: Path | None) -> dict[str, Any]:
+    """Describe a model in llama.cpp's words; `own` is the GGUF of the base's own authors, if there is one."""
+    size = config["vocab_size"]
+    fields = copied_tokenizer(own, size) if own else tokenizer_fields(tokenizer, size)
+    return hyperparameters(config) | {"general.name": name} | fields
+
+
 def tokenizer_fields(tokenizer: Any, vocabulary: int) -> dict[str, Any]:
     """A fast tokenizer of transformers in llama.cpp's words, filled up to `vocabulary` tokens. Raises InputError."""
     described = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -73,28 +80,8 @@ def tokenizer_fields(tokenizer: Any, vocabulary: int) -> dict[str, Any]:
     if model["type"] != "BPE":
         raise no_tokenizer(f"is {model['type']}")
     texts = {number: text for text, number in (model["vocab"] | tokenizer.get_vocab()).items()}
-    merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
-    fields: dict[str, Any]
-    unknown = None  # a byte-level tokenizer knows every text
-    if model.get("byte_fallback"):  # as sentencepiece has it: merges are in the order of the scores
-        ranks: dict[str, int] = {}
-        for left, right in merges:
-            ranks.setdefault(left + right, len(ranks))
-        scores = [float(-ranks.get(texts.get(number, ""), len(ranks))) for number in range(vocabulary)]
-        unknown = tokenizer.unk_token
-        fields = {
-            "model": "llama",
-            "pre": "default",
-            "add_space_prefix": puts_space_first(described),
-            "scores": scores,
-        }
-    else:
-        fields = {
-            "model": "gpt2",
-            "pre": pre_tokenizer(described),
-            "add_space_prefix": False,
-            "merges": [f"{left} {right}" for left, right in merges],
-        }
+    unknown = tokenizer.unk_token if model.get("byte_fallback") else None  # a byte-level tokenizer knows every text
+    fields = bpe_fields(described, [texts.get(number, "") for number in range(vocabulary)])
     fields["tokens"] = [texts.get(number, f"[PAD{number}]") for number in range(vocabulary)]
     fields["token_type"] = [
         UNUSED if number not in texts else type_of(texts[number], added.get(number), unknown)
@@ -113,6 +100,19 @@ def tokenizer_fields(tokenizer: Any, vocabulary: int) -> dict[str, Any]:
             fields[f"{key}_token_id"] = number
     template = {"tokenizer.chat_template": tokenizer.chat_template} if tokenizer.chat_template else {}
     return {f"tokenizer.ggml.{key}": value for key, value in fields.items()} | template
+
+
+def bpe_fields(described: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    """Describe how a tokenizer.json cuts and merges text; `texts` are those of all tokens, "" where there is none."""
+    merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in described["model"]["merges"]]
+    if not described["model"].get("byte_fallback"):
+        joined = [f"{left} {right}" for left, right in merges]
+        return {"model": "gpt2", "pre": pre_tokenizer(described), "add_space_prefix": False, "merges": joined}
+    ranks: dict[str, int] = {}  # as sentencepiece has it: merges are in the order of the scores
+    for left, right in merges:
+        ranks.setdefault(left + right, len(ranks))
+    scores = [float(-ranks.get(text, len(ranks))) for text in texts]
+    return {"model": "llama", "pre": "default", "add_space_prefix": puts_space_first(described), "scores": scores}
 
 
 def puts_space_first(described: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """One base model and adapters on it, asked together: a batch in which every row has its own voice.
 
-The base is in memory once. Which adapter speaks in which row is PEFT's `adapter_names`; the base alone is a voice too.
+The base is in memory once (see `adapter_stack.py`); the base alone is a voice too.
 All of them read the same text, in the base's own chat template: the default base is an instruct model, that is how it
 is asked, and an adapter that learnt plain scripts must not be told so by the prompt. A base without a template
 (Llama 2, Mistral) reads the messages one after the other, a line each. Nothing heavy is imported before voices load.
@@ -9,25 +9,24 @@ is asked, and an adapter that learnt plain scripts must not be told so by the pr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
-from types import MappingProxyType
 from typing import Any
 
-from friends_corpus.core.cli import InputError, did_you_mean, in_short
+from friends_corpus.core.cli import InputError
 from train.adapters.loading import find_source, read_run
+from train.adapters.run_record import Run
 from train.models.base import Source, find_base, locate
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
 from train.settings.base_preset import Base
 
+from .adapter_stack import AdapterStack
 from .answers import Answer, Sampling
 
 BASE = "base"
 DEFAULT_BASE = "smollm2-135m"
-IDENTITY = ("model", "sha256", "revision")  # what run.json says of a base that makes two of them the same
 PLAIN = "{{ bos_token }}{% for message in messages %}{{ message['content'] + '\n' }}{% endfor %}"
 Message = Mapping[str, str]
 
@@ -36,31 +35,27 @@ class Voices:
     """A loaded base with any number of adapters; made by `load_voices`. One batch runs at a time."""
 
     def __init__(self, model: Any, tokenizer: Any, base: Base, source: Source, device: Device) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self._adapters, self.tokenizer = AdapterStack(model, BASE), tokenizer
         self.base, self.source, self.device = base, source, device
         self.window: int = getattr(model.config, "max_position_embeddings", base.sequence_length)  # tokens it can read
-        self._runs: dict[str, dict[str, Any]] = {}
-        self._folders: dict[str, Path] = {}
-        self._inner = {BASE: "__base__"}  # PEFT makes modules of its names, and cannot bear a dot or "type"
-        self._made = 0
-        self._one_batch = Lock()  # two batches at once would get each other's adapters
+        self.runs: dict[str, Run] = {}  # of each adapter
+        self.folders: dict[str, Path] = {}  # where each came from
         if tokenizer.chat_template is None:
             tokenizer.chat_template = PLAIN
 
     @property
+    def model(self) -> Any:
+        """The base, with the adapters in it."""
+        return self._adapters.model
+
+    @property
     def names(self) -> tuple[str, ...]:
         """BASE, then the adapters in the order in which they came."""
-        return tuple(self._inner)
+        return self._adapters.names
 
-    @property
-    def runs(self) -> Mapping[str, dict[str, Any]]:
-        """The run.json of each adapter."""
-        return MappingProxyType(self._runs)
-
-    @property
-    def folders(self) -> Mapping[str, Path]:
-        """Where each adapter came from."""
-        return MappingProxyType(self._folders)
+    def speaking(self, voices: Sequence[str]) -> AbstractContextManager[dict[str, list[str]]]:
+        """Within it a forward of `model` with these arguments has `voices` in its rows; no gradients."""
+        return self._adapters.speaking(voices)
 
     def render(self, messages: Sequence[Message]) -> str:
         """The text that is read, up to where the answer begins. Raises InputError if the template refuses it."""
@@ -127,83 +122,21 @@ class Voices:
         said = ids[: ids.index(end)] if stopped else ids
         return Answer(self.tokenizer.decode(said, skip_special_tokens=True).strip(), stopped, len(said))
 
-    @contextmanager
-    def speaking(self, voices: Sequence[str]) -> Iterator[dict[str, list[str]]]:
-        """Within it a forward of `model` with these arguments has `voices` in its rows; no gradients."""
-        import torch
-
-        for voice in voices:
-            if voice not in self._inner:
-                raise InputError(
-                    f"no voice {voice!r}{did_you_mean(voice, self.names)}; there are {', '.join(self.names)}"
-                )
-        with self._one_batch, torch.no_grad():
-            try:
-                yield {"adapter_names": [self._inner[voice] for voice in voices]} if self._made else {}
-            except BaseException:  # Ctrl-C too
-                self._forget_rows()
-                raise
-
-    def _forget_rows(self) -> None:
-        """PEFT takes the names of the rows back only after a forward that ended well: else the next has them too."""
-        from peft.tuners.lora import LoraLayer
-
-        layers: list[Any] = [module for module in self.model.modules() if isinstance(module, LoraLayer)]
-        for layer in layers:
-            layer._forward_pre_hooks.clear()
-            layer._forward_pre_hooks_with_kwargs.clear()
-
     def add(self, name: str, folder: Path) -> None:
         """One more adapter, on the same base. Raises InputError, after which all is as it was."""
-        if not name or name in self._inner:
+        if not name or name in self.names:
             raise InputError(f"{name!r} cannot name {folder}: there is such a voice already; use NAME=FOLDER")
         run, _ = read_run(folder)
-        other = next((key for key in IDENTITY if run["base"][key] != self._identity()[key]), None)
-        if other:
-            raise InputError(
-                f"{folder} is of another base ({other} {run['base'][other]}) than {self.base.model} as loaded "
-                f"({other} {self._identity()[other]}); compare adapters of one base"
-            )
-        with self._one_batch:
-            self._load(f"voice{self._made}", folder)
-        self._inner[name] = f"voice{self._made}"
-        self._runs[name], self._folders[name] = run, folder
-        self._made += 1
-
-    def _identity(self) -> dict[str, str | None]:
-        return {"model": self.base.model, "sha256": self.source.sha256, "revision": self.source.revision}
-
-    def _load(self, inner: str, folder: Path) -> None:
-        """The weights of `folder` into the model, as `inner`; whole, or InputError."""
-        import torch
-        from peft import PeftConfig, PeftModel, PeftModelForCausalLM
-        from safetensors import SafetensorError
-
-        from train.training.trainer import as_trained
-
-        bad = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
-        try:
-            if not isinstance(self.model, PeftModel):
-                config = PeftConfig.from_pretrained(str(folder))
-                config.inference_mode = True
-                self.model = PeftModelForCausalLM(self.model, config, inner)
-            found = self.model.load_adapter(str(folder), inner)
-            if found.missing_keys or found.unexpected_keys:
-                raise ValueError(f"its weights are not those of its adapter_config.json: {found}")
-            own = [weight for key, weight in self.model.named_parameters() if f".{inner}." in key]
-            if not all(bool(torch.isfinite(weight).all()) for weight in own):
-                raise ValueError("some of its weights are no numbers")
-        except BaseException as error:  # Ctrl-C too
-            if self._made:
-                with suppress(ValueError):  # it did not come so far
-                    self.model.delete_adapter(inner)
-            elif isinstance(self.model, PeftModel):
-                self.model = self.model.unload()
-            if not isinstance(error, bad):
-                raise
-            reason = in_short(error)
-            raise InputError(f"the adapter {folder} cannot be loaded: {reason}; train it again") from None
-        as_trained(self.model)
+        trained: Mapping[str, object] = run["base"]
+        loaded = {"model": self.base.model, "sha256": self.source.sha256, "revision": self.source.revision}
+        for key, value in loaded.items():
+            if trained.get(key) != value:
+                raise InputError(
+                    f"{folder} is of another base ({key} {trained.get(key)}) than {self.base.model} as loaded "
+                    f"({key} {value}); compare adapters of one base"
+                )
+        self._adapters.load(name, folder)
+        self.runs[name], self.folders[name] = run, folder
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Who speaks in what a model wrote: lines that begin with a name and a colon, and what only looks like one.
 
 “Joey: Hey!” is dialogue and “Overview: Bees make honey.” is none, though both begin alike. What tells is the whole
-answer: it is dialogue if a cue in it names somebody known (the FRIENDS, or whom the prompt names), if a name speaks
+answer: it is dialogue if a cue in it names somebody known (of the cast, or whom the prompt names), if a name speaks
 twice, or if something is said as only people say it (“I”, “Oh”, a question to “you”). Then all its cues are people but
 for LABELS, else none is.
 
@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")  # whom adapters of this show bring along
+from train.adapters.run_record import FRIENDS
+
 USER = ("user", "you", "human")  # what models call the one who asks
 SELF = ("assistant", "ai", "bot", "chatbot", "me")  # and themselves
 _WORD = r"[^\W\d_a-z][^\W\d_]*(?:['’-][^\W\d_]+)*\.?"  # "Joey", "MONICA", "O'Brien", "Mrs."
@@ -54,10 +55,10 @@ ARTICLES = {"a", "an", "the"}  # no names: "a friend", "the waiter"
 LETTERS = ("a", "q")  # of "Q: … A: …", a question and its answer; where a B speaks too, A is somebody
 
 
-def turns(text: str, known: Sequence[str | None] = ()) -> list[str]:
+def turns(text: str, known: Sequence[str | None] = (), cast: Sequence[str] = FRIENDS.names) -> list[str]:
     """The names before a colon that begin a line of dialogue, in order; a line that several speak counts for each.
 
-    `known`: people besides the FRIENDS. Lines of a list ("- Food: grass") and labels are not dialogue.
+    `known`: people besides the `cast`. Lines of a list ("- Food: grass") and labels are not dialogue.
 
     >>> turns("Joey: Hey!\\nRoss and Gus: Hi!\\nNote: they are friends."), turns("Gus: Bees make honey.")
     (['Joey', 'Ross', 'Gus'], [])
@@ -66,7 +67,7 @@ def turns(text: str, known: Sequence[str | None] = ()) -> list[str]:
     """
     found = [(names, line[end:].strip()) for line in text.split("\n") for names, end in [cue(line) or ([], 0)]]
     cues = [(names, said) for names, said in found if said]
-    names = [name for one, _ in cues for name in one] if is_dialogue(cues, known) else []
+    names = [name for one, _ in cues for name in one] if is_dialogue(cues, [*known, *cast]) else []
     return [name for name in names if not is_letter(name, names)]
 
 
@@ -94,12 +95,12 @@ def is_letter(name: str, names: Sequence[str]) -> bool:
 
 
 def is_known(name: str, known: Sequence[str | None]) -> bool:
-    """Whether it is one of the friends, of `known`, or what models call themselves and the user.
+    """Whether it is one of `known`, or what models call themselves and the user.
 
-    >>> is_known("Joey Tribbiani", []), is_known("Gus", ["Gus"]), is_known("User", []), is_known("About Me", [])
+    >>> is_known("Joey Tribbiani", ["Joey"]), is_known("Gus", ["Gus"]), is_known("User", []), is_known("About Me", [])
     (True, True, True, False)
     """
-    return name.lower() in (*USER, *SELF) or any(is_same(name, other) for other in (*FRIENDS, *known))
+    return name.lower() in (*USER, *SELF) or any(is_same(name, other) for other in known)
 
 
 def cue(line: str) -> tuple[list[str], int] | None:

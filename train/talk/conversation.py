@@ -12,11 +12,12 @@ from pathlib import Path
 
 from cards.render import cell
 from friends_corpus.core.cli import InputError, did_you_mean
+from friends_corpus.core.persona import SYSTEM, Cast, system_message
+from train.adapters.run_record import FRIENDS
 
 from .turn import Turn
 
-SYSTEM = "You are {character} from Friends. You are talking with {user}."  # as in the rows of the dataset's config chat
-FRIEND = "Joey"
+FRIEND = "Joey"  # of the cast, the one who is played if nobody says otherwise
 SCRIPTS = ("lines", "named_lines", "chunks")  # configs whose adapters write scripts, in which others speak too
 CONTROL = {number: None for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}  # "\x1b": no colours
 COMMANDS = {
@@ -34,7 +35,7 @@ Message = dict[str, str]  # role, content; of the assistant's also voice and cha
 
 @dataclass(frozen=True)
 class Persona:
-    """Whom the assistant plays, and with whom it talks. `form` is the system message with its two gaps.
+    """Whom the assistant plays, and with whom it talks. `form` is the system message with its gaps.
 
     `character` "" is nobody in particular, None: that is left open.
     """
@@ -42,6 +43,7 @@ class Persona:
     character: str | None = None
     user: str = "a friend"
     form: str = SYSTEM
+    cast: Cast = FRIENDS
 
     def system(self) -> str | None:
         """The system message; None leaves it to the chat template.
@@ -51,7 +53,16 @@ class Persona:
         """
         if not self.character:
             return None
-        return self.form.replace("{character}", self.character).replace("{user}", self.user)
+        return system_message(self.character, self.user, self.cast.show, self.form)
+
+
+def friend_of(cast: Cast) -> str:
+    """Choose who of the cast is played if nobody says otherwise; "" if there is no cast.
+
+    >>> friend_of(FRIENDS), friend_of(Cast("Harbour Lights", ("Ada", "Finch"))), friend_of(Cast("Harbour Lights", ()))
+    ('Joey', 'Ada', '')
+    """
+    return FRIEND if FRIEND in cast.names else next(iter(cast.names), "")
 
 
 def question(text: str) -> Message:

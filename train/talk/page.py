@@ -11,22 +11,34 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from friends_corpus.core.cli import InputError, in_short
+from train.adapters.run_record import cast_of
 from train.generation.answers import Sampling
 from train.generation.generator import BASE, Voices
-from train.generation.turns import FRIENDS
 
 from .columns import card, columns, told
-from .conversation import FRIEND, Message, Persona, answered, named_folder, outcome, question, reply
+from .conversation import Message, Persona, answered, friend_of, named_folder, outcome, question, reply
 from .streaming import Tokens, answers, check_sampling
 
 ONE, ALL = "Talk to one", "Ask all at once"
 NOBODY = "nobody in particular"
 VOICE = 1  # its place among what is chosen
 Histories = Mapping[str, list[Message]]  # voice → what was said to it and by it
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen on the page, in the order of its parts."""
+
+    mode: str
+    voice: str
+    plays: str | None
+    heat: float
+    tokens: float
+    seed: float | None
 
 
 class Tab:
@@ -82,33 +94,23 @@ class Page:
         except OSError:
             return told(f"{folder} has no README.md.")
 
-    def hear(
-        self,
-        text: str,
-        mode: str,
-        voice: str,
-        plays: str,
-        heat: float,
-        tokens: int,
-        seed: int,
-        said: Histories,
-        tab: Tab,
-    ) -> Iterator[tuple[Any, str, Histories]]:
+    def hear(self, text: str, said: Histories, tab: Tab, *chosen: Any) -> Iterator[tuple[Any, str, Histories]]:
         """Asks whom is visible; yields the question box, the columns and what was said, as the answers grow.
 
         Ends early where `end` says so: Gradio's own way to cancel leaves the button dead if no word has come yet.
         """
         import gradio as gr
 
-        tab.sees = mode, voice
-        asked = {name: [*said.get(name, []), question(text.strip())] for name in self.visible(mode, voice)}
+        choice = Choice(*chosen)
+        tab.sees = choice.mode, choice.voice
+        asked = {name: [*said.get(name, []), question(text.strip())] for name in self.visible(*tab.sees)}
         box: Any = ""  # emptied once: what is typed while the answer grows is the next question
         with tab.answering() as growing:
             try:
                 if not text.strip():
                     raise InputError("nothing was asked; say something first")
-                friend = "" if plays in (NOBODY, None) else plays.strip()
-                sampling = self.drawing(heat, tokens, seed)
+                friend = "" if choice.plays in (NOBODY, None) else str(choice.plays).strip()
+                sampling = self.drawing(choice)
                 for tab.asked in self.ask(asked, friend, sampling, growing):
                     yield box, self.columns(said, tab, growing=True), tab.kept(said)
                     box = gr.skip()
@@ -126,9 +128,10 @@ class Page:
                 yield {name: [*asked[name], reply(turn.text, name, friend)] for name, turn in came.items()}
         yield {name: [*asked[name], outcome(turn, name, friend)] for name, turn in came.items()}
 
-    def drawing(self, heat: float, tokens: float, seed: float | None) -> Sampling:
+    def drawing(self, choice: Choice) -> Sampling:
         """How answers are drawn, as chosen. Raises InputError."""
-        sampling = replace(self.sampling, temperature=float(heat), tokens=int(tokens), seed=int(seed or 0))
+        heat, tokens, seed = float(choice.heat), int(choice.tokens), int(choice.seed or 0)
+        sampling = replace(self.sampling, temperature=heat, tokens=tokens, seed=seed)
         return check_sampling(sampling, self.voices.window)
 
     def end(self, tab: Tab) -> None:
@@ -160,14 +163,15 @@ class Page:
         """What is chosen before anybody chose: mode, voice, character, temperature, tokens, seed."""
         first = next((name for name in self.voices.names if name != BASE), BASE)
         learnt = any(run["dataset"]["config"] == "chat" for run in self.voices.runs.values())
-        plays = (FRIEND if learnt else "") if self.wanted.character is None else self.wanted.character
+        friend = friend_of(cast_of(first, self.voices.runs)) if learnt else ""
+        plays = friend if self.wanted.character is None else self.wanted.character
         return [ONE, first, plays or NOBODY, self.sampling.temperature, self.sampling.tokens, self.sampling.seed]
 
     def is_choice(self, kept: list[Any]) -> bool:
         """Whether what was chosen once can be chosen now: the server may be another."""
         try:
-            _, voice, _, heat, tokens, seed = kept
-            return voice in self.voices.names and self.drawing(heat, tokens, seed).tokens <= self.most
+            choice = Choice(*kept)
+            return choice.voice in self.voices.names and self.drawing(choice).tokens <= self.most
         except (TypeError, ValueError):
             return False
 
@@ -208,7 +212,7 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
             with gr.Row():
                 mode = gr.Radio([ONE, ALL], value=first[0], label="How", min_width=280)
                 voice = gr.Dropdown(list(voices.names), value=first[VOICE], label="Voice", min_width=200)
-                names = [NOBODY, *FRIENDS]
+                names = [NOBODY, *cast_of(first[VOICE], voices.runs).names]
                 label = "Plays (or type a name)"
                 plays = gr.Dropdown(names, value=first[2], allow_custom_value=True, label=label, min_width=200)
             shown = gr.HTML()
@@ -240,7 +244,7 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
         gr.on(
             [ask.click, text.submit],
             it.hear,
-            [text, *chosen, said, tab],
+            [text, said, tab, *chosen],
             [text, shown, said],
             concurrency_limit=None,  # who waits for another tab's answer waits in `hear`, where it can be stopped
             **private,

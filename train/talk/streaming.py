@@ -8,13 +8,16 @@ be it in the middle of a prompt. Only the end of Python waits for that: no threa
 from __future__ import annotations
 
 import atexit
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from math import inf
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
 from friends_corpus.core.cli import InputError
+from train.adapters.run_record import cast_of
 from train.generation.answers import Sampling
 from train.generation.generator import Voices
 
@@ -90,33 +93,12 @@ def answers(
     question alone does not fit.
     """
 
-    def fits(messages: Sequence[Message]) -> bool:
-        text = voices.render(for_model(messages, persona))
-        return len(voices.tokenizer(text, add_special_tokens=False)["input_ids"]) + sampling.tokens <= voices.window
-
-    prompts = [(voice, for_model(fitted(history, fits), persona)) for voice, history in asked]
-    rows = [Row(voices, voice, persona) for voice, _ in asked]
+    played = [replace(persona, cast=cast_of(voice, voices.runs)) for voice, _ in asked]
+    parts = list(zip(asked, played, strict=True))
+    prompts = [(voice, fitted_prompt(voices, history, who, sampling.tokens)) for (voice, history), who in parts]
+    rows = [Row(voices, voice, who) for (voice, _), who in parts]
     come = Tokens() if tokens is None else tokens
-
-    def work() -> None:
-        try:
-            voices.answer(prompts, sampling, come, come.heed)
-            come.queue.put(None)
-        except Unwanted:
-            pass  # who stopped it has said so
-        except BaseException as error:  # the reader's to raise
-            come.queue.put(error)
-        finally:
-            atexit.unregister(finish)
-
-    def finish() -> None:
-        come.stop()
-        worker.join()
-
-    worker = Thread(target=work, daemon=True)
-    atexit.register(finish)
-    worker.start()
-    try:
+    with written(voices, prompts, sampling, come):
         yield [row.turn(ended=False) for row in rows]
         while isinstance(step := come.queue.get(), list):
             for row, token in zip(rows, step, strict=True):
@@ -127,8 +109,46 @@ def answers(
         if isinstance(step, BaseException):
             raise step
         yield [row.turn(ended=True) for row in rows]
+
+
+def fitted_prompt(voices: Voices, history: Sequence[Message], persona: Persona, room: int) -> list[Message]:
+    """Return the newest messages that the model can read and answer in `room` tokens. Raises InputError."""
+
+    def fits(messages: Sequence[Message]) -> bool:
+        text = voices.render(for_model(messages, persona))
+        return len(voices.tokenizer(text, add_special_tokens=False)["input_ids"]) + room <= voices.window
+
+    return for_model(fitted(history, fits), persona)
+
+
+@contextmanager
+def written(
+    voices: Voices, prompts: Sequence[tuple[str, Sequence[Message]]], sampling: Sampling, tokens: Tokens
+) -> Iterator[None]:
+    """Let the model write its answers into `tokens` in a thread of its own; what ended it comes last."""
+
+    def work() -> None:
+        try:
+            voices.answer(prompts, sampling, tokens, tokens.heed)
+            tokens.queue.put(None)
+        except Unwanted:
+            pass  # who stopped it has said so
+        except BaseException as error:  # the reader's to raise
+            tokens.queue.put(error)
+        finally:
+            atexit.unregister(finish)
+
+    def finish() -> None:
+        tokens.stop()
+        worker.join()
+
+    worker = Thread(target=work, daemon=True)
+    atexit.register(finish)
+    worker.start()
+    try:
+        yield
     finally:
-        come.stop()
+        tokens.stop()
 
 
 class Row:
@@ -152,6 +172,7 @@ class Row:
         text = clean(self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
         if not self.script:
             return Turn(text)
-        turn = own_turn(text, self.persona.character, self.persona.user, ended or self.over)
+        who = self.persona
+        turn = own_turn(text, who.character, who.user, ended or self.over, who.cast.names)
         self.over = self.over or turn.ended
         return turn

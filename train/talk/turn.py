@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from train.adapters.run_record import FRIENDS
 from train.generation.turns import (
-    FRIENDS,
     SELF,
     SPOKEN,
     USER,
@@ -32,7 +32,7 @@ class Turn:
     others: tuple[str, ...] = ()  # who spoke before it, as the model wrote; that is left out
 
 
-def own_turn(text: str, friend: str | None, user: str | None, ended: bool) -> Turn:
+def own_turn(text: str, friend: str | None, user: str | None, ended: bool, cast: Sequence[str] = FRIENDS.names) -> Turn:
     """The friend's first turn of a script.
 
     Whose turn begins a cue says ("Ross: …"); what has none before it is the friend's, whose own cue is not shown. If
@@ -45,7 +45,7 @@ def own_turn(text: str, friend: str | None, user: str | None, ended: bool) -> Tu
     >>> own_turn("Ross: Hi.\\nJoey: Hey!\\nRo", "Joey", "Ben", ended=False)
     Turn(text='Hey!', ended=False, others=('Ross',))
     """
-    known, speakers, speaks = [friend, user], [friend], True
+    known, speakers, speaks = [friend, user, *cast], [friend], True
     shown: list[str] = []
     others: list[str] = []
     cues: list[tuple[list[str], str]] = []
@@ -84,8 +84,8 @@ def are_own(names: Sequence[str], speakers: Sequence[str | None]) -> bool:
 def known_cue(line: str, known: Sequence[str | None]) -> tuple[list[str], int] | None:
     """The `cue` of a line; that of known people also in small letters, and without a blank after its colon.
 
-    >>> known_cue("ross:hi", []), known_cue("Ben:Hi", ["Ben"]), known_cue("gus: hi", []), known_cue("It is 12:30", [])
-    ((['Ross'], 5), (['Ben'], 4), None, None)
+    >>> [known_cue(line, ["Ross", "Ben"]) for line in ("ross:hi", "Ben:Hi", "gus: hi", "It is 12:30")]
+    [(['Ross'], 5), (['Ben'], 4), None, None]
     """
     usual = cue(line)
     found = usual or cue(TIGHT.sub(r"\g<0> ", with_capitals(line, known), count=1))
@@ -98,10 +98,10 @@ def known_cue(line: str, known: Sequence[str | None]) -> tuple[list[str], int] |
 def with_capitals(line: str, known: Sequence[str | None]) -> str:
     """`line` with capitals where a word is in a known name, or as much of one as is there yet.
 
-    >>> with_capitals("ross and mon", []), with_capitals("gus met ben", ["Ben"])
+    >>> with_capitals("ross and mon", ["Ross", "Monica"]), with_capitals("gus met ben", ["Ben"])
     ('Ross and Mon', 'gus met Ben')
     """
-    words = " ".join(filter(None, (*FRIENDS, *USER, *SELF, *known))).casefold().split()
+    words = " ".join(filter(None, (*USER, *SELF, *known))).casefold().split()
 
     def capital(found: re.Match[str]) -> str:
         named = any(word.startswith(found[0].casefold()) for word in words)

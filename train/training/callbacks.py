@@ -88,6 +88,17 @@ class Watch(TrainerCallback):
         self.stop.training = False
 
 
+class Clock(TrainerCallback):
+    """When each step ended, in seconds."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
+        """One more."""
+        self.ends.append(time.monotonic())
+
+
 class Progress(TrainerCallback):
     """Loss, tokens/s and time left: a bar on a terminal, about ten lines elsewhere."""
 

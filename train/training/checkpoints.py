@@ -95,8 +95,8 @@ def run_of(checkpoint: Path) -> dict[str, Any]:
     return run
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Where two descriptions of a run differ, a line each.
+def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool = True) -> list[str]:
+    """Where two descriptions of a run differ, a line each; with `new_keys` also by those that only `now` has.
 
     >>> differences({"recipe": {"seed": 1, "epochs": 3}}, {"recipe": {"seed": 2, "epochs": 3}})
     ['recipe.seed was 1, is 2']
@@ -104,7 +104,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     before, after = dict(_flat(then)), dict(_flat(now))
     return [
         f"{key} was {before.get(key)!r}, is {after.get(key)!r}"
-        for key in dict.fromkeys([*before, *after])
+        for key in dict.fromkeys([*before, *(after if new_keys else ())])
         if before.get(key) != after.get(key)
     ]
 

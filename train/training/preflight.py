@@ -13,10 +13,12 @@ from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from friends_corpus.core.files import sha256_of
 from train.models.base import Source
 from train.models.device import Device
-from train.runtime.distributed import count
+from train.runtime.distributed import count, everywhere
 from train.runtime.memory import GB, free_memory
 from train.settings.base_preset import Base
 from train.settings.recipe import Recipe
+
+from .setup import Setup
 
 TRACKERS = ("tensorboard", "trackio", "wandb")  # what --report-to takes
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -66,6 +68,14 @@ def check_files(folder: Path, config: str) -> None:
                 raise InputError(f"{path} is missing, manifest.json lists it; build {folder} again")
             if sha256_of(path) != entry["sha256"]:
                 raise InputError(f"{path} is not the file that manifest.json lists; build {folder} again")
+
+
+def check_machine(setup: Setup) -> Needs:
+    """Estimate what training will need. Raises InputError if a rank lacks it."""
+    needs = estimate(setup.recipe, setup.fitted, setup.source, setup.device)
+    everywhere(lambda: check_bits(setup.base.bits, setup.device))
+    everywhere(lambda: check_room(needs, setup.device, setup.output))
+    return needs
 
 
 def check_bits(bits: int, device: Device) -> None:

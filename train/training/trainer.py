@@ -36,6 +36,7 @@ import torch.nn.functional as functional
 from accelerate.utils import gather_object
 from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 from safetensors import SafetensorError
+from transformers import PrinterCallback
 from trl.trainer.sft_trainer import SFTTrainer
 
 from friends_corpus.core.cli import InputError, in_short
@@ -65,6 +66,11 @@ class AdapterTrainer(SFTTrainer):
     trained_tokens = 0  # those with a label, of all steps and processes
     budget: int | None = None  # of trained_tokens
     _rows: Any = None
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.remove_callback(PrinterCallback)  # progress is ours
+        self.weights = train_in_float32(self.model)  # how many are trained
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         model: Any = self.model
@@ -267,6 +273,12 @@ def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> 
     model.train(was_training)
     new = ids[:, batch["input_ids"].shape[1] :]
     return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+
+def write_samples(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
+    """Continue each of the recipe's prompts."""
+    texts = generate(model, tokenizer, recipe, conversation)
+    return [{"prompt": prompt, "text": text} for prompt, text in zip(recipe.prompts, texts, strict=True)]
 
 
 def compare(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
