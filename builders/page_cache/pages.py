@@ -62,7 +62,7 @@ RESULTS = TypeAdapter(list[Result])  # to and from JSON
 
 @contextmanager
 def open_pool(jobs: int, files: int, lock: int | None = None) -> Iterator[Executor | None]:
-    """Other processes for a build of so many files; None where it needs none. `lock` is a file they must not keep."""
+    """Start processes for a build of so many files; None where it needs none; `lock` is a file they must not keep."""
     if min(jobs, files) <= 1:
         yield None
         return
@@ -94,7 +94,7 @@ def read_files(
 
 @contextmanager
 def beside(pool: Executor | None, work: Callable[..., object], *arguments: object) -> Iterator[Callable[[], object]]:
-    """`work(*arguments)` in another process while the block runs, or here and first where there is none.
+    """Run `work(*arguments)` in another process while the block runs, or here and first where there is none.
 
     The block gets a function that waits for it and raises what failed there.
     """
@@ -110,7 +110,7 @@ def beside(pool: Executor | None, work: Callable[..., object], *arguments: objec
 
 
 def _start_worker(parent: int, lock: int | None) -> None:
-    """A worker leaves Ctrl-C and the lock to the build, and ends when that is killed (else it would wait for ever)."""
+    """Leave Ctrl-C and the lock to the build, and end when that is killed (a worker would wait for ever)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if lock is not None:
         with suppress(OSError):
@@ -120,7 +120,7 @@ def _start_worker(parent: int, lock: int | None) -> None:
 
 
 def end_with(parent: int) -> None:
-    """Ends this process when its parent is gone."""
+    """End this process when its parent is gone."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -174,7 +174,7 @@ def _failed(file: str, locator: str, sha256: str, error: ParseError) -> FailedPa
 
 
 def count_kinds(segments: Iterable[Segment], in_turns: Collection[int]) -> dict[str, tuple[int, int]]:
-    """Kind → (segments, characters), kinds sorted; speech that is in no turn counts as dropped, for it has no label.
+    """Map kind to (segments, characters), kinds sorted; speech that is in no turn has no label and is dropped.
 
     >>> segments = [Segment(0, "speech", "Hello?"), Segment(1, "cue", "Joey"), Segment(2, "speech", "Hi.")]
     >>> count_kinds(segments, {1, 2})
