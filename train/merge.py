@@ -248,11 +248,10 @@ def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
         return windows(prompts, job.base.sequence_length), "the run's own prompts (--data for held-out rows)"
     data = load_data(job.place, dataset["config"], dataset["text_field"])
     if data.validation is None:
-        raise InputError(f"the dataset {data.name} has no validation split; choose another --data")
+        raise InputError(f"the dataset {data.record['name']} has no validation split; choose another --data")
     rows = held_out(data.validation, tokenizer, limit, recipe["seed"])
-    version = f" {data.version}" if data.version else ""
     tokens = [fed(tokenizer, row) for row in rows]
-    return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}{version}"
+    return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}"
 
 
 def other_dtype(dtype: str) -> str:
