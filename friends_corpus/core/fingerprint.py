@@ -11,8 +11,9 @@ NO_CODE = ("__pycache__",)
 
 
 def hash_code(package: str, parts: Iterable[str] = ("",), without: Collection[str] = ()) -> str:
-    """Return 16 hex digits over the files of an installed package; a folder stands for all files in it, at any depth.
+    """Return 16 hex digits over files of an installed package.
 
+    A folder stands for all files in it, at any depth.
     `parts` and `without` are paths relative to the package; "" is all of it.
 
     >>> hash_code("friends_corpus", ["core"]) == hash_code("friends_corpus", ["core/model.py"])
@@ -26,7 +27,7 @@ def hash_code(package: str, parts: Iterable[str] = ("",), without: Collection[st
 
 
 def _walk(place: Traversable, name: str, without: Collection[str]) -> Iterator[tuple[str, Traversable]]:
-    """Every file at or below `place` with its path, sorted."""
+    """Yield every file at or below `place` with its path, sorted."""
     if place.is_file():
         yield name, place
         return
