@@ -45,7 +45,7 @@ class Limits:
     deadline: float = 60
     silence: float = 20  # seconds without a byte
     wire: int = 5_000_000
-    inflated: int = 20_000_000  # blocks.MAX_BYTES: the parser reads no longer page
+    inflated: int = 20_000_000  # MAX_BYTES of formats/html.py: the parser reads no longer page
     retries: int = 5
     longest_wait: float = 120  # that a site may ask for with Retry-After
     site_errors: int = 5  # pages in a row that the site fails to serve, then the run stops
