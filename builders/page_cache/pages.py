@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from friends_corpus.core.model import Episode, Line, Page, ParseError, Segment
 from friends_corpus.formats.pages import read_pages
@@ -144,7 +144,8 @@ def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS
     sha256 = hashlib.sha256(data).hexdigest()
     key = cache.key(name, sha256, PARSER_VERSION + show.version)
     if cache_folder and (kept := cache.load(cache_folder, key)):
-        return RESULTS.validate_python(kept)
+        with suppress(ValidationError):  # an entry of another shape is as good as none
+            return RESULTS.validate_python(kept)
     try:
         results = [_read_page(page, name, sha256, show) for page in read_pages(name, data)]
     except ParseError as error:
