@@ -38,7 +38,7 @@ class Source:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
+    """Run the command and return its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
     options = parser().parse_args(arguments)
 
     def work() -> None:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.explain",
         description=__doc__,
@@ -66,14 +66,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def natural(text: str) -> int:
-    """A whole number, 0 included."""
+    """Read a whole number, 0 included."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 
 def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_folder: Path | None) -> Iterator[str]:
-    """The report, line by line. Raises InputError, Failed."""
+    """Yield the report, line by line. Raises InputError, Failed."""
     from friends_corpus.show.config import FRIENDS, read_show
 
     from .folder.manifest import need_manifest
@@ -105,7 +105,7 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
 
 
 def check_same_show(show: Show, folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Refuses another show, and another edition of the show: labels would mean other people."""
+    """Refuse another show, and another edition of the show: labels would mean other people."""
     title, version = (manifest["show"][key] for key in ("title", "version"))
     if show.title != title:
         raise InputError(f"{folder} is of the show {title!r}; name its folder with --show")
@@ -115,7 +115,7 @@ def check_same_show(show: Show, folder: Path, manifest: Mapping[str, Any]) -> No
 
 
 def find_row(folder: Path, manifest: Mapping[str, Any], config: str, split: str, row_id: str) -> Row:
-    """The row with an id."""
+    """Return the row with an id."""
     found = read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))
     if not found:
         raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
@@ -123,7 +123,7 @@ def find_row(folder: Path, manifest: Mapping[str, Any], config: str, split: str,
 
 
 def path_of(folder: Path, manifest: Mapping[str, Any], config: str, split: str) -> Path:
-    """The Parquet file with the rows of a split."""
+    """Return the Parquet file with the rows of a split."""
     splits = manifest["configs"].get(config, {"splits": {}})["splits"]
     if split not in splits:
         raise InputError(f"{folder}: manifest.json has no {config} of {split}; python -m builders.check says more")
@@ -131,7 +131,7 @@ def path_of(folder: Path, manifest: Mapping[str, Any], config: str, split: str) 
 
 
 def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, str]) -> list[Row]:
-    """The rows of a Parquet file, or of all in a folder, for which a condition holds."""
+    """Return the rows of a Parquet file, or of all in a folder, for which a condition holds."""
     import pyarrow.parquet as pq
 
     try:
@@ -174,14 +174,14 @@ def read_source(folder: Path, entry: Mapping[str, Any], show: Show) -> Source:
 
 
 def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None:
-    """Refuses a row that this version of the parser would not make of the page."""
+    """Refuse a row that this version of the parser would not make of the page."""
     texts = [turn["text"] for turn in row["turns"]] if "turns" in row else [row["text"]]
     if [turn[1].text if turn else None for turn in turns] != texts:
         raise Failed(f"{row['id']} was made by another version of the parser; build the dataset again")
 
 
 def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """The row itself: texts, split, chunk, other scenes of its cluster."""
+    """Describe the row itself: texts, split, chunk, other scenes of its cluster."""
     chunk = "line_ids" in row
     yield f"{row['id']}: a row of {'chunks' if chunk else 'lines and named_lines'}, split {split}"
     yield ""
@@ -202,7 +202,7 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]
 
 
 def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> str:
-    """Whether a line has a row in `chat`, too: whom it answers, or why it answers nobody."""
+    """Tell whether a line has a row in `chat`, too: whom it answers, or why it answers nobody."""
     from .configs.chat import NO_ROW, candidates, characters_of
 
     splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
@@ -217,7 +217,7 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any
 
 
 def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any], show: Show) -> Iterator[str]:
-    """Where the row stands: page, address, hash, scene."""
+    """Describe where the row stands: page, address, hash, scene."""
     from friends_corpus.parsing.version import PARSER_VERSION
     from friends_corpus.show.page_names import file_of
 
@@ -234,7 +234,7 @@ def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any
 
 
 def describe_source(segments: Sequence[Segment], orders: Sequence[int], context: int) -> Iterator[str]:
-    """The printed text around the row, segment by segment; the row's own are marked."""
+    """Yield the printed text around the row, segment by segment; the row's own are marked."""
     first, last = min(orders), max(orders)
     own = set(orders)
     start, end = max(0, first - context), min(len(segments), last + 1 + context)
@@ -247,7 +247,7 @@ def describe_source(segments: Sequence[Segment], orders: Sequence[int], context:
 
 
 def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> Iterator[str]:
-    """Of each turn: what its label is, why that is a label, and who is meant by it."""
+    """Tell of each turn what its label is, why that is a label, and who is meant by it."""
     from friends_corpus.parsing.labels import read_habits
 
     from .interop.cue_reasons import describe_speakers, find_label

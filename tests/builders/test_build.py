@@ -135,6 +135,7 @@ def test_same_bytes_whatever_the_cache_and_the_directory(pages: Path, tmp_path: 
     for number, entry in enumerate(sorted(own_cache.iterdir())):
         kept = entry.read_bytes()
         entry.write_bytes([b"", b"nonsense", kept[:-9], kept.replace(b"Ross", b"Rosa")][number])
+    cache.store(own_cache, min(own_cache.iterdir()).name, [{"name": "an entry of another shape"}])
     run(pages, tmp_path / "broken cache")
     assert tree(tmp_path / "broken cache") == expected
     run(pages, tmp_path / "mended cache")

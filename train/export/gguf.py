@@ -25,9 +25,10 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # llama.cpp'
 BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")  # "<0x0A>"
 MARK = "# Written by `python -m train.merge`"
 LARGEST = 65504.0  # of float16
+Fields = dict[str, bool | int | float | str | list[Any]]  # what a GGUF says of its model
 
 
-def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
+def hyperparameters(config: Mapping[str, Any]) -> Fields:
     """config.json in llama.cpp's words. Raises InputError for models that are not of this class.
 
     A sliding window is left out, as llama.cpp does: the context ends where it would begin to matter.
@@ -66,14 +67,14 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def gguf_fields(name: str, config: Mapping[str, Any], tokenizer: Any, own: Path | None) -> dict[str, Any]:
+def gguf_fields(name: str, config: Mapping[str, Any], tokenizer: Any, own: Path | None) -> Fields:
     """Describe a model in llama.cpp's words; `own` is the GGUF of the base's own authors, if there is one."""
     size = config["vocab_size"]
     fields = copied_tokenizer(own, size) if own else tokenizer_fields(tokenizer, size)
     return hyperparameters(config) | {"general.name": name} | fields
 
 
-def tokenizer_fields(tokenizer: Any, vocabulary: int) -> dict[str, Any]:
+def tokenizer_fields(tokenizer: Any, vocabulary: int) -> Fields:
     """A fast tokenizer of transformers in llama.cpp's words, filled up to `vocabulary` tokens. Raises InputError."""
     described = json.loads(tokenizer.backend_tokenizer.to_str())
     model, added = described["model"], {token["id"]: token for token in described["added_tokens"]}
@@ -102,7 +103,7 @@ def tokenizer_fields(tokenizer: Any, vocabulary: int) -> dict[str, Any]:
     return {f"tokenizer.ggml.{key}": value for key, value in fields.items()} | template
 
 
-def bpe_fields(described: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+def bpe_fields(described: Mapping[str, Any], texts: Sequence[str]) -> Fields:
     """Describe how a tokenizer.json cuts and merges text; `texts` are those of all tokens, "" where there is none."""
     merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in described["model"]["merges"]]
     if not described["model"].get("byte_fallback"):
@@ -165,7 +166,7 @@ def type_of(text: str, added: Mapping[str, Any] | None, unknown: str | None) -> 
     return CONTROL if added["special"] else USER_DEFINED
 
 
-def copied_tokenizer(gguf: Path, vocabulary: int) -> dict[str, Any]:
+def copied_tokenizer(gguf: Path, vocabulary: int) -> Fields:
     """The tokenizer fields of another GGUF: those of the base's own authors, pre-tokenizer and all."""
     from gguf import GGUFReader
 
@@ -209,7 +210,7 @@ def tensors(folder: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, tupl
                 yield ours, tuple(file.get_slice(name).get_shape()), load
 
 
-def write_gguf(folder: Path, file: Path, fields: Mapping[str, Any]) -> None:
+def write_gguf(folder: Path, file: Path, fields: Fields) -> None:
     """The model in `folder` as the GGUF `file` with these fields, a tensor at a time; beside it, then renamed.
 
     Raises InputError for what no Llama has, OSError when the disk is full.
