@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.files import replacing
 
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM")
 # How text is cut before the merges: steps of tokenizer.json → llama.cpp's name for them
@@ -219,13 +220,12 @@ def write_gguf(folder: Path, file: Path, fields: Fields) -> None:
     from gguf import GGUFWriter
 
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    part = file.with_name(f".{file.name}.part")
-    writer = GGUFWriter(part, "llama")
-    add: dict[type, Any]
-    add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
-    for key, value in fields.items():
-        add.get(type(value), writer.add_array)(key, value)
-    try:
+    with replacing(file, durable=False) as part:  # gigabytes, and made again from the merged model
+        writer = GGUFWriter(part, "llama")
+        add: dict[type, Any]
+        add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+        for key, value in fields.items():
+            add.get(type(value), writer.add_array)(key, value)
         for name, shape, _ in tensors(folder, config):
             dtype = np.dtype("float16" if len(shape) > 1 else "float32")
             writer.add_tensor_info(name, shape, dtype, int(np.prod(shape)) * dtype.itemsize)
@@ -240,9 +240,6 @@ def write_gguf(folder: Path, file: Path, fields: Fields) -> None:
         writer.close()
         if part.stat().st_size != size:  # numpy's tofile forgets the bytes that a full disk did not take at its end
             raise OSError(f"{file.name} has {part.stat().st_size:,} of its {size:,} bytes")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def modelfile(gguf: str, end: str, temperature: float, length: int) -> str:
