@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.cli import Failed, InputError, exit_code, natural
 from friends_corpus.core.ids import episode_of, kind_of, line_id, numbers_of, scene_of
 
 if TYPE_CHECKING:
@@ -40,12 +40,7 @@ class Source:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
     options = parser().parse_args(arguments)
-
-    def work() -> None:
-        for line in explain(options.folder, options.row, options.pages, options.context, options.show):
-            print(line)
-
-    return exit_code(work, "nothing was changed")
+    return exit_code(lambda: print(*explain(options), sep="\n"), "nothing was changed")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,19 +60,13 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def natural(text: str) -> int:
-    """A whole number, 0 included."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_folder: Path | None) -> Iterator[str]:
-    """The report, line by line. Raises InputError, Failed."""
+def explain(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the report, line by line. Raises InputError, Failed."""
     from friends_corpus.show.config import FRIENDS, read_show
 
     from .folder.manifest import need_manifest
 
+    folder, row_id = options.folder, options.row
     manifest = need_manifest(folder)
     kind = kind_of(row_id)
     if kind is None:
@@ -86,13 +75,16 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
     split = next((split for split, ids in manifest["splits"].items() if episode in ids), None)
     if split is None:
         raise InputError(f"{row_id}: the dataset has no episode {episode}")
-    row = find_row(folder, manifest, f"{kind}s", split, row_id)
+    config = f"{kind}s"
+    row = next(iter(read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))), None)
+    if row is None:
+        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
     entry = next((page for page in manifest["pages"] if page.get("episode") == episode), None)
     if entry is None:
         raise InputError(f"{folder}: manifest.json has no page of {episode}; python -m builders.check says more")
-    show = read_show(show_folder or FRIENDS)
+    show = read_show(options.show or FRIENDS)
     check_same_show(show, folder, manifest)
-    source = read_source(pages or show.sample, entry, show)
+    source = read_source(options.pages or show.sample, entry, show)
     lines = [numbers_of(id)[-1] for id in row.get("line_ids", [row_id])]
     check_same(row, [source.turns.get(position) for position in lines])
     yield from describe_row(row, split, folder, manifest)
@@ -100,7 +92,8 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
         yield describe_chat(row, split, folder, manifest)
     yield from describe_page(row, entry, manifest, show)
     turns = [source.turns[position] for position in lines]
-    yield from describe_source(source.segments, [order for _, line in turns for order in line.segments], context)
+    orders = [order for _, line in turns for order in line.segments]
+    yield from describe_source(source.segments, orders, options.context)
     yield from describe_turns(source, turns)
 
 
@@ -110,16 +103,10 @@ def check_same_show(show: Show, folder: Path, manifest: Mapping[str, Any]) -> No
     if show.title != title:
         raise InputError(f"{folder} is of the show {title!r}; name its folder with --show")
     if show.version != version:
-        wanted = f"the dataset was built with version {version}: name the folder of that one with --show"
-        raise Failed(f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}; {wanted}")
-
-
-def find_row(folder: Path, manifest: Mapping[str, Any], config: str, split: str, row_id: str) -> Row:
-    """The row with an id."""
-    found = read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))
-    if not found:
-        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
-    return found[0]
+        raise Failed(
+            f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}; the dataset was built "
+            f"with version {version}: name the folder of that one with --show"
+        )
 
 
 def path_of(folder: Path, manifest: Mapping[str, Any], config: str, split: str) -> Path:
@@ -159,8 +146,7 @@ def read_source(folder: Path, entry: Mapping[str, Any], show: Show) -> Source:
         raise InputError(f"{path}: {error.strerror}; --pages must name the folder of the pages") from None
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != entry["sha256"]:
-        wanted = f"the dataset was built from a page with sha256 {entry['sha256']}"
-        raise Failed(f"{path} has sha256 {sha256}; {wanted}")
+        raise Failed(f"{path} has sha256 {sha256}; the dataset was built from a page with sha256 {entry['sha256']}")
     try:
         page = next((page for page in read_pages(path.name, data) if page.locator == locator), None)
         if page is None:
