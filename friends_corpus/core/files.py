@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
@@ -57,13 +58,9 @@ def heal(folder: Path) -> None:
     aside = _aside(folder)
     if aside.is_dir() and not folder.exists():
         aside.rename(folder)
-    for left in [aside, *folder.parent.glob(f".{_glob_escape(folder.name)}.building-*")]:
+    for left in [aside, *folder.parent.glob(f".{glob.escape(folder.name)}.building-*")]:
         if left.is_dir():
             shutil.rmtree(left)
-
-
-def _glob_escape(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _aside(folder: Path) -> Path:
@@ -118,10 +115,8 @@ def exchange(left: Path, right: Path) -> bool:
 
 def sync(folder: Path) -> None:
     """Write a folder to the disk, files first: after a power cut a swapped-in folder is whole."""
-    for root, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            sync_path(Path(root, name))
-        sync_path(Path(root))
+    for path in sorted([folder, *folder.rglob("*")], reverse=True):  # what is in a folder before the folder
+        sync_path(path)
 
 
 def sync_path(path: Path) -> None:
