@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
+from train.dataset.formatting import Message, with_system
 from train.settings.recipe import OneOfEach, convert
 
 KINDS = ("persona", "identity", "question", "small_talk", "instruction")
@@ -29,10 +30,9 @@ class Prompt:
     user: str | None = None  # the name of the one who asks
     author: bool = False  # verbatim from the blog post
 
-    def messages(self) -> list[dict[str, str]]:
+    def messages(self) -> list[Message]:
         """As a conversation that the assistant has to answer."""
-        said = [{"role": "user", "content": self.text}]
-        return [{"role": "system", "content": self.system}, *said] if self.system else said
+        return with_system(self.system, [{"role": "user", "content": self.text}])
 
 
 def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
@@ -45,9 +45,8 @@ def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     try:
         loaded = yaml.load(place.read_text(encoding="utf-8"), OneOfEach)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: bytes, and dates that are none
-        reason = in_short(error)
         raise InputError(
-            f"cannot read the prompts in {place}: {reason}; write a list as in train/prompts.yaml"
+            f"cannot read the prompts in {place}: {in_short(error)}; write a list as in train/prompts.yaml"
         ) from None
     if not isinstance(loaded, list) or not loaded:
         raise InputError(f"{place.name} holds no list of prompts; write `- {{id: …, kind: …, text: …}}` for each")
