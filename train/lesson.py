@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -137,6 +138,7 @@ def plant(name: str, out: Path) -> int:
     if run(("-m", "builders.build", "--out", str(data))):
         return FAILED
     tell(f"fault  {name}", fault.why)
+    shutil.rmtree(out / name, ignore_errors=True)
     arguments = fault.plant(data, out / name)
     say(f"\n$ python {shlex.join(arguments)}")
     done = subprocess.run([sys.executable, *arguments], check=False, capture_output=True, text=True)

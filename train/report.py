@@ -28,7 +28,7 @@ from friends_corpus.core.persona import listed
 
 from .comparison.arms import AdapterFacts
 from .comparison.bootstrap import Interval
-from .comparison.intervals import Plot, amount, plot, worded, worded_difference
+from .comparison.intervals import Plot, amount, plot, worded
 from .comparison.measures import Sample
 from .comparison.results import Results, as_text, judged
 from .comparison.verdicts import Judged, Verdict
@@ -227,10 +227,10 @@ def part_view(part: Judged, about: Mapping[str, str]) -> dict[str, Any]:
     reason = REASONS[part["verdict"], part["expected"]].format(amount(part["margin"], unit))
     pair = f"{listed(arms)} against {part['against']}"
     together = cast("Interval", part)
-    sentence = f"{about['label']}: {pair}, {worded_difference(together, unit)}; {reason}."
+    sentence = f"{about['label']}: {pair}, {worded(together, unit, difference=True)}; {reason}."
     each = [(arm, of) for arm, of in part["by_arm"].items() if of and measured(of)] if len(arms) > 1 else []
     rows = [("together" if each else arms[0], together), *each]
-    return draw(sentence, plot([(name, of, worded_difference(of, unit)) for name, of in rows], unit, 0.0))
+    return draw(sentence, plot([(name, of, worded(of, unit, difference=True)) for name, of in rows], unit, 0.0))
 
 
 def by_column(adapters: Mapping[str, AdapterFacts]) -> str:
