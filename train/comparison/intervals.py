@@ -104,11 +104,10 @@ def plot(rows: Sequence[tuple[str, Mapping[str, float], str]], unit: str, refere
     def place(value: float) -> float:
         return round(MARGIN + (100 - 2 * MARGIN) * (value - scale[0]) / (scale[-1] - scale[0]), 2)
 
-    factor = UNITS[unit].factor
     return {
         "height": ROW * len(rows) + AXIS,
         "foot": ROW * len(rows),
-        "ticks": [{"x": place(tick), "label": minus(f"{tick * factor:.6g}")} for tick in scale],
+        "ticks": [{"x": place(tick), "label": minus(f"{tick * UNITS[unit].factor:.6g}")} for tick in scale],
         "reference": None if reference is None else place(reference),
         "rows": [
             {"y": ROW * number, "name": name, "words": words}

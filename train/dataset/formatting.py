@@ -39,9 +39,7 @@ def as_said(row: Mapping[str, Any]) -> str:
 def fed(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
     """The tokens of a row as it is trained, its end included."""
     if is_conversation(row):
-        messages = row["prompt"] + row[COMPLETION]
-        ids: list[int] = tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"]
-        return ids
+        return list(tokenizer.apply_chat_template(row["prompt"] + row[COMPLETION], return_dict=True)["input_ids"])
     return [*tokenizer("".join(row.values()))["input_ids"], tokenizer.eos_token_id]
 
 
@@ -65,8 +63,7 @@ def with_system(system: str | None, messages: list[Message]) -> list[Message]:
 def asked(tokenizer: Any, prompts: Sequence[str], conversation: bool) -> list[list[int]]:
     """The tokens of each prompt, to go on from."""
     if not conversation:
-        ids: list[list[int]] = tokenizer(list(prompts))["input_ids"]
-        return ids
+        return list(tokenizer(list(prompts))["input_ids"])
     template = tokenizer.apply_chat_template
     return [template(messages_of(text), add_generation_prompt=True, return_dict=True)["input_ids"] for text in prompts]
 

@@ -124,8 +124,7 @@ def read_rows(folder: Path, config: str, split: str) -> Rows:
     """Read the rows of one file."""
     import pyarrow.parquet as pq
 
-    rows: Rows = pq.read_table(folder / config / f"{split}-00000-of-00001.parquet").to_pylist()
-    return rows
+    return list(pq.read_table(folder / config / f"{split}-00000-of-00001.parquet").to_pylist())
 
 
 def rewrite(folder: Path, config: str, split: str, rows: Rows) -> None:

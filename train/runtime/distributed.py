@@ -118,18 +118,15 @@ def from_first(make: Callable[[], Made]) -> Made:
 
 def everywhere(check: Callable[[], None]) -> None:
     """Runs `check` on every rank; what it raises on any is raised on all."""
-    if count() == 1:
-        check()
-        return
-    import torch
-
-    mine: Exception | None = None
+    found: list[Exception | None] = [None] * count()
     try:
         check()
     except Exception as error:
-        mine = error
-    found: list[Exception | None] = [None] * count()
-    torch.distributed.all_gather_object(found, mine)
+        found[rank()] = error
+    if count() > 1:
+        import torch
+
+        torch.distributed.all_gather_object(found, found[rank()])
     for problem in filter(None, found):
         raise problem
 

@@ -156,9 +156,9 @@ class Page:
     def first_choice(self) -> list[Any]:
         """What is chosen before anybody chose: mode, voice, character, temperature, tokens, seed."""
         first = next((name for name in self.voices.names if name != BASE), BASE)
-        learnt = any(run["dataset"]["config"] == "chat" for run in self.voices.runs.values())
-        friend = friend_of(cast_of(first, self.voices.runs)) if learnt else ""
-        plays = friend if self.wanted.character is None else self.wanted.character
+        plays = self.wanted.character
+        if plays is None and any(run["dataset"]["config"] == "chat" for run in self.voices.runs.values()):
+            plays = friend_of(cast_of(first, self.voices.runs))
         return [ONE, first, plays or NOBODY, self.sampling.temperature, self.sampling.tokens, self.sampling.seed]
 
     def is_choice(self, kept: list[Any]) -> bool:
@@ -202,9 +202,13 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
             with gr.Row():
                 mode = gr.Radio([ONE, ALL], value=first[0], label="How", min_width=280)
                 voice = gr.Dropdown(list(voices.names), value=first[VOICE], label="Voice", min_width=200)
-                names = [NOBODY, *cast_of(first[VOICE], voices.runs).names]
-                label = "Plays (or type a name)"
-                plays = gr.Dropdown(names, value=first[2], allow_custom_value=True, label=label, min_width=200)
+                plays = gr.Dropdown(
+                    [NOBODY, *cast_of(first[VOICE], voices.runs).names],
+                    value=first[2],
+                    allow_custom_value=True,
+                    label="Plays (or type a name)",
+                    min_width=200,
+                )
             shown = gr.HTML()
             with gr.Row(elem_id="ask"):  # always in sight, however long the columns are
                 text = gr.Textbox(

@@ -132,7 +132,6 @@ class Progress(TrainerCallback):
             return
         self.tokens = int(logs["num_tokens"])
         now = time.monotonic()
-        seconds = now - self._start
         self._in_steps += now - self._step_start
         step, last = state.global_step, state.max_steps
         self.speed = (self.tokens - self._first_tokens) / self._in_steps
@@ -140,7 +139,7 @@ class Progress(TrainerCallback):
         self._bar.set_postfix_str(rate, refresh=False)
         self._bar.update(step - self._bar.n)
         if self._bar.disable and (step == last or step % max(1, last // 10) == 0 or step == 1):
-            left = seconds / (step - self._first_step) * (last - step)
+            left = (now - self._start) / (step - self._first_step) * (last - step)
             print(f"training  step {step}/{last}  {rate}  {left:.0f} s left", file=sys.stderr, flush=True)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:

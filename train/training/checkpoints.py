@@ -89,8 +89,7 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
 
 def run_of(checkpoint: Path) -> dict[str, Any]:
     """What `seal` was told of the run."""
-    run: dict[str, Any] = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))["run"]
-    return run
+    return dict(json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))["run"])
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool = True) -> list[str]:

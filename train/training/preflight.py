@@ -82,9 +82,8 @@ def check_bits(bits: int, device: Device) -> None:
     import torch
 
     try:
-        layer = _layer(bits, device)
         x = torch.ones(2, 64, device=device.kind, dtype=getattr(torch, device.dtype), requires_grad=True)
-        layer(x).sum().backward()
+        _layer(bits, device)(x).sum().backward()
         if x.grad is None or not bool(torch.isfinite(x.grad).all()):
             raise RuntimeError("the gradient is no number")
     except (RuntimeError, ImportError, AttributeError, AssertionError) as error:
@@ -110,9 +109,8 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    place = str(source.folder) if source.folder else base.model
     try:
-        config = AutoConfig.from_pretrained(place, revision=source.revision)
+        config = AutoConfig.from_pretrained(str(source.folder or base.model), revision=source.revision)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the configuration of the base model {base.model!r}: {in_short(error)}") from None
     with torch.device("meta"):
