@@ -15,13 +15,13 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from friends_corpus.core.persona import Cast
+from friends_corpus.core.reader import Text
 from train.settings.recipe import as_json, packaged
 from train.training.setup import Setup
 
 LIBRARIES = "torch transformers trl peft bitsandbytes accelerate datasets tokenizers safetensors".split()
 FRIENDS = Cast("Friends", ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"))  # where a run names nobody
 Score = tuple[float, int]  # loss in nats per token, tokens scored
-Text = Annotated[str, Field(min_length=1)]
 
 
 class RecipeRecord(TypedDict):
@@ -87,7 +87,7 @@ class Facts(TypedDict):
 class Results(TypedDict, total=False):
     """Losses and tokens of a run."""
 
-    losses: dict[str, float | None]
+    losses: dict[str, float | int | None]
     tokens: int
     trained_tokens: int
 
