@@ -11,7 +11,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -34,9 +34,8 @@ class Terminated(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 all is here, 1 pages failed, 2 bad usage, 130 or 143 ended."""
-    command = parser()
-    options = command.parse_args(arguments)
+    """Run the command and return its exit code: 0 all is here, 1 pages failed, 2 bad usage, 130 or 143 ended."""
+    options = parser().parse_args(arguments)
 
     import stamina.instrumentation
 
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m friends_corpus.fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -85,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds, 0 to 3600."""
+    """Read a number of seconds, 0 to 3600."""
     try:
         value = float(text)
     except ValueError:
@@ -97,7 +96,7 @@ def seconds(text: str) -> float:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does: files are closed, half-written ones removed."""
+    """Let SIGTERM end the block as Ctrl-C does: files are closed, half-written ones removed."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -110,7 +109,7 @@ def terminable() -> Iterator[None]:
 
 
 def warn(text: str) -> None:
-    """A line on stderr, beside the progress bar."""
+    """Print a line on stderr, beside the progress bar."""
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stderr)
@@ -165,7 +164,7 @@ def connect(stack: ExitStack, source: str, show: Show, access: Access) -> tuple[
         raise Failed(f"--source {source}: {error}") from None
     about = metadata("friends-corpus")
     agent = f"{ROBOT}/{about['Version']} (+{about['Summary']})"
-    downloader = stack.enter_context(Downloader(agent, access.allowed, access.limits))
+    downloader = stack.enter_context(closing(Downloader(agent, access.allowed, access.limits)))
     get = Site(downloader, access.delay, access.limits, access.clock, warn).get
     if not access.warc:
         return index_url, get
@@ -178,7 +177,7 @@ def connect(stack: ExitStack, source: str, show: Show, access: Access) -> tuple[
 
 
 def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]:
-    """What the index lists; fetched, unless the run that goes on has it. Raises Failed without one page."""
+    """Return what the index lists; fetched, unless the run that goes on has it. Raises Failed without a page."""
     from .crawling.archive import INDEX
     from .crawling.links import read_index
     from .crawling.transport import PageError
@@ -199,7 +198,7 @@ def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]
 def fetch_pages(
     archive: Archive, get: Get, wanted: Sequence[Wanted], show: Show, limits: Limits
 ) -> tuple[list[tuple[Wanted, str]], Counter[str]]:
-    """All pages, one after the other: the failed ones with their reasons, and what became of how many."""
+    """Fetch all pages, one after the other; return those that failed, with reasons, and the counts."""
     from tqdm import tqdm
 
     from .crawling.transport import PageError
@@ -234,7 +233,7 @@ def fetch_pages(
 
 
 def bring(archive: Archive, get: Get, name: str, url: str, show: Show | None = None) -> bool:
-    """One page from its source to the archive; False if it is here unchanged. `show`: check that it is a transcript.
+    """Bring one page to the archive; False if it is here unchanged. `show`: check that it is a transcript.
 
     Raises PageError, SiteError, OSError.
     """
@@ -254,7 +253,7 @@ def bring(archive: Archive, get: Get, name: str, url: str, show: Show | None = N
 
 
 def report(out: Path, failures: Sequence[tuple[Wanted, str]], counts: Mapping[str, int]) -> None:
-    """The table of failed pages on stderr, and the counts on stdout."""
+    """Print the table of failed pages on stderr, and the counts on stdout."""
     if failures:
         print(f"{len(failures)} {'page' if len(failures) == 1 else 'pages'} failed:", file=sys.stderr)
         width = max(len(page.name) for page, _ in failures)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from friends_corpus.core.model import Block, Segment
 from friends_corpus.parsing.labels import Cue, Habits, find_cues
 from friends_corpus.show.config import Show
-from friends_corpus.show.speakers import BRACKETED, COUPLE, LIST, Person, key
+from friends_corpus.show.speakers import Person, key, split_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Label:
 
 
 def find_label(blocks: Sequence[Block], segments: Sequence[Segment], habits: Habits, order: int) -> Label:
-    """The label that the segment with this order (a cue) begins."""
+    """Find the label that the segment with this order (a cue) begins."""
     before = "".join(segment.text for segment in segments[:order])
     text = segments[order].text
     offset = len(before) + len(text) - len(text.lstrip())
@@ -45,7 +45,7 @@ def find_label(blocks: Sequence[Block], segments: Sequence[Segment], habits: Hab
 
 
 def _cue_at(block: Block, habits: Habits, offset: int) -> Cue:
-    """The parser's cue at a position of the line; before an inner one there may be a heading, which hides the first."""
+    """Return the parser's cue at a position of the line; a heading before an inner one hides the first."""
     for inner_only in (False, True):
         for cue in find_cues(block, habits, inner_only):
             if cue.start <= offset < cue.end:
@@ -59,7 +59,7 @@ def _weight(label: Block) -> str:
 
 
 def describe_speakers(cue: str, episode_id: str, show: Show) -> list[str]:
-    """How each person behind a cue was found, one line each.
+    """Tell how each person behind a cue was found, one line each.
 
     >>> from friends_corpus.show.config import friends
     >>> describe_speakers("PHOE/MNCA", "s02e07", friends())[0]
@@ -71,7 +71,7 @@ def describe_speakers(cue: str, episode_id: str, show: Show) -> list[str]:
     person = people.lookup(cue, episode_id)
     if person:
         return [f"{person.speaker}: “{cue}”; {_table_row(cue, person, show)}"]
-    parts = _names(cue)
+    _, parts = split_names(cue)
     rows = {found.speaker: (part, found) for part in reversed(parts) if (found := people.lookup(part, episode_id))}
     described = []
     for speaker in people.resolve(cue, episode_id):
@@ -86,21 +86,8 @@ def describe_speakers(cue: str, episode_id: str, show: Show) -> list[str]:
     return described
 
 
-def _names(cue: str) -> list[str]:
-    """The names that a cue lists.
-
-    >>> _names("Ross, Rachel, and Phoebe (together)"), _names("Mr. and Mrs. Geller")
-    (['Ross', 'Rachel', 'Phoebe'], ['Mr. Geller', 'Mrs. Geller'])
-    """
-    plain = " ".join(BRACKETED.sub(" ", cue).split()).strip(" ,;.:-")
-    couple = COUPLE.fullmatch(plain)
-    if couple:
-        return [f"{couple[1]}. {couple[3]}", f"{couple[2]}. {couple[3]}"]
-    return [part for part in LIST.split(plain) if part]
-
-
 def _table_row(cue: str, person: Person, show: Show) -> str:
-    """The row that a name was found by: the file, whom it means, and where another row does not come first."""
+    """Return the row that a name was found by: the file, whom it means, and where another row does not precede."""
     name = f"{person.speaker} ({person.full_name})" if person.full_name else person.speaker
     elsewhere = [scope for other in show.people.rows[key(cue)] if other != person for scope in other.episodes]
     but = f" but {', '.join(elsewhere)}" if elsewhere else ""

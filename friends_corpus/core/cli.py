@@ -5,11 +5,13 @@ A package that is not installed is such an end as well, wherever the import stan
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +41,7 @@ class Failed(Exception):
 
 
 def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None = None) -> int:
-    """Does a command's work and returns its exit code; all but 0 after one line on stderr.
+    """Do a command's work and return its exit code; all but 0 come after one line on stderr.
 
     `kept` says what is left where it is interrupted or a disk fails, `out` is where it writes, for errors that name
     no file. A reader that has enough (`| head`) ends it quietly. Work after which something else is left, such as a
@@ -69,14 +71,14 @@ def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None 
 
 
 def complain(*problems: object, code: int = BAD_INPUT) -> int:
-    """One line each on stderr; gives the exit code back."""
+    """Print each problem as one line on stderr and return the exit code."""
     for problem in problems:
         print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)
     return code
 
 
 def missing_package(error: BaseException) -> str | None:
-    """Say which package an import did not find and how to install it; None for any other error.
+    """Say which package an import did not find and how to install it, or None for another error.
 
     >>> missing_package(ModuleNotFoundError("No module named 'torch'", name="no_such_package.nn"))
     "the package no_such_package is not installed; in the folder of this project run: pip install '.'"
@@ -90,7 +92,10 @@ def missing_package(error: BaseException) -> str | None:
 
 
 def show_missing_packages() -> None:
-    """Let this process end with one line where a package is not installed; other errors keep their traceback."""
+    """End this process with one line where a package is not installed.
+
+    Other errors keep their traceback.
+    """
     otherwise = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -103,7 +108,7 @@ def show_missing_packages() -> None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint at the closest known name, or nothing.
+    """Return a hint at the closest known name, or nothing.
 
     >>> did_you_mean("lora_rnak", ["lora_rank", "seed"])
     " (did you mean 'lora_rank'?)"
@@ -113,12 +118,35 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def in_short(error: BaseException, most: int = 200) -> str:
-    """The message of somebody else's error on one line.
+    """Return the message of somebody else's error on one line.
 
     >>> in_short(ValueError("no\\n  number"))
     'no number'
     """
     return " ".join(str(error).split())[:most]
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """Cut a text to a number of characters.
+
+    >>> shorten("Joey", 9), shorten("Guy In The Back", 9)
+    ('Joey', 'Guy In T…')
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def natural(text: str, least: int = 0) -> int:
+    """Return a whole number of at least `least`; for argparse.
+
+    >>> natural("12")
+    12
+    """
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return int(text)
+
+
+positive = partial(natural, least=1)
 
 
 _command = getattr(sys.modules.get("__main__"), "__spec__", None)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import cast
 
 from lxml.etree import HTMLParser
 
@@ -27,6 +29,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+LATIN = ("iso8859-1", "cp1252", "ascii")  # all three are read as windows-1252
 HIDDEN = frozenset("head link meta noscript script style template title".split())
 MAX_BYTES = 20_000_000  # a transcript has about 50 kB
 
@@ -54,7 +57,7 @@ C1_TO_CP1252 = {  # the WHATWG table: 0x92 is ’, the five bytes without a char
 
 
 def decode(data: bytes) -> str:
-    """The text of a page: BOM > declared charset > strict UTF-8 > windows-1252, as browsers do.
+    """Return the text of a page: BOM > declared charset > strict UTF-8 > windows-1252, as browsers do.
 
     Latin-1 labels are read as windows-1252; no statistical guesser, so the same bytes give the same text everywhere.
 
@@ -67,19 +70,16 @@ def decode(data: bytes) -> str:
         if data.startswith(bom):
             return data[len(bom) :].decode(name, errors="replace").translate(C1_TO_CP1252)
     declared = DECLARED_CHARSET.search(data[:4096])
-    for name in (_codec(declared.group(1).decode("ascii")) if declared else "", "utf-8"):
-        if name not in ("", "iso8859-1", "cp1252", "ascii"):
-            try:
+    declared_codec = _codec(declared.group(1).decode("ascii")) if declared else ""
+    if declared_codec not in LATIN:
+        for name in filter(None, (declared_codec, "utf-8")):
+            with suppress(UnicodeDecodeError):
                 return data.decode(name).translate(C1_TO_CP1252)
-            except UnicodeDecodeError:
-                continue
-        if name:
-            break
     return data.decode("latin-1").translate(C1_TO_CP1252)
 
 
 def _codec(label: str) -> str:
-    """The codec for a charset label that browsers know, else ""; "utf-8" for UTF-16 (the label was ASCII)."""
+    """Return the codec for a charset label that browsers know, else ""; "utf-8" for UTF-16 (the label was ASCII)."""
     try:
         name = codecs.lookup(label).name
     except (LookupError, UnicodeError):
@@ -88,7 +88,7 @@ def _codec(label: str) -> str:
 
 
 def read_blocks(data: bytes) -> list[Block]:
-    """The blocks of a page in reading order; their texts joined are its visible text. No empty blocks.
+    """Return the blocks of a page in reading order; their texts joined are its visible text. No empty blocks.
 
     Raises ParseError for bytes that are no text at all.
 
@@ -108,12 +108,11 @@ def read_blocks(data: bytes) -> list[Block]:
     text = STYLE_TAG.sub(lambda found: found[0] if found[1] is None else closer + _style_mark(found), text)
     parser = HTMLParser(target=_Page())
     parser.feed(text)
-    blocks: list[Block] = parser.close()
-    return blocks
+    return cast(list[Block], parser.close())
 
 
 def _style_mark(tag: re.Match[str]) -> str:
-    """A mark for a bold tag, nothing for another style: so crossed and unclosed style tags cannot break lines."""
+    """Return a mark for a bold tag, nothing for another style: so crossed and unclosed ones cannot break lines."""
     return "" if not tag[2] else BOLD_OFF if tag[1] else BOLD_ON
 
 
@@ -203,10 +202,7 @@ class _Writer:
             self.runs.append(Run(text, bold))
 
     def end_block(self, heading: bool, starts_paragraph: bool) -> Block | None:
-        """The block that ends here; None where nothing visible was written: a paragraph border, too (<br><br>)."""
-        if not self.runs:
-            self.paragraph = True
-            return None
+        """End the block here, and return it; None where nothing visible was written: a paragraph border (<br><br>)."""
         runs, paragraph = tuple(self.runs), self.paragraph
         self.runs = []
         if all(run.text.isspace() for run in runs):

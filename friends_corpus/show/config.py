@@ -83,7 +83,7 @@ class About:
         return f"{self.slug}-lines"
 
     def page_url(self, name: str) -> str:
-        """The address of an archive page; "" where the show has no archive.
+        """Return the address of an archive page; "" where the show has no archive.
 
         >>> friends().page_url("0101.html")
         'https://fangj.github.io/friends/season/0101.html'
@@ -129,7 +129,7 @@ class Show(About):
 
 
 def friends() -> Show:
-    """The built-in show.
+    """Return the built-in show.
 
     >>> friends().title, list(friends().cast), friends().dataset
     ('Friends', ['Chandler', 'Joey', 'Monica', 'Phoebe', 'Rachel', 'Ross'], 'friends-lines')
@@ -154,18 +154,18 @@ class ShowFile(TypedDict, total=False):
 
 @cache
 def read_show(folder: Path) -> Show:
-    """The show of a folder. Raises InputError."""
+    """Return the show of a folder. Raises InputError."""
     facts, table = folder / "show.yaml", folder / "speakers.csv"
     file = read(facts, yaml_values, ShowFile, "a show folder holds show.yaml and speakers.csv")
     title, archive = file["title"].strip(), file.get("archive", "")
     if not title or (archive and not (URL.fullmatch(archive) and archive.endswith("/"))):
         raise InputError(f"{facts}: title must not be empty, archive must be a web address that ends with /")
-    header, *rows = (
-        read(table, csv_values, dict[str, tuple[Text, Text, str, str]], FORM).values() if table.exists() else [COLUMNS]
-    )
-    if header != COLUMNS:
+    lines = read(table, csv_values, dict[str, tuple[Text, Text, str, str]], FORM) if table.exists() else {"": COLUMNS}
+    if [*lines.values()][:1] != [COLUMNS]:
         raise InputError(f"{table}: {FORM}")
-    people = [Person(speaker, full, tuple(episodes.split()), cue) for cue, speaker, full, episodes in rows]
+    people = [
+        Person(speaker, full, tuple(episodes.split()), cue) for cue, speaker, full, episodes in [*lines.values()][1:]
+    ]
     cast = {name: full or "" for name, full in file.get("cast", {}).items()}
     known = [Person(name, full, (), label) for name, full in cast.items() for label in (name, full) if label]
     printed = table.read_bytes() if table.exists() else f"{','.join(COLUMNS)}\n".encode()
