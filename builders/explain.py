@@ -12,12 +12,14 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from friends_corpus.core.cli import Failed, InputError, exit_code, natural
 from friends_corpus.core.ids import episode_of, kind_of, line_id, numbers_of, scene_of
 
 if TYPE_CHECKING:
+    from friends_corpus.core.manifest import Manifest
+    from friends_corpus.core.manifest import Page as ManifestPage
     from friends_corpus.core.model import Episode, Line, Page, Segment, Utterance
     from friends_corpus.show.config import Show
 
@@ -38,7 +40,7 @@ class Source:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
+    """Run the command and return its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.explain",
         description=__doc__,
@@ -92,8 +94,8 @@ def explain(options: argparse.Namespace) -> Iterator[str]:
     yield from describe_turns(source, turns)
 
 
-def check_same_show(show: Show, folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Refuses another show, and another edition of the show: labels would mean other people."""
+def check_same_show(show: Show, folder: Path, manifest: Manifest) -> None:
+    """Refuse another show, and another edition of the show: labels would mean other people."""
     title, version = (manifest["show"][key] for key in ("title", "version"))
     if show.title != title:
         raise InputError(f"{folder} is of the show {title!r}; name its folder with --show")
@@ -104,8 +106,8 @@ def check_same_show(show: Show, folder: Path, manifest: Mapping[str, Any]) -> No
         )
 
 
-def path_of(folder: Path, manifest: Mapping[str, Any], config: str, split: str) -> Path:
-    """The Parquet file with the rows of a split."""
+def path_of(folder: Path, manifest: Manifest, config: str, split: str) -> Path:
+    """Return the Parquet file with the rows of a split."""
     splits = manifest["configs"].get(config, {"splits": {}})["splits"]
     if split not in splits:
         raise InputError(f"{folder}: manifest.json has no {config} of {split}; python -m builders.check says more")
@@ -113,7 +115,7 @@ def path_of(folder: Path, manifest: Mapping[str, Any], config: str, split: str) 
 
 
 def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, str]) -> list[Row]:
-    """The rows of a Parquet file, or of all in a folder, for which a condition holds."""
+    """Return the rows of a Parquet file, or of all in a folder, for which a condition holds."""
     import pyarrow.parquet as pq
 
     try:
@@ -123,7 +125,7 @@ def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, 
     return rows
 
 
-def read_source(folder: Path, entry: Mapping[str, Any], show: Show) -> Source:
+def read_source(folder: Path, entry: ManifestPage, show: Show) -> Source:
     """Read the page of a manifest's entry again, if its file is still the same."""
     import hashlib
 
@@ -155,14 +157,14 @@ def read_source(folder: Path, entry: Mapping[str, Any], show: Show) -> Source:
 
 
 def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None:
-    """Refuses a row that this version of the parser would not make of the page."""
+    """Refuse a row that this version of the parser would not make of the page."""
     texts = [turn["text"] for turn in row["turns"]] if "turns" in row else [row["text"]]
     if [turn[1].text if turn else None for turn in turns] != texts:
         raise Failed(f"{row['id']} was made by another version of the parser; build the dataset again")
 
 
-def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """The row itself: texts, split, chunk, other scenes of its cluster."""
+def describe_row(row: Row, split: str, folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Describe the row itself: texts, split, chunk, other scenes of its cluster."""
     chunk = "line_ids" in row
     yield f"{row['id']}: a row of {'chunks' if chunk else 'lines and named_lines'}, split {split}"
     yield ""
@@ -182,8 +184,8 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]
         yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
 
 
-def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> str:
-    """Whether a line has a row in `chat`, too: whom it answers, or why it answers nobody."""
+def describe_chat(row: Row, split: str, folder: Path, manifest: Manifest) -> str:
+    """Tell whether a line has a row in `chat`, too: whom it answers, or why it answers nobody."""
     from .configs.chat import NO_ROW, candidates, characters_of
 
     splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
@@ -197,8 +199,8 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any
     return f"chat      no row: {NO_ROW[reason]}"
 
 
-def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any], show: Show) -> Iterator[str]:
-    """Where the row stands: page, address, hash, scene."""
+def describe_page(row: Row, entry: ManifestPage, manifest: Manifest, show: Show) -> Iterator[str]:
+    """Describe where the row stands: page, address, hash, scene."""
     from friends_corpus.parsing.version import PARSER_VERSION
     from friends_corpus.show.page_names import file_of
 
@@ -215,7 +217,7 @@ def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any
 
 
 def describe_source(segments: Sequence[Segment], orders: Sequence[int], context: int) -> Iterator[str]:
-    """The printed text around the row, segment by segment; the row's own are marked."""
+    """Yield the printed text around the row, segment by segment; the row's own are marked."""
     first, last = min(orders), max(orders)
     own = set(orders)
     start, end = max(0, first - context), min(len(segments), last + 1 + context)
@@ -228,7 +230,7 @@ def describe_source(segments: Sequence[Segment], orders: Sequence[int], context:
 
 
 def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> Iterator[str]:
-    """Of each turn: what its label is, why that is a label, and who is meant by it."""
+    """Tell of each turn what its label is, why that is a label, and who is meant by it."""
     from friends_corpus.parsing.labels import read_habits
 
     from .interop.cue_reasons import describe_speakers, find_label

@@ -17,7 +17,7 @@ FENCE = re.compile(r"`{3,}")  # "```"
 
 
 def render(template_name: str, values: Mapping[str, object]) -> str:
-    """The template `cards/templates/<template_name>` with `values` filled in.
+    """Fill `values` into the template `cards/templates/<template_name>`.
 
     Raises jinja2.UndefinedError for a missing value.
 
@@ -35,7 +35,7 @@ def render(template_name: str, values: Mapping[str, object]) -> str:
 
 
 def cell(value: object) -> str:
-    r"""A value as literal text of one Markdown table cell; None is empty.
+    r"""Return a value as literal text of one Markdown table cell; None is empty.
 
     >>> cell("Joey | <b>*hi*</b>\nRoss")
     'Joey \\| &lt;b&gt;\\*hi\\*&lt;/b&gt;<br>Ross'
@@ -47,7 +47,7 @@ def cell(value: object) -> str:
 
 
 def yaml(value: object) -> str:
-    """A value as one YAML scalar or flow collection on one line (JSON is YAML).
+    """Return a value as one YAML scalar or flow collection on one line (JSON is YAML).
 
     >>> yaml("The One: with a colon")
     '"The One: with a colon"'
@@ -56,7 +56,7 @@ def yaml(value: object) -> str:
 
 
 def fenced(value: object) -> str:
-    """A value as a fenced block that its own text cannot end.
+    """Return a value as a fenced block that its own text cannot end.
 
     >>> print(fenced("Joey: hi"))
     ```text

@@ -35,7 +35,7 @@ class Terminated(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 all is here, 1 pages failed, 2 bad usage, 130 or 143 ended."""
+    """Run the command and return its exit code: 0 all is here, 1 pages failed, 2 bad usage, 130 or 143 ended."""
     options = parser().parse_args(arguments)
 
     import stamina.instrumentation
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m friends_corpus.fetch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds, 0 to 3600."""
+    """Read a number of seconds, 0 to 3600."""
     try:
         value = float(text)
     except ValueError:
@@ -97,7 +97,7 @@ def seconds(text: str) -> float:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does: files are closed, half-written ones removed."""
+    """Let SIGTERM end the block as Ctrl-C does: files are closed, half-written ones removed."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -110,7 +110,7 @@ def terminable() -> Iterator[None]:
 
 
 def warn(text: str) -> None:
-    """A line on stderr, beside the progress bar."""
+    """Print a line on stderr, beside the progress bar."""
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stderr)
@@ -178,7 +178,7 @@ def connect(stack: ExitStack, source: str, show: Show, access: Access) -> tuple[
 
 
 def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]:
-    """What the index lists; fetched, unless the run that goes on has it. Raises Failed without one page."""
+    """Return what the index lists; fetched, unless the run that goes on has it. Raises Failed without a page."""
     from .crawling.archive import INDEX
     from .crawling.links import read_index
     from .crawling.transport import PageError
@@ -199,7 +199,7 @@ def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]
 def fetch_pages(
     archive: Archive, wanted: Sequence[Wanted], bring_page: Callable[[str, str], bool], limits: Limits
 ) -> tuple[list[tuple[Wanted, str]], Counter[str]]:
-    """All pages, one after the other: the failed ones with their reasons, and what became of how many."""
+    """Fetch all pages, one after the other; return those that failed, with reasons, and the counts."""
     from tqdm import tqdm
 
     from .crawling.transport import PageError
@@ -234,7 +234,7 @@ def fetch_pages(
 
 
 def bring(archive: Archive, get: Get, name: str, url: str, show: Show | None = None) -> bool:
-    """One page from its source to the archive; False if it is here unchanged. `show`: check that it is a transcript.
+    """Bring one page to the archive; False if it is here unchanged. `show`: check that it is a transcript.
 
     Raises PageError, SiteError, OSError.
     """
@@ -254,7 +254,7 @@ def bring(archive: Archive, get: Get, name: str, url: str, show: Show | None = N
 
 
 def report(out: Path, failures: Sequence[tuple[Wanted, str]], counts: Mapping[str, int]) -> None:
-    """The table of failed pages on stderr, and the counts on stdout."""
+    """Print the table of failed pages on stderr, and the counts on stdout."""
     if failures:
         print(f"{len(failures)} {'page' if len(failures) == 1 else 'pages'} failed:", file=sys.stderr)
         width = max(len(page.name) for page, _ in failures)

@@ -20,7 +20,7 @@ from friends_corpus.show.page_names import SAMPLE, find_pages, page_name
 
 
 def line_row(episode: Episode[Line], line: Line) -> dict[str, object]:
-    """A line as the JSON row of `--lines`."""
+    """Return a line as the JSON row of `--lines`."""
     return {
         "page": episode.page,
         "season": episode.season,

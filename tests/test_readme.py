@@ -59,3 +59,15 @@ def test_quality_figures_are_todays() -> None:
     if not (PAGES.parents[1] / "tools").is_dir():
         pytest.skip(f"no scorers beside {PAGES}")
     assert quality.measure(PAGES) == figures
+
+
+def test_architecture_names_what_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    steps = re.findall(r"`(\w+/[\w/]*\.py)`((?:[:,]? ?(?:and )?`\w+`,?\s?)*)", text)
+    assert len(steps) > 30
+    for file, names in steps:
+        source = (ROOT / file).read_text(encoding="utf-8")
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^\s*(?:def|class) {name}\b|^{name}\b.*=", source, re.M), f"{file}: {name}"
+    for room in re.findall(r"`(\w+/[\w/]+/)`", text):
+        assert (ROOT / room).is_dir(), room

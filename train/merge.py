@@ -34,6 +34,7 @@ from .adapters.output_folder import TOKENIZER, locked, staged
 from .adapters.run_record import Run, software
 from .dataset.formatting import asked, fed, messages_of
 from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
+from .export.gguf import MARK, Fields, gguf_fields, modelfile, write_gguf
 from .runtime.logging import quiet
 
 DTYPES = ("float16", "bfloat16")
@@ -140,17 +141,16 @@ def prepare(args: argparse.Namespace) -> Job:
     return Job(adapter, run, base, find_source(run, base, args.base), place, output, args.dtype, gguf)
 
 
-def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Mapping[str, Any]]:
+def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Fields]:
     """Predict the rows with the base in its training bits and the adapter beside it; collect the fields of a GGUF."""
     from peft import PeftModel
 
     from .export.divergence import predictions
-    from .export.gguf import gguf_fields
 
     device = choose_device(job.base.bits)
     say(f"base      {job.base.model} in {job.base.bits} bits, from {job.source.described}; {device.name}")
     model, _ = load_base(job.base, job.source, device)
-    fields: dict[str, Any] = {}
+    fields: Fields = {}
     if job.gguf:
         config = model.config.to_dict() | {"architectures": [type(model).__name__]}
         own = in_wheel(job.base.wheel, job.base.gguf)[0] if job.base.wheel and job.base.gguf else None
@@ -184,10 +184,8 @@ def run_merged(job: Job, folder: Path, before: Sequence[Any], rows: Rows) -> dic
     return changed
 
 
-def write_for_llama(job: Job, folder: Path, fields: Mapping[str, Any], end: str) -> None:
+def write_for_llama(job: Job, folder: Path, fields: Fields, end: str) -> None:
     """Write the model in `folder` as a GGUF with its Modelfile, there or where --gguf says."""
-    from .export.gguf import modelfile, write_gguf
-
     assert job.gguf is not None
     inside = job.gguf.resolve().parent == job.output.resolve()
     target = folder / job.gguf.name if inside else job.gguf
@@ -213,8 +211,6 @@ def check_replaceable(output: Path) -> None:
 
 def check_gguf(gguf: Path, output: Path) -> None:
     """Raises InputError if the GGUF or its Modelfile would replace something that no merge wrote."""
-    from .export.gguf import MARK
-
     if gguf.suffix != ".gguf":
         raise InputError(f"--gguf {gguf}: the name of a GGUF ends in .gguf")
     if gguf.resolve().parent == output.resolve():
@@ -248,11 +244,10 @@ def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
         return windows(prompts, job.base.sequence_length), "the run's own prompts (--data for held-out rows)"
     data = load_data(job.place, dataset["config"], dataset["text_field"])
     if data.validation is None:
-        raise InputError(f"the dataset {data.name} has no validation split; choose another --data")
+        raise InputError(f"the dataset {data.record['name']} has no validation split; choose another --data")
     rows = held_out(data.validation, tokenizer, limit, recipe["seed"])
-    version = f" {data.version}" if data.version else ""
     tokens = [fed(tokenizer, row) for row in rows]
-    return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}{version}"
+    return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}"
 
 
 def other_dtype(dtype: str) -> str:

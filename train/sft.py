@@ -182,7 +182,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
         callbacks=[watch, progress],
     )
     watch.trainer, trainer.run = trainer, facts
-    trainer.sample = partial(write_samples, trainer.model, tokenizer, recipe, data.conversation)
+    trainer.sample = partial(write_samples, trainer.model, tokenizer, recipe, data.record["conversation"])
     if recipe.max_tokens:
         trainer.learn_exactly(recipe.max_tokens)
     describe_adapter(trainer.model.peft_config["default"], setup.base.model, setup.source.revision)
@@ -197,7 +197,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     after = score("after", trainer)
     if after and not math.isfinite(after[0]):
         raise Failed("the held-out loss is no number, so no adapter was written; try a lower --learning-rate")
-    samples = compare(trainer.model, tokenizer, recipe, data.conversation)
+    samples = compare(trainer.model, tokenizer, recipe, data.record["conversation"])
     show_samples(samples)
     record: Run = {
         **facts,
@@ -243,7 +243,7 @@ def load_model(setup: Setup) -> tuple[Any, Any]:
     """Load the base model and its tokenizer. Raises InputError, Failed."""
     with explained(setup.base, setup.step, setup.device, lambda: "while the base model was loaded"):
         model, tokenizer = load_base(setup.base, setup.source, setup.device)
-    if setup.data.conversation and tokenizer.chat_template is None:
+    if setup.data.record["conversation"] and tokenizer.chat_template is None:
         raise InputError(
             f"{setup.base.model} has no chat template; --dataset {setup.recipe.dataset} needs an instruct model"
         )
@@ -253,8 +253,7 @@ def load_model(setup: Setup) -> tuple[Any, Any]:
 def introduce(setup: Setup) -> None:
     """Print what is about to be trained."""
     recipe, base, step, data, device = setup.recipe, setup.base, setup.step, setup.data, setup.device
-    version = f" {data.version}" if data.version else ""
-    say(f"dataset   {data.name}{version}, {recipe.dataset}, column {recipe.text_field}: {len(data.train):,} rows")
+    say(f"dataset   {data.name}, {recipe.dataset}, column {recipe.text_field}: {len(data.train):,} rows")
     say(f"base      {base.model} in {base.bits} bits, from {setup.source.described}")
     say(f"device    {device.name}; computing in {device.dtype}")
     if step.processes > 1:

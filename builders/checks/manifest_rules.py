@@ -63,7 +63,7 @@ def check_configs(manifest: Manifest) -> Iterator[str]:
             listed = manifest["files"].get(file["path"], file)
             if any(listed[fact] != file[fact] for fact in ("sha256", "bytes")):
                 yield f"configs: {config}.{split} and files do not agree on {file['path']!r}"
-        if described["version"] != content_version(f"{split} {file['sha256']}" for split, file in splits.items()):
+        if described["version"] != content_version(splits):
             yield f"configs: {config}.version does not follow from the hashes"
         if splits.keys() != splits_of_lines and not (
             CONFIGS[config].may_be_missing and splits.keys() < splits_of_lines

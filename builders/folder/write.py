@@ -77,8 +77,7 @@ def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str,
                 "arrow_bytes": table.nbytes,
                 "sha256": sha256_of(folder / path),
             }
-    version = content_version(f"{split} {file['sha256']}" for split, file in written.items())
-    return {"version": version, "splits": written}
+    return {"version": content_version(written), "splits": written}
 
 
 def parquet_path(config: str, split: str) -> str:

@@ -26,7 +26,7 @@ class Label:
 
 
 def find_label(blocks: Sequence[Block], segments: Sequence[Segment], habits: Habits, order: int) -> Label:
-    """The label that the segment with this order (a cue) begins."""
+    """Find the label that the segment with this order (a cue) begins."""
     before = "".join(segment.text for segment in segments[:order])
     text = segments[order].text
     offset = len(before) + len(text) - len(text.lstrip())
@@ -45,7 +45,7 @@ def find_label(blocks: Sequence[Block], segments: Sequence[Segment], habits: Hab
 
 
 def _cue_at(block: Block, habits: Habits, offset: int) -> Cue:
-    """The parser's cue at a position of the line; before an inner one there may be a heading, which hides the first."""
+    """Return the parser's cue at a position of the line; a heading before an inner one hides the first."""
     for cue in [*find_cues(block, habits), *find_cues(block, habits, inner_only=True)]:
         if cue.start <= offset < cue.end:
             return cue
@@ -58,7 +58,7 @@ def _weight(label: Block) -> str:
 
 
 def describe_speakers(cue: str, episode_id: str, show: Show) -> Iterator[str]:
-    """How each person behind a cue was found, one line each.
+    """Tell how each person behind a cue was found, one line each.
 
     >>> from friends_corpus.show.config import friends
     >>> next(describe_speakers("PHOE/MNCA", "s02e07", friends()))
@@ -85,7 +85,7 @@ def describe_speakers(cue: str, episode_id: str, show: Show) -> Iterator[str]:
 
 
 def _table_row(cue: str, person: Person, show: Show) -> str:
-    """The row that a name was found by: the file, whom it means, and where another row does not come first."""
+    """Return the row that a name was found by: the file, whom it means, and where another row does not precede."""
     name = f"{person.speaker} ({person.full_name})" if person.full_name else person.speaker
     elsewhere = [scope for other in show.people.rows[key(cue)] if other != person for scope in other.episodes]
     but = f" but {', '.join(elsewhere)}" if elsewhere else ""

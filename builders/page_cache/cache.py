@@ -18,12 +18,12 @@ READER = hash_code("builders", ["page_cache"])  # what is kept of a page, and ho
 
 
 def key(file: str, sha256: str, parser: str) -> str:
-    """The entry's file name."""
+    """Return the entry's file name."""
     return hashlib.sha256(json.dumps([READER, file, sha256, parser]).encode()).hexdigest()
 
 
 def load(folder: Path, key: str) -> Any | None:
-    """What `store` kept, or None where there is no whole entry."""
+    """Return what `store` kept, or None where there is no whole entry."""
     try:
         checksum, _, payload = (folder / key).read_bytes().partition(b"\n")
     except OSError:
@@ -32,7 +32,7 @@ def load(folder: Path, key: str) -> Any | None:
 
 
 def store(folder: Path, key: str, value: Any) -> None:
-    """Keeps a JSON value; the entry appears whole or not at all, also with several builds at once."""
+    """Keep a JSON value; the entry appears whole or not at all, also with several builds at once."""
     payload = json.dumps(value, separators=(",", ":")).encode()
     folder.mkdir(parents=True, exist_ok=True)
     content = hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload

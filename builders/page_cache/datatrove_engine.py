@@ -27,7 +27,7 @@ MISSING = "--engine datatrove needs the package datatrove; install it with: pip 
 
 
 def run_tasks(pages: Sequence[Path], tasks: int, jobs: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
-    """Reads the pages into the cache in `tasks` tasks, `jobs` at once; returns the folder with the tasks' logs."""
+    """Read the pages into the cache in `tasks` tasks, `jobs` at once; return the folder with the tasks' logs."""
     if find_spec("datatrove") is None:
         raise InputError(MISSING)
     from datatrove.executor import LocalPipelineExecutor  # type: ignore[import-untyped,unused-ignore]
@@ -54,14 +54,14 @@ class ReadShare:
     show: Path = FRIENDS
 
     def __call__(self, data: object, rank: int, world_size: int) -> None:
-        """The pages of task `rank` of `world_size`."""
+        """Read the pages of task `rank` of `world_size`."""
         for page in self.pages[rank::world_size]:
             read_file(page, self.cache_folder, self.show)
 
 
 @contextmanager
 def _ending_together() -> Iterator[None]:
-    """While this holds, forked processes end with this one: datatrove's manager would outlive a killed build."""
+    """End forked processes with this one: datatrove's manager would outlive a killed build."""
     parent, within = os.getpid(), [True]
 
     def watch() -> None:
@@ -76,7 +76,7 @@ def _ending_together() -> Iterator[None]:
 
 
 def task_folder(pages: Sequence[Path], tasks: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
-    """Where the tasks of just these pages, in this order, by this parser, are logged and marked as completed."""
+    """Return where the tasks of just these pages, in this order, by this parser, are logged and marked."""
     contents = [(page.name, sha256_of(page) if os.access(page, os.R_OK) else "") for page in pages]
     key = json.dumps([cache.READER, PARSER_VERSION, read_show(show).version, tasks, contents]).encode(
         "utf-8", "surrogateescape"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from friends_corpus.core.model import Episode, Line, Page, ParseError, Segment
 from friends_corpus.formats.pages import read_pages
@@ -61,7 +61,7 @@ RESULTS = TypeAdapter(list[Result])  # to and from JSON
 
 @contextmanager
 def open_pool(jobs: int, files: int, lock: int | None = None) -> Iterator[Executor | None]:
-    """Other processes for a build of so many files; None where it needs none. `lock` is a file they must not keep."""
+    """Start processes for a build of so many files; None where it needs none; `lock` is a file they must not keep."""
     if min(jobs, files) <= 1:
         yield None
         return
@@ -86,7 +86,7 @@ def read_files(
 
 @contextmanager
 def beside(pool: Executor | None, work: Callable[..., object], *arguments: object) -> Iterator[Callable[[], object]]:
-    """`work(*arguments)` in another process while the block runs, or here and first where there is none.
+    """Run `work(*arguments)` in another process while the block runs, or here and first where there is none.
 
     The block gets a function that waits for it and raises what failed there.
     """
@@ -102,7 +102,7 @@ def beside(pool: Executor | None, work: Callable[..., object], *arguments: objec
 
 
 def _start_worker(parent: int, lock: int | None) -> None:
-    """A worker leaves Ctrl-C and the lock to the build, and ends when that is killed (else it would wait for ever)."""
+    """Leave Ctrl-C and the lock to the build, and end when that is killed (a worker would wait for ever)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if lock is not None:
         with suppress(OSError):
@@ -112,7 +112,7 @@ def _start_worker(parent: int, lock: int | None) -> None:
 
 
 def end_with(parent: int) -> None:
-    """Ends this process when its parent is gone."""
+    """End this process when its parent is gone."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -136,7 +136,8 @@ def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS
     sha256 = hashlib.sha256(data).hexdigest()
     key = cache.key(name, sha256, PARSER_VERSION + show.version)
     if cache_folder and (kept := cache.load(cache_folder, key)):
-        return RESULTS.validate_python(kept)
+        with suppress(ValidationError):  # an entry of another shape is as good as none
+            return RESULTS.validate_python(kept)
     try:
         results = [_read_page(page, name, sha256, show) for page in read_pages(name, data)]
     except ParseError as error:
@@ -166,7 +167,7 @@ def _failed(file: str, locator: str, sha256: str, error: ParseError) -> FailedPa
 
 
 def count_kinds(segments: Iterable[Segment], in_turns: Collection[int]) -> dict[str, tuple[int, int]]:
-    """Kind → (segments, characters), kinds sorted; speech that is in no turn counts as dropped, for it has no label.
+    """Map kind to (segments, characters), kinds sorted; speech that is in no turn has no label and is dropped.
 
     >>> segments = [Segment(0, "speech", "Hello?"), Segment(1, "cue", "Joey"), Segment(2, "speech", "Hi.")]
     >>> count_kinds(segments, {1, 2})

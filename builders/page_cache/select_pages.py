@@ -46,7 +46,7 @@ def select_pages(results: Iterable[Result]) -> Selection:
 
 
 def is_sample(hashes: Iterable[str]) -> bool:
-    """Whether pages of these SHA-256 are the project's own, whose dialogue is invented; wherever they lie."""
+    """Tell whether pages of these SHA-256 are the project's own, whose dialogue is invented; wherever they lie."""
     return set(hashes) <= {sha256_of(path) for path in find_pages(SAMPLE)}
 
 

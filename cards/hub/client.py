@@ -39,7 +39,10 @@ class Patience:
     chance: Callable[[], float] = random.random
 
     def wait(self, tried: int, error: BaseException) -> float | None:
-        """Seconds before the next try, None to give up: what the Hub asked for, else 1, 2, 4 … with jitter."""
+        """Return the seconds before the next try, None to give up.
+
+        They are what the Hub asked for, else 1, 2, 4 … with jitter.
+        """
         asked = asked_to_wait(error)
         if tried >= self.tries or (asked is not None and asked > self.longest_asked):
             return None
@@ -48,7 +51,7 @@ class Patience:
         return float(min(self.longest, 2 ** (tried - 1))) * (0.5 + self.chance() / 2)
 
     def pause(self, tried: int, error: BaseException, doing: str) -> bool:
-        """Waits and says so on stderr; False if there is no point in another try."""
+        """Wait and say so on stderr; False if there is no point in another try."""
         seconds = self.wait(tried, error)
         if seconds is None:
             return False
@@ -58,7 +61,7 @@ class Patience:
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """The HTTP status behind an error, or behind what it was raised from."""
+    """Return the HTTP status behind an error, or behind what it was raised from."""
     from huggingface_hub.errors import HfHubHTTPError
 
     while error is not None:
@@ -69,7 +72,10 @@ def status_of(error: BaseException | None) -> int | None:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same call may go well later: 429, 5xx, transport errors, and uploads that a storage server ended."""
+    """Tell whether the same call may succeed later.
+
+    So it may after 429, 5xx, transport errors, and uploads that a storage server ended.
+    """
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -84,7 +90,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def asked_to_wait(error: BaseException) -> float | None:
-    """The seconds that the Hub asked for in a Retry-After (both forms) or RateLimit header."""
+    """Return the seconds that the Hub asked for in a Retry-After or RateLimit header."""
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils._http import parse_ratelimit_headers
 
@@ -99,13 +105,16 @@ def asked_to_wait(error: BaseException) -> float | None:
 
 
 def in_short(error: BaseException) -> str:
-    """An error in a few words: "503", "ReadError"."""
+    """Return an error in a few words: "503", "ReadError"."""
     status = status_of(error)
     return str(status) if status else type(error.__cause__ or error).__name__
 
 
 def call(api: HfApi, where: str, doing: str, do: Callable[[], T], patience: Patience) -> T:
-    """What `do` returns, tried again while that can help. Raises ReleaseError, which names `where` and `doing`."""
+    """Call `do`, again while that can help, and return what it returns.
+
+    Raises ReleaseError, which names `where` and `doing`.
+    """
     tried = 0
     while True:
         tried += 1
@@ -117,7 +126,7 @@ def call(api: HfApi, where: str, doing: str, do: Callable[[], T], patience: Pati
 
 
 def attempt(do: Callable[[], T]) -> T:
-    """One try, with a limit to waiting for a byte; the client is shared and may have been made anew."""
+    """Call `do` once, with a limit to waiting for a byte; the client may have been made anew."""
     from huggingface_hub import get_session
 
     get_session().timeout = TIMEOUT
@@ -125,14 +134,14 @@ def attempt(do: Callable[[], T]) -> T:
 
 
 def possible_errors() -> tuple[type[Exception], ...]:
-    """What a call can end in, other than a mistake in this program; not all transport errors are OSErrors."""
+    """Return what a call can fail with; not all transport errors are OSErrors."""
     import httpx2
 
     return (httpx2.HTTPError, OSError, RuntimeError, ValueError)
 
 
 def explained(error: BaseException, api: HfApi, where: str, doing: str, tried: int) -> ReleaseError:
-    """One line: what failed, why, and what to do about it."""
+    """Say in one line what failed, why, and what to do about it."""
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     status = status_of(error)
@@ -183,7 +192,7 @@ class Repo:
         return f"{self.api.endpoint}/{'datasets/' if self.type == 'dataset' else ''}{self.id}"
 
     def info(self) -> Info | None:
-        """None if there is no such repo that this token may see."""
+        """Look at the repo; None if there is none that this token may see."""
         try:
             found: Any = self._call("look", lambda: self.api.repo_info(self.id, repo_type=self.type))
         except ReleaseError as error:
@@ -193,11 +202,14 @@ class Repo:
         return Info(private=bool(found.private), head=found.sha)
 
     def check_write_access(self) -> None:
-        """Asks the Hub whether this token may write here."""
+        """Ask the Hub whether this token may write here."""
         self._call("check write access", lambda: self.api.auth_check(self.id, repo_type=self.type, write=True))
 
     def create(self) -> None:
-        """Makes the repo, private. It may be there already, for example if the reply of a first try was lost."""
+        """Create the repo, private.
+
+        It may be there already, for example if the reply of a first try was lost.
+        """
         try:
             self._call("create", lambda: self.api.create_repo(self.id, repo_type=self.type, private=True))
         except ReleaseError as error:
@@ -205,7 +217,10 @@ class Repo:
                 raise
 
     def tree(self, revision: str) -> dict[str, tuple[int, str]]:
-        """Path → size and digest of every file of a commit: its sha256 if it is a large one, else git's sha1."""
+        """Return path → size and digest of a commit's files.
+
+        The digest is the sha256 of a large file, else git's sha1.
+        """
         from huggingface_hub.hf_api import RepoFile
 
         def entries() -> list[Any]:
@@ -215,7 +230,7 @@ class Repo:
         return {file.path: (file.size, file.lfs.sha256 if file.lfs else file.blob_id) for file in files}
 
     def commit_of(self, tag: str) -> str | None:
-        """The commit that a tag names, None if there is no such tag."""
+        """Return the commit that a tag names, None if there is no such tag."""
         refs = self._call("list tags", lambda: self.api.list_repo_refs(self.id, repo_type=self.type))
         if tag not in {ref.name for ref in refs.tags}:
             return None
@@ -223,7 +238,10 @@ class Repo:
         return str(found.sha)
 
     def commit(self, message: str, parent: str | None, add: Sequence[Outgoing], delete: Sequence[str]) -> str:
-        """One commit; its id. A single try: what is to be done after an error depends on what is there by then."""
+        """Make one commit and return its id.
+
+        A single try: what is to be done after an error depends on what is there by then.
+        """
         from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
 
         operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
@@ -238,7 +256,7 @@ class Repo:
         return str(done.oid)
 
     def create_tag(self, tag: str, commit: str) -> None:
-        """Names a commit. Silent if the tag is there already, at whatever commit: the caller looks."""
+        """Tag a commit. Silent if the tag is there already, at whatever commit: the caller looks."""
         try:
             self._call("tag", lambda: self.api.create_tag(self.id, tag=tag, revision=commit, repo_type=self.type))
         except ReleaseError as error:
@@ -246,12 +264,12 @@ class Repo:
                 raise
 
     def make_public(self) -> None:
-        """Shows the repo and its whole history to everybody."""
+        """Show the repo and its whole history to everybody."""
         settings = self.api.update_repo_settings
         self._call("make public", lambda: settings(self.id, private=False, repo_type=self.type))
 
     def download(self, revision: str, cache: str) -> str:
-        """All files of a commit, through an own cache; the folder they are in."""
+        """Download all files of a commit through an own cache; return their folder."""
         fetch = self.api.snapshot_download
         return self._call("download", lambda: fetch(self.id, revision=revision, repo_type=self.type, cache_dir=cache))
 

@@ -45,7 +45,7 @@ class Outgoing:
 
 
 def outgoing(path: str, content: bytes) -> Outgoing:
-    """A file to publish.
+    """Return a file to publish.
 
     >>> outgoing("a.txt", b"hello").git_sha1
     'b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0'
@@ -55,7 +55,10 @@ def outgoing(path: str, content: bytes) -> Outgoing:
 
 
 def read_outgoing(folder: Path, paths: Iterable[str]) -> list[Outgoing]:
-    """The files of `folder` at these relative paths, sorted. Raises ReleaseError for odd names, links and gaps."""
+    """Read the files of `folder` at these relative paths, sorted.
+
+    Raises ReleaseError for odd names, links and gaps.
+    """
     files = []
     for path in sorted(paths):
         place = folder
@@ -77,7 +80,9 @@ def read_outgoing(folder: Path, paths: Iterable[str]) -> list[Outgoing]:
 
 
 def machine_places(folder: Path) -> set[str]:
-    """Folders of this machine that nobody else needs to know: home, here, temporary files, a venv, the release's.
+    """Return the folders of this machine that nobody else needs to know.
+
+    These are home, here, that of temporary files, a virtual environment, the release's.
 
     >>> str(Path.home()) in machine_places(Path("friends-lines")) or len(str(Path.home())) < SHORTEST_PLACE
     True
@@ -90,7 +95,7 @@ def machine_places(folder: Path) -> set[str]:
 
 
 def check_secrets(files: Iterable[Outgoing], token: str, places: Iterable[str]) -> None:
-    """Raises ReleaseError if any byte to be sent belongs to the token in use, to another one or to a machine path.
+    """Refuse to send the token in use, another token or a path of this machine. Raises ReleaseError.
 
     >>> check_secrets([outgoing("README.md", b"one\\nsee /home/ana/notes")], "x" * 40, ["/home/ana"])
     Traceback (most recent call last):
@@ -103,7 +108,7 @@ def check_secrets(files: Iterable[Outgoing], token: str, places: Iterable[str]) 
 
 
 def suspicious(content: bytes, token: str, places: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """(what it is, where it starts) of everything in the bytes that must not leave this machine."""
+    """Yield (what it is, where it starts) of all that must not leave this machine."""
     at = content.find(token.encode())
     if at >= 0:
         yield "the token in use (revoke it, it has been written to a file)", at
@@ -116,7 +121,7 @@ def suspicious(content: bytes, token: str, places: Iterable[str]) -> Iterator[tu
 
 
 def where(content: bytes, position: int) -> str:
-    r"""A position for a message: the line in a text, else the byte.
+    r"""Describe a position for a message: the line in a text, else the byte.
 
     >>> where(b"one\ntwo", 5), where(b"\0\0\0", 2)
     ('line 2', 'byte 2')
@@ -126,7 +131,7 @@ def where(content: bytes, position: int) -> str:
 
 
 def digest_of(files: Sequence[Outgoing]) -> str:
-    """Of names and contents together, as hex digits.
+    """Return the digest of names and contents together as hex digits.
 
     >>> digest_of([outgoing("a", b""), outgoing("b", b"x")])[:8]
     '0c78a205'

@@ -51,7 +51,7 @@ class Plan:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What both publishers can be asked."""
+    """Add the options of both publishers."""
     add = parser.add_argument
     add("--public", action="store_true", help="make the repo visible to everybody (default: private); asks first")
     add("--yes", action="store_true", help="do not ask; needed with --public where nobody can be asked")
@@ -71,7 +71,7 @@ def publishing(publish: Callable[[], None], advice: str) -> int:
 
 
 def repo_id(text: str) -> str:
-    """USER/NAME, or NAME in your own namespace; for argparse.
+    """Return the text if it is USER/NAME, or NAME in your own namespace; for argparse.
 
     >>> repo_id("ana/friends-lines")
     'ana/friends-lines'
@@ -82,7 +82,10 @@ def repo_id(text: str) -> str:
 
 
 def connect(endpoint: str | None = None, token: str | None = None) -> HfApi:
-    """The client with the token of HF_TOKEN or of `hf auth login`. Raises ReleaseError if there is none."""
+    """Return a client with the token of HF_TOKEN or of `hf auth login`.
+
+    Raises ReleaseError if there is none.
+    """
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -102,7 +105,7 @@ def connect(endpoint: str | None = None, token: str | None = None) -> HfApi:
 
 
 def open_repo(api: HfApi, wanted: str, type: Literal["dataset", "model"], patience: Patience) -> Repo:
-    """The repo under its full name, of whose token the Hub has said that it may write there. Changes nothing."""
+    """Return the repo under its full name if this token may write there; change nothing."""
     me: dict[str, Any] = call(api, wanted, "ask who you are", api.whoami, patience)
     repo = Repo(api, wanted if "/" in wanted else f"{me['name']}/{wanted}", type, patience)
     if repo.info():
@@ -154,7 +157,10 @@ def put_release(
 
 
 def make_plan(repo: Repo, release: Release) -> Plan:
-    """Compare with what is there now. Raises ReleaseError if the tag, or the repo, holds something else."""
+    """Compare a release with what is there now.
+
+    Raises ReleaseError if the tag, or the repo, holds something else.
+    """
     info, files, tag = repo.info(), release.files, release.tag
     if info is None or info.head is None:
         return Plan(info, None, False, files, {}, {})
@@ -180,12 +186,12 @@ def make_plan(repo: Repo, release: Release) -> Plan:
 
 
 def ids(file: Outgoing) -> tuple[tuple[int, str], tuple[int, str]]:
-    """What a tree of the Hub may say of the file: it is listed as a large one or as one of git's."""
+    """Return what a tree of the Hub may say of a file: it is a large one or one of git's."""
     return (file.size, file.sha256), (file.size, file.git_sha1)
 
 
 def holds(there: Mapping[str, tuple[int, str]], files: Sequence[Outgoing]) -> bool:
-    """Whether a tree of the Hub is exactly these files, but for the Hub's own one.
+    """Tell whether a tree of the Hub is exactly these files, but for the Hub's own one.
 
     >>> from cards.hub.files import outgoing
     >>> holds({"a": (1, "9d68933c44f13985b9eb19159da6eb3ff0e574bf")}, [outgoing("a", b"b")])
@@ -196,7 +202,7 @@ def holds(there: Mapping[str, tuple[int, str]], files: Sequence[Outgoing]) -> bo
 
 
 def described(repo: Repo, plan: Plan, tag: str, public: bool) -> list[str]:
-    """The plan, one line for each thing that would change."""
+    """Describe the plan, one line for each thing that would change."""
     now = "not there yet" if plan.info is None else "private" if plan.info.private else "public"
     wanted = "public" if public else "private"
     lines = [f"repo      {repo.id} ({repo.type}), {now}" + (f", to be {wanted}" if now != wanted else "")]
@@ -211,7 +217,7 @@ def described(repo: Repo, plan: Plan, tag: str, public: bool) -> list[str]:
 
 
 def ask(id: str) -> None:
-    """Raises ReleaseError unless somebody types the repo id."""
+    """Ask somebody to type the repo id. Raises ReleaseError otherwise."""
     if not sys.stdin.isatty():
         raise ReleaseError(f"{id}: --public needs --yes where nobody can be asked; nothing was changed")
     print(f"Everybody will see {id} and its whole history.", flush=True)
@@ -224,7 +230,7 @@ def ask(id: str) -> None:
 
 
 def put_commit(repo: Repo, release: Release, plan: Plan) -> str:
-    """One commit on top of the head that was compared; the commit that then holds the release.
+    """Commit on top of the head that was compared; return the commit that holds the release.
 
     After an error that may pass, all is compared again: a commit whose reply was lost is found and not repeated, and
     one that came in between is built upon, unless it took the tag.
@@ -246,7 +252,10 @@ def put_commit(repo: Repo, release: Release, plan: Plan) -> str:
 
 
 def put_tag(repo: Repo, release: Release, commit: str) -> str:
-    """Tag the commit, unless the tag is there; return the commit it names. The Hub never moves a tag, silently."""
+    """Tag the commit, unless the tag is there; return the commit it names.
+
+    The Hub never moves a tag, and says nothing.
+    """
     tag = release.tag
     if not (tagged := repo.commit_of(tag)):
         repo.create_tag(tag, commit)
@@ -259,7 +268,7 @@ def put_tag(repo: Repo, release: Release, commit: str) -> str:
 
 
 def show(repo: Repo) -> None:
-    """Makes a private repo public, after all has been verified."""
+    """Make a private repo public, after all has been verified."""
     info = repo.info()
     if info and info.private:
         repo.make_public()

@@ -41,7 +41,7 @@ class Failed(Exception):
 
 
 def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None = None) -> int:
-    """Does a command's work and returns its exit code; all but 0 after one line on stderr.
+    """Do a command's work and return its exit code; all but 0 come after one line on stderr.
 
     `kept` says what is left where it is interrupted or a disk fails, `out` is where it writes, for errors that name
     no file. A reader that has enough (`| head`) ends it quietly. Work after which something else is left, such as a
@@ -71,14 +71,14 @@ def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None 
 
 
 def complain(*problems: object, code: int = BAD_INPUT) -> int:
-    """One line each on stderr; gives the exit code back."""
+    """Print each problem as one line on stderr and return the exit code."""
     for problem in problems:
         print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)
     return code
 
 
 def missing_package(error: BaseException) -> str | None:
-    """Say which package an import did not find and how to install it; None for any other error.
+    """Say which package an import did not find and how to install it, or None for another error.
 
     >>> missing_package(ModuleNotFoundError("No module named 'torch'", name="no_such_package.nn"))
     "the package no_such_package is not installed; in the folder of this project run: pip install '.'"
@@ -92,7 +92,10 @@ def missing_package(error: BaseException) -> str | None:
 
 
 def show_missing_packages() -> None:
-    """Let this process end with one line where a package is not installed; other errors keep their traceback."""
+    """End this process with one line where a package is not installed.
+
+    Other errors keep their traceback.
+    """
     otherwise = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -105,7 +108,7 @@ def show_missing_packages() -> None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint at the closest known name, or nothing.
+    """Return a hint at the closest known name, or nothing.
 
     >>> did_you_mean("lora_rnak", ["lora_rank", "seed"])
     " (did you mean 'lora_rank'?)"
@@ -115,7 +118,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def in_short(error: BaseException, most: int = 200) -> str:
-    """The message of somebody else's error on one line.
+    """Return the message of somebody else's error on one line.
 
     >>> in_short(ValueError("no\\n  number"))
     'no number'

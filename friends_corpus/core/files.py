@@ -22,7 +22,7 @@ PART = ".part"  # how files end that are not whole yet
 
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:
-    """Holds the lock of `folder`, a file beside it that is gone afterwards; yields its descriptor.
+    """Hold the lock of `folder`, a file beside it that is gone afterwards; yield its descriptor.
 
     Raises BlockingIOError while another process holds it, any other OSError where nothing can be written.
     """
@@ -53,7 +53,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def heal(folder: Path) -> None:
-    """Under the lock: undoes and tidies up what a killed writer left beside `folder`."""
+    """Undo and tidy up, under the lock, what a killed writer left beside `folder`."""
     aside = _aside(folder)
     if aside.is_dir() and not folder.exists():
         aside.rename(folder)
@@ -68,7 +68,7 @@ def _aside(folder: Path) -> Path:
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """A fresh folder beside `folder` to be filled; it takes the place of `folder` if the block ends well."""
+    """Yield a fresh folder to be filled; it takes the place of `folder` if the block ends well."""
     staging = folder.with_name(f".{folder.name}.building-{os.getpid()}")
     staging.mkdir(parents=True)
     try:
@@ -81,7 +81,7 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def swap(staging: Path, folder: Path) -> None:
-    """Puts `staging` in the place of `folder`, which need not exist."""
+    """Put `staging` in the place of `folder`, which need not exist."""
     if not folder.exists():
         staging.rename(folder)
     elif not exchange(staging, folder):
@@ -92,9 +92,10 @@ def swap(staging: Path, folder: Path) -> None:
 
 
 def exchange(left: Path, right: Path) -> bool:
-    """Linux's renameat2(…, RENAME_EXCHANGE): two names change places and nobody sees a moment without one of them.
+    """Let two names change places, so that nobody sees a moment without one of them.
 
-    Python has no name for it. False where the system or the file system does not offer it.
+    This is Linux's renameat2(…, RENAME_EXCHANGE), for which Python has no name. False where the system or the file
+    system does not offer it.
     """
     at_cwd, rename_exchange = -100, 2  # AT_FDCWD of fcntl.h, RENAME_EXCHANGE of linux/fs.h
     try:
@@ -110,13 +111,13 @@ def exchange(left: Path, right: Path) -> bool:
 
 
 def sync(folder: Path) -> None:
-    """Files first, then the folders that name them: after a power cut a swapped-in folder is whole."""
+    """Write a folder to the disk, files first: after a power cut a swapped-in folder is whole."""
     for path in sorted([folder, *folder.rglob("*")], reverse=True):  # what is in a folder before the folder
         sync_path(path)
 
 
 def sync_path(path: Path) -> None:
-    """One file or folder onto the disk."""
+    """Write one file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -126,7 +127,7 @@ def sync_path(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
-    """Yield a name beside `path` to write a file to; it takes the place of `path` if the block ends well.
+    """Yield a path to write a file to; it takes the place of `path` if the block ends well.
 
     `durable`: even a power cut leaves the old file or the new one. Raises OSError.
     """
@@ -149,7 +150,7 @@ def write_whole(path: Path, content: bytes | str, durable: bool = True) -> None:
 
 
 def cache_folder(kind: str) -> Path:
-    """Return the folder of this project's caches of one kind; the XDG rules ignore a relative path."""
+    """Return the folder of one kind of cache; the XDG rules ignore a relative path."""
     configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (configured if configured.is_absolute() else Path.home() / ".cache") / "friends-corpus" / kind
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 
 def hash_code(package: str, parts: Iterable[str] = ("",), without: Iterable[str] = ()) -> str:
-    """Return 16 hex digits over the files of an installed package; a folder stands for all files in it, at any depth.
+    """Return 16 hex digits over files of an installed package.
 
+    A folder stands for all files in it, at any depth.
     `parts` and `without` are paths relative to the package; "" is all of it.
 
     >>> hash_code("friends_corpus", ["core"]) == hash_code("friends_corpus", ["core/model.py"])

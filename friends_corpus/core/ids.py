@@ -91,7 +91,7 @@ def kind_of(id: str) -> Literal["line", "chunk"] | None:
 
 
 def numbers_of(id: str) -> tuple[int, ...]:
-    """Return season, episode, scene and position (or number of the chunk) in a row's id; () where it is no such id.
+    """Return season, episode, scene and position or chunk in a row's id, or () for another id.
 
     >>> numbers_of("s01e02_c03_u0012"), numbers_of("s01e02_c03_k04"), numbers_of("Joey")
     ((1, 2, 3, 12), (1, 2, 3, 4), ())

@@ -6,7 +6,7 @@ The types are declared once, as TypedDicts: the JSON is used as it is, and pydan
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, NotRequired
 
 from pydantic import Field
@@ -89,6 +89,7 @@ class PageIdentity(TypedDict):
 class Page(PageIdentity):
     """A page that was read: shipped (episode and split) or not (reason)."""
 
+    sha256: Sha256  # never empty
     episode: NotRequired[EpisodeId]
     split: NotRequired[Split]
     repeats: NotRequired[Literal[True]]
@@ -159,14 +160,15 @@ class Manifest(TypedDict):
     pages: list[Page]
 
 
-def content_version(hashes: Iterable[str]) -> str:
-    """Return a version in the form that `datasets` accepts and that changes whenever the content does.
+def content_version(splits: Mapping[Split, SplitFile]) -> str:
+    """Return a version of a config that `datasets` accepts and that changes whenever the content does.
 
     A local folder whose card has `configs:` is looked up in the cache of `datasets` by the card's YAML alone: without
     this number, `load_dataset` would return the rows of an earlier build.
 
-    >>> content_version(["a", "b"]), content_version(["a", "c"])
-    ('32280.63287.12571', '40536.55059.31845')
+    >>> content_version({"train": {"sha256": "a"}}), content_version({"train": {"sha256": "b"}})
+    ('43607.35709.38683', '51061.1625.562')
     """
-    digest = hashlib.sha256("\n".join(hashes).encode()).digest()
+    listed = "\n".join(f"{split} {file['sha256']}" for split, file in splits.items())
+    digest = hashlib.sha256(listed.encode()).digest()
     return ".".join(str(int.from_bytes(digest[start : start + 2])) for start in (0, 2, 4))

@@ -48,7 +48,7 @@ class Block:
         object.__setattr__(self, "text", "".join([run.text for run in self.runs]))
 
     def part(self, start: int, end: int) -> Block:
-        """The block between two positions of its text."""
+        """Return the block between two positions of its text."""
         runs, offset = [], 0
         for run in self.runs:
             text = run.text[max(0, start - offset) : max(0, end - offset)]
@@ -144,7 +144,7 @@ class Episode(Generic[E_]):
         return episode_id(self.season, self.numbers[0] if self.numbers else None)
 
     def utterances(self) -> Iterator[E_]:
-        """The turns of all scenes, in order."""
+        """Yield the turns of all scenes, in order."""
         for scene in self.scenes:
             for event in scene.events:
                 if not isinstance(event, StageDirection):

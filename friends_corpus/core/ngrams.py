@@ -29,11 +29,11 @@ class Grams:
     sizes: Ids
 
     def of(self, chosen: NDArray[np.bool_]) -> Ids:
-        """The distinct runs of the chosen texts."""
+        """Return the distinct runs of the chosen texts."""
         return distinct(self.runs[chosen[self.texts]])
 
     def merged(self, owners: Ids, number: int) -> Grams:
-        """The same of groups of texts, `number` of them; `owners[i]` is the group that the text i belongs to."""
+        """Merge texts into `number` groups; `owners[i]` is the group that the text i belongs to."""
         return collect(self.runs, owners[self.texts], number)
 
 
@@ -48,7 +48,7 @@ class Words:
     known: dict[int, Ids] = field(default_factory=dict, repr=False)  # length → numbers of its runs, once asked for
 
     def positions(self, length: int) -> NDArray[np.bool_]:
-        """Whether a run of `length` words that starts at each word ends in the same text."""
+        """Tell for each word whether a run of `length` words from it ends in the same text."""
         inside = np.zeros(len(self.ids), dtype=bool)
         last = len(self.ids) - length + 1
         if last > 0:
@@ -56,10 +56,11 @@ class Words:
         return inside
 
     def runs(self, length: int) -> Ids:
-        """A number for the run that starts at each word; those that reach into the next text are to be left out.
+        """Give a number to the run that starts at each word.
 
-        The last words of all, at which no run can start, have none. Exact: a run is numbered by all its words if that
-        fits into 64 bits, else by the pair of its first and its last part, which overlap: 13 = 7 + 7, 7 = 5 + 5.
+        Those that reach into the next text are to be left out; the last words of all, at which no run can start, have
+        none. Exact: a run is numbered by all its words if that fits into 64 bits, else by the pair of its first and its
+        last part, which overlap: 13 = 7 + 7, 7 = 5 + 5.
         """
         if length not in self.known:
             starts = max(0, len(self.ids) - length + 1)
@@ -75,18 +76,18 @@ class Words:
         return self.known[length]
 
     def grams(self, length: int) -> Grams:
-        """The distinct runs of `length` words in each text."""
+        """Return the distinct runs of `length` words in each text."""
         inside = self.positions(length)
         runs = self.runs(length)[inside[: len(self.ids) - length + 1]] if inside.any() else self.ids[:0]
         return collect(runs, self.texts[inside], self.number)
 
     def text(self, start: int, end: int) -> str:
-        """The words from one to before another, as they are compared: small letters, no punctuation."""
+        """Return some words as they are compared: small letters, no punctuation."""
         return " ".join(self.vocabulary[id] for id in self.ids[start:end])
 
 
 def read_words(texts: Sequence[str]) -> Words:
-    """The words of each text, whatever their case and punctuation.
+    """Read the words of each text, whatever their case and punctuation.
 
     >>> words = read_words(["One, two -- three.", "ONE TWO four"])
     >>> words.text(0, 3), words.ids.tolist()
@@ -106,7 +107,7 @@ def read_words(texts: Sequence[str]) -> Words:
 
 
 def collect(runs: Ids, texts: Ids, number: int) -> Grams:
-    """Runs and the texts that each stands in, of which there are `number`, as Grams.
+    """Collect runs and the texts that each stands in, of which there are `number`.
 
     >>> collect(np.array([5, 2, 5]), np.array([1, 0, 1]), 3)
     Grams(runs=array([2, 5]), texts=array([0, 1]), sizes=array([1, 1, 0]))
@@ -117,7 +118,7 @@ def collect(runs: Ids, texts: Ids, number: int) -> Grams:
 
 
 def distinct(values: Ids) -> Ids:
-    """The distinct values of a sorted array (np.unique takes four times as long).
+    """Return the distinct values of a sorted array (np.unique takes four times as long).
 
     >>> distinct(np.array([1, 2, 2, 4])).tolist()
     [1, 2, 4]
@@ -126,7 +127,7 @@ def distinct(values: Ids) -> Ids:
 
 
 def _numbered(codes: Ids) -> Ids:
-    """Codes as numbers from 0 without gaps, equal where they are equal (pandas.factorize takes twice as long).
+    """Replace codes by numbers from 0 without gaps (pandas.factorize takes twice as long).
 
     >>> _numbered(np.array([70, 5, 70, 9])).tolist()
     [2, 0, 2, 1]

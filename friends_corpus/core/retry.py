@@ -11,7 +11,7 @@ WHOLE_SECONDS = re.compile(r"[0-9]{1,9}")  # "120"
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that Retry-After asks for, never negative; None if it says nothing to be understood.
+    """Return the seconds that Retry-After asks for; None if it says nothing to be understood.
 
     A date counts from the server's own clock where it tells that, else from `now`. Names of headers in lower case.
 
@@ -30,7 +30,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _seconds(date: str) -> float | None:
-    """Seconds since 1970 at the date of a header."""
+    """Return the seconds since 1970 at the date of a header."""
     try:
         moment = parsedate_to_datetime(date)
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -57,7 +57,7 @@ class Archive:
     @classmethod
     @contextmanager
     def opened(cls, folder: Path) -> Iterator[Self]:
-        """The archive of a folder, made if need be. Raises Failed, OSError."""
+        """Open the archive of a folder, made if need be. Raises Failed, OSError."""
         records = folder / RECORDS
         ours = records.exists()
         if folder.is_dir() and not ours:
@@ -78,7 +78,7 @@ class Archive:
             os.close(descriptor)
 
     def _heal(self) -> bool:
-        """Cuts off the torn last line that a kill or a full disk left; True if there was one."""
+        """Cut off the torn last line that a kill or a full disk left; True if there was one."""
         data = (self.folder / RECORDS).read_bytes()
         torn = len(data) - (data.rfind(b"\n") + 1)
         if torn:
@@ -101,9 +101,9 @@ class Archive:
             self.source = record["source"]
 
     def state(self, name: str, url: str) -> str:
-        """What is here of a page: "good", "missing", "damaged" (other bytes than fetched) or "moved" (other address).
+        """Tell what is here of a page.
 
-        Raises OSError.
+        "good", "missing", "damaged" (other bytes than fetched) or "moved" (other address). Raises OSError.
         """
         record = self.stored.get(name)
         if record is None or not (self.folder / name).exists():
@@ -113,7 +113,7 @@ class Archive:
         return "good" if record["url"] == url else "moved"
 
     def validators(self, name: str) -> dict[str, str]:
-        """Headers that ask for a page only if it has changed.
+        """Return headers that ask for a page only if it has changed.
 
         Where the site gave no date of change, the date of its answer serves.
         """
@@ -123,21 +123,24 @@ class Archive:
         return {header: value for header, value in found.items() if value and value.isascii() and value.isprintable()}
 
     def twin(self, name: str, body: bytes) -> str:
-        """The name of another page with the same bytes, or "": many sites answer 200 for pages they do not have."""
+        """Return the name of another page with the same bytes, or "".
+
+        Many sites answer 200 for pages they do not have.
+        """
         digest = sha256(body).hexdigest()
         twins = (other for other, record in self.stored.items() if record["sha256"] == digest and other != name)
         return next(twins, "")
 
     def begin(self, source: str) -> None:
-        """A run starts. `checked` are the names that an interrupted run of the same source leaves it."""
+        """Record that a run starts. `checked` are the names that an interrupted run of the same source leaves it."""
         self._append({"event": "start", "source": source, "at": stamp()})
 
     def end(self, source: str, counts: Mapping[str, int]) -> None:
-        """A run has asked for every page."""
+        """Record that a run has asked for every page."""
         self._append({"event": "end", "source": source, **counts, "at": stamp()})
 
     def keep(self, name: str, url: str, reply: Reply) -> bool:
-        """Stores a page; False if the same bytes were here already, then no file is written. Raises OSError."""
+        """Store a page; False if the same bytes were here already, then no file is written. Raises OSError."""
         digest = sha256(reply.body).hexdigest()
         same = self.state(name, url) in ("good", "moved") and self.stored[name]["sha256"] == digest
         if not same:
@@ -148,13 +151,13 @@ class Archive:
         return not same
 
     def confirm(self, name: str, url: str, reply: Reply) -> None:
-        """A page that the site says has not changed."""
+        """Record a page that the site says has not changed."""
         record = {"event": "unchanged", "name": name, "url": url, "final_url": reply.url, "status": reply.status}
         digest = self.stored[name]["sha256"]
         self._append({**record, "sha256": digest, "headers": kept_headers(reply), "at": stamp()})
 
     def fail(self, name: str, url: str, error: str, status: int | None) -> None:
-        """A page that could not be had; what was here of it stays."""
+        """Record a page that could not be had; what was here of it stays."""
         self._append({"event": "failed", "name": name, "url": url, "status": status, "error": error, "at": stamp()})
 
     def _append(self, record: Record) -> None:
@@ -167,20 +170,20 @@ class Archive:
 
 
 def kept_headers(reply: Reply) -> dict[str, str]:
-    """The headers of an answer by lower-case name, without cookies."""
+    """Return the headers of an answer by lower-case name, without cookies."""
     return {name: value for name, value in reply.headers.items() if name not in NOT_KEPT}
 
 
 def stamp() -> str:
-    """Now, as in 2026-11-23T08:19:00Z."""
+    """Return the time, as in 2026-11-23T08:19:00Z."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @contextmanager
 def recorded(get: Get, path: Path, tool: str) -> Iterator[Get]:
-    """`get`, which also adds each page, as it came over the wire, to the new WARC file `path`. Raises OSError.
+    """Wrap `get` so that it adds each page, as it came over the wire, to the new WARC file `path`.
 
-    Needs warcio; ImportError without it.
+    Needs warcio; ImportError without it. Raises OSError.
     """
     from io import BytesIO
 

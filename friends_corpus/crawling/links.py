@@ -39,7 +39,7 @@ class Wanted:
 
 
 def read_index(html: bytes, url: str, show: Show) -> Iterator[Wanted]:
-    """The pages that an index page at `url` links to, each once, under the names they get here.
+    """Yield the pages that an index page at `url` links to, each once, under the names they get here.
 
     Links within the page, mail addresses and the like, and files that are no pages are left out; any other link whose
     page cannot be told, or is at another site, comes with an error.
@@ -90,7 +90,7 @@ def read_index(html: bytes, url: str, show: Show) -> Iterator[Wanted]:
 
 
 def file_name(source: Source, show: Show) -> str:
-    """The file name that `sources.identify` takes for this page; the show's own one if it has one. Raises ParseError.
+    """Return the file name that says what a page is, the show's own one if it has one. Raises ParseError.
 
     >>> from friends_corpus.show.config import friends
     >>> [file_name(Source(*page), friends()) for page in ((1, (1,)), (2, (12, 13)), (4, (23, 24)), (7, (), "outtakes"))]
@@ -105,7 +105,7 @@ def file_name(source: Source, show: Show) -> str:
 
 
 def local(folder: Path, limits: Limits) -> Get:
-    """Gets pages of a local mirror, by their file:// addresses; never a file outside of `folder`."""
+    """Get pages of a local mirror, by their file:// addresses; never a file outside of `folder`."""
 
     def get(url: str, headers: Mapping[str, str]) -> Reply:
         try:
@@ -124,7 +124,7 @@ def local(folder: Path, limits: Limits) -> Get:
 
 
 def check_transcript(name: str, body: bytes, show: Show) -> None:
-    """Raises PageError for what is no transcript, whatever its status said: a "soft 404".
+    """Refuse what is no transcript, whatever its status said, a "soft 404". Raises PageError.
 
     >>> from friends_corpus.show.config import friends
     >>> check_transcript("0101.html", b"<h1>Oops</h1><p><b>Error:</b> not found</p>", friends())

@@ -61,23 +61,23 @@ class Pacer:
         self.delay, self._clock, self._next = delay, clock, 0.0
 
     def turn(self) -> float:
-        """Sleeps until the next request may start; returns for how long."""
+        """Sleep until the next request may start, and return for how long."""
         pause = max(0.0, self._next - self._clock.monotonic())
         if pause:
             self._clock.sleep(pause)
         return pause
 
     def rest(self) -> None:
-        """A request has ended."""
+        """Take note that a request has ended."""
         self.hold(self._clock.uniform(self.delay, 1.5 * self.delay))
 
     def hold(self, seconds: float) -> None:
-        """No request for so many seconds from now, or longer if that was so already."""
+        """Allow no request for so many seconds from now, or longer if that was so already."""
         self._next = max(self._next, self._clock.monotonic() + seconds)
 
 
 def canonical(base: str, link: str) -> str:
-    """The http(s) address of a link on a page, without fragment, escaped as it is sent. Raises PageError.
+    """Return the http(s) address of a link on a page, without fragment, escaped as it is sent. Raises PageError.
 
     >>> canonical("http://example.org/a/index.html", "HTTP:b c.html#d")
     'http://example.org/a/b%20c.html'
@@ -94,7 +94,7 @@ def canonical(base: str, link: str) -> str:
 
 
 def same_site(url: str, other: str) -> bool:
-    """Whether `other` is on the host of `url`: same port too, unless plain http has become https.
+    """Tell whether `other` is on the host of `url`: same port too, unless plain http has become https.
 
     >>> [same_site("http://a.org/x", u) for u in ("http://a.org/y", "https://a.org/", "http://b.org/", "http://a.org:81")]
     [True, True, False, False]
@@ -115,7 +115,7 @@ class Site:
         self._robots: dict[str, Protego] = {}  # origin → its rules
 
     def get(self, url: str, headers: Mapping[str, str]) -> Reply:
-        """The page at an address, whole, or status 304 if `headers` made the request conditional.
+        """Get the page at an address, whole, or status 304 if `headers` made the request conditional.
 
         Raises PageError for a page that cannot be had, and SiteError if no other can be had, either.
         """
@@ -123,7 +123,7 @@ class Site:
         return self._retried(url, headers, page=True)
 
     def _retried(self, url: str, headers: Mapping[str, str], page: bool) -> Reply:
-        """`page`: is one, so robots.txt is asked and an end is expected."""
+        """Get an address, again where that may help; a `page` is allowed by robots.txt and has an end."""
         deadline = Deadline(self._limits.deadline, self._clock.monotonic)
         failures = 0
 
@@ -145,7 +145,7 @@ class Site:
         raise AssertionError("unreachable")
 
     def _follow(self, url: str, headers: Mapping[str, str], deadline: Deadline, page: bool) -> Reply:
-        """The answer after redirects that stay on the site."""
+        """Return the answer after redirects that stay on the site."""
         for _ in range(1 + HOPS):
             if page:
                 self._check_robots(url)
@@ -164,7 +164,7 @@ class Site:
         raise PageError(f"more than {HOPS} redirects", status=status)
 
     def _accept(self, reply: Reply, conditional: bool, page: bool) -> Reply:
-        """The reply, if it is a whole page or "not modified"."""
+        """Return the reply, if it is a whole page or "not modified"."""
         status = reply.status
         if status == 429 or status >= 500:
             wait, most = retry_after(reply.headers, self._clock.now()), self._limits.longest_wait
@@ -180,7 +180,7 @@ class Site:
         return reply
 
     def _check_robots(self, url: str) -> None:
-        """Raises PageError if robots.txt forbids the address; fetches it first, if this is a new origin."""
+        """Ask robots.txt, fetched first for a new origin, about an address. Raises PageError if it is forbidden."""
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._robots:
@@ -195,7 +195,7 @@ class Site:
             raise PageError("forbidden by robots.txt")
 
     def _read_robots(self, url: str) -> Protego:
-        """The rules; none where there is no robots.txt. Raises SiteError if the site does not say."""
+        """Return the rules; none where there is no robots.txt. Raises SiteError if the site does not say."""
         try:
             body = self._retried(url, {}, page=False).body
         except PageError as error:
@@ -206,7 +206,7 @@ class Site:
 
 
 def phrase(status: int) -> str:
-    """What a status means, in our words, not the site's.
+    """Return what a status means, in our words, not the site's.
 
     >>> phrase(404), phrase(599)
     ('Not Found', '')

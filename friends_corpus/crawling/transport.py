@@ -45,7 +45,7 @@ class Limits:
     deadline: float = 60
     silence: float = 20  # seconds without a byte
     wire: int = 5_000_000
-    inflated: int = 20_000_000  # blocks.MAX_BYTES: the parser reads no longer page
+    inflated: int = 20_000_000  # MAX_BYTES of formats/html.py: the parser reads no longer page
     retries: int = 5
     longest_wait: float = 120  # that a site may ask for with Retry-After
     site_errors: int = 5  # pages in a row that the site fails to serve, then the run stops
@@ -58,14 +58,14 @@ class Deadline:
         self.seconds, self._monotonic, self._end = seconds, monotonic, monotonic() + seconds
 
     def left(self, silence: float | None = None) -> float:
-        """Seconds left, at most `silence`. Raises PageError if there are none."""
+        """Return the seconds left, at most `silence`. Raises PageError if there are none."""
         left = self._end - self._monotonic()
         if left <= 0:
             raise PageError(f"took longer than {self.seconds:g} s", site=True)
         return left if silence is None else min(left, silence)
 
     def pause(self, seconds: float) -> None:
-        """Moves the end."""
+        """Move the end."""
         self._end += seconds
 
 
@@ -81,7 +81,7 @@ class Reply:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet, and so is the IPv4 address it may stand for.
+    """Tell whether an IP address is one of the open internet, and so is the IPv4 address it may stand for.
 
     >>> [is_public(a) for a in ("8.8.8.8", "127.0.0.2", "169.254.169.254", "::1", "::ffff:10.0.0.1", "64:ff9b::a00:1")]
     [True, False, False, False, False, False]
@@ -96,7 +96,7 @@ def is_public(address: str) -> bool:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, as the system orders them. Raises PageError."""
+    """Return the addresses of a host, as the system orders them. Raises PageError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -116,7 +116,7 @@ class CheckedBackend(httpcore2.NetworkBackend):
         self._sockets = httpcore2.SyncBackend()
 
     def left(self) -> float:
-        """Seconds that the next step may take. Raises PageError."""
+        """Return the seconds that the next step may take. Raises PageError."""
         return self.deadline.left(self._silence) if self.deadline else self._silence
 
     def connect_tcp(
@@ -127,7 +127,7 @@ class CheckedBackend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        """A connection to the first address that answers; to none if one of them is private."""
+        """Connect to the first address that answers; to none if one of them is private."""
         name = host.strip("[]").lower()
         addresses = self._resolve(name, port)
         private = [address for address in addresses if not is_public(address)]
@@ -150,25 +150,25 @@ class TimedStream(httpcore2.NetworkStream):
         self._stream, self._left = stream, left
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Bytes as they come."""
+        """Read bytes as they come."""
         return self._stream.read(max_bytes, self._left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Sends all."""
+        """Send all."""
         self._stream.write(buffer, self._left())
 
     def close(self) -> None:
-        """Closes the socket."""
+        """Close the socket."""
         self._stream.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        """The same, encrypted."""
+        """Return the same, encrypted."""
         return TimedStream(self._stream.start_tls(ssl_context, server_hostname, self._left()), self._left)
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore2 asks its own streams."""
+        """Answer what httpcore2 asks its own streams."""
         return self._stream.get_extra_info(info)
 
 
@@ -181,7 +181,7 @@ class CheckedTransport(httpx2.BaseTransport):
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The answer, its body still to be read."""
+        """Return the answer, its body still to be read."""
         url = request.url
         answer = self._pool.handle_request(
             httpcore2.Request(
@@ -194,7 +194,7 @@ class CheckedTransport(httpx2.BaseTransport):
         return httpx2.Response(answer.status, headers=answer.headers, stream=Body(answer), extensions=answer.extensions)
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         self._pool.close()
 
 
@@ -208,7 +208,7 @@ class Body(httpx2.SyncByteStream):
         yield from self._answer.iter_stream()
 
     def close(self) -> None:
-        """Gives the connection back, or closes it if the body was not read to its end."""
+        """Give the connection back, or close it if the body was not read to its end."""
         self._answer.close()
 
 
@@ -231,7 +231,7 @@ class Downloader:
         self._client.close()
 
     def request(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Reply:
-        """One answer, whatever its status; redirects are not followed. Raises PageError."""
+        """Return one answer, whatever its status; redirects are not followed. Raises PageError."""
         self._backend.deadline = deadline
         self._client.cookies.clear()
         try:
@@ -250,7 +250,7 @@ class Downloader:
 
 
 def capped(pieces: Iterable[bytes], headers: httpx2.Headers, most: int) -> Iterator[bytes]:
-    """The pieces of a body. Raises PageError as soon as they are, or are announced to be, more than `most` bytes."""
+    """Yield the pieces of a body. Raises PageError once they are, or are announced to be, over `most` bytes."""
     announced = headers.get("content-length", "")
     least = int(announced) if announced.isdecimal() else 0
     total = 0
@@ -262,7 +262,7 @@ def capped(pieces: Iterable[bytes], headers: httpx2.Headers, most: int) -> Itera
 
 
 def inflate(wire: bytes, headers: httpx2.Headers, most: int) -> bytes:
-    """The body behind its Content-Encoding; never more than `most` bytes of it in memory.
+    """Return the body behind its Content-Encoding; never more than `most` bytes of it in memory.
 
     Raises PageError; `again` for gzip that was cut off, which no HTTP library notices.
     """

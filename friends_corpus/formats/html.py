@@ -57,7 +57,7 @@ C1_TO_CP1252 = {  # the WHATWG table: 0x92 is ’, the five bytes without a char
 
 
 def decode(data: bytes) -> str:
-    """The text of a page: BOM > declared charset > strict UTF-8 > windows-1252, as browsers do.
+    """Return the text of a page: BOM > declared charset > strict UTF-8 > windows-1252, as browsers do.
 
     Latin-1 labels are read as windows-1252; no statistical guesser, so the same bytes give the same text everywhere.
 
@@ -79,7 +79,7 @@ def decode(data: bytes) -> str:
 
 
 def _codec(label: str) -> str:
-    """The codec for a charset label that browsers know, else ""; "utf-8" for UTF-16 (the label was ASCII)."""
+    """Return the codec for a charset label that browsers know, else ""; "utf-8" for UTF-16 (the label was ASCII)."""
     try:
         name = codecs.lookup(label).name
     except (LookupError, UnicodeError):
@@ -88,7 +88,7 @@ def _codec(label: str) -> str:
 
 
 def read_blocks(data: bytes) -> list[Block]:
-    """The blocks of a page in reading order; their texts joined are its visible text. No empty blocks.
+    """Return the blocks of a page in reading order; their texts joined are its visible text. No empty blocks.
 
     Raises ParseError for bytes that are no text at all.
 
@@ -112,7 +112,7 @@ def read_blocks(data: bytes) -> list[Block]:
 
 
 def _style_mark(tag: re.Match[str]) -> str:
-    """A mark for a bold tag, nothing for another style: so crossed and unclosed style tags cannot break lines."""
+    """Return a mark for a bold tag, nothing for another style: so crossed and unclosed ones cannot break lines."""
     return "" if not tag[2] else BOLD_OFF if tag[1] else BOLD_ON
 
 
@@ -202,7 +202,7 @@ class _Writer:
             self.runs.append(Run(text, bold))
 
     def end_block(self, heading: bool, starts_paragraph: bool) -> Block | None:
-        """The block that ends here; None where nothing visible was written: a paragraph border, too (<br><br>)."""
+        """End the block here, and return it; None where nothing visible was written: a paragraph border (<br><br>)."""
         runs, paragraph = tuple(self.runs), self.paragraph
         self.runs = []
         if all(run.text.isspace() for run in runs):

@@ -8,12 +8,12 @@ from .brackets import match_brackets
 
 
 def bold_mask(block: Block) -> bytes:
-    """One byte for each character of the block's text: 1 where it is bold."""
+    """Return one byte for each character of the block's text: 1 where it is bold."""
     return b"".join([(b"\1" if run.bold else b"\0") * len(run.text) for run in block.runs])
 
 
 def bold_starts(block: Block) -> list[int]:
-    """Where bold runs start in the text of a block, blanks skipped."""
+    """Return where bold runs start in the text of a block, blanks skipped."""
     starts, offset = [], 0
     for run in block.runs:
         if run.bold:
@@ -23,7 +23,7 @@ def bold_starts(block: Block) -> list[int]:
 
 
 def bold_share(text: str, bold: bytes, start: int, end: int) -> float:
-    """The share of letters between two positions that are bold, directions aside: "**Joey** (to Ross)" is 1.0."""
+    """Return the share of bold letters between two positions, directions aside: "**Joey** (to Ross)" is 1.0."""
     weights = bold[start:end]
     if 1 not in weights or 0 not in weights:
         return float(1 in weights)

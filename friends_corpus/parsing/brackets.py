@@ -15,7 +15,7 @@ PARTNER = dict(zip(CLOSERS, OPENERS, strict=True))
 
 
 def match_brackets(text: str, goes_on: bool = False) -> dict[int, int]:
-    """Position of an opening bracket → position after its closing one, for the outermost pairs of a line.
+    """Map the position of an opening bracket to that after its closing one, for the outermost pairs of a line.
 
     A closer takes the nearest opener of its kind, else the nearest of any kind ("[waves)"). An opener that nothing
     closes reaches to the end of the line, or inside a line only past the next pair ("Hi ((waves) all") or up to the
@@ -72,7 +72,7 @@ def _match(text: str, goes_on: bool) -> dict[int, int]:
 
 
 def first_unopened_closer(text: str) -> int:
-    """Where a line holds the end of a bracket that an earlier line opened: "and sits down) Hi."; -1 if nowhere."""
+    """Return where a line ends a bracket that an earlier line opened: "and sits down) Hi."; -1 if nowhere."""
     level = 0
     for found in BRACKET.finditer(text):
         level += (found[0] in "([") - (found[0] in ")]")
@@ -82,7 +82,7 @@ def first_unopened_closer(text: str) -> int:
 
 
 def outside(text: str) -> str:
-    """The text without what stands in brackets, blanks folded.
+    """Return the text without what stands in brackets, blanks folded.
 
     >>> outside("Joey (to Ross) and Phoebe")
     'Joey and Phoebe'

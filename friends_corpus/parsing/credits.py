@@ -28,7 +28,7 @@ TITLE_GOES_ON = re.compile(r"(?:With|Where|When|After|That|In|At|Of|And|The)\b",
 
 
 def read_credits(segments: tuple[Segment, ...], show: Show) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Title, writers and transcribers from the title and credit segments; addresses are not among the names."""
+    """Return title, writers and transcribers from their segments; addresses are not among the names."""
     titles = [" ".join(segment.text.split()) for segment in segments if segment.kind == "title"]
     words = wording(show)
     titles = [words.title_prefix.sub("", title) for title in titles if not words.name.fullmatch(title)]

@@ -98,7 +98,7 @@ class Candidate:
 
     @property
     def is_bold(self) -> bool:
-        """Whether it is bold; where all of its line is, it must look like a name: "**My point: no.**" is speech."""
+        """Whether it is bold; if its whole line is, it must be like a name: "**My point: no.**" is speech."""
         rest = self.bold[self.colon + 1 : len(self.block.text.rstrip())]
         return self.bold_share > 0.8 and (not rest or 0 in rest or NAME_LIKE.fullmatch(self.label) is not None)
 
@@ -115,18 +115,18 @@ class Habits:
     breaks: bool  # turns are parted by <br>, not by paragraphs
 
     def rule_of(self, label: str) -> Rule | None:
-        """Return by which rule the label is known wherever it stands, if it is."""
+        """Return the rule by which the label is known wherever it stands, if it is."""
         if self.show.people.is_listed(label, self.episode_id):
             return Rule.KNOWN
         return Rule.BOLD_ELSEWHERE if key(label) in self.labels else None
 
     def has(self, name: str) -> bool:
-        """Whether the one so named is of the main cast, or begins a line of this page."""
+        """Tell whether the one so named is of the main cast, or begins a line of this page."""
         name = name.removesuffix("'s").removesuffix("’s")
         return name in self.show.cast or key(name) in self.cast
 
     def knows_actor(self, label: str) -> bool:
-        """Whether a label written as prose begins with a name of the table: "Joey raises his hand"."""
+        """Tell whether a label written as prose begins with a name of the table: "Joey raises his hand"."""
         return self.show.people.is_known(label, self.episode_id)
 
 
@@ -155,7 +155,7 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
 
 
 def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cue]:
-    """The cues of a line in order, usually one at its start; none where it goes on with somebody's speech.
+    """Return the cues of a line in order, usually one at its start; none where it goes on with somebody's speech.
 
     A further cue inside the line is bold or a name of the page's cast: "… Hi. **Joey:** Hi", "… Hi. Joey: Hi".
     `inner_only` leaves out the first: "Scene: a park. **Joey:** Hi".
@@ -182,7 +182,7 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
 
 
 def begins_with_name(block: Block, habits: Habits) -> bool:
-    """Whether a line begins with the label of somebody known."""
+    """Tell whether a line begins with the label of somebody known."""
     colon = _colon(block.text, 0)
     return colon > 0 and habits.rule_of(outside(block.text[:colon])) is not None
 
@@ -204,9 +204,9 @@ def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
 
 
 def _inner_starts(block: Block) -> list[int]:
-    """Where a further label may start: after the end of a sentence, or where bold begins; never inside brackets.
+    """Return where a further label may start: after the end of a sentence, or where bold begins.
 
-    A bracket that stays open to the end of the line ("[Scene: The park") does not hide a bold label.
+    Never inside brackets; but one that stays open to the end of the line ("[Scene: The park") hides no bold label.
     """
     text = block.text
     spans = match_brackets(text)
@@ -222,7 +222,10 @@ def _inner_starts(block: Block) -> list[int]:
 
 
 def _rule_of_inner_label(candidate: Candidate, habits: Habits, quoted: bool) -> Rule | None:
-    """A label inside a line: bold and known, bold and a part after a sentence, or of the page's cast, not quoted."""
+    """Return the rule by which a label inside a line is one.
+
+    It is bold and known, bold and a part after a sentence, or of the page's cast, not quoted.
+    """
     label, start = candidate.label, candidate.start
     known = habits.rule_of(label)
     if not any(candidate.bold[start : candidate.colon]):
@@ -237,7 +240,7 @@ def _rule_of_inner_label(candidate: Candidate, habits: Habits, quoted: bool) -> 
 
 
 def _rule_of_label(candidate: Candidate, habits: Habits) -> Rule | None:
-    """The first rule by which what stands before a colon at the start of a line is a label."""
+    """Return the first rule by which what stands before a colon at the start of a line is a label."""
     block, label, colon = candidate.block, candidate.label, candidate.colon
     if CLOCK.match(block.text, colon - 1) or (QUOTED.match(label) and 1 not in candidate.bold[candidate.start : colon]):
         return None
@@ -263,7 +266,7 @@ def _rule_of_label(candidate: Candidate, habits: Habits) -> Rule | None:
 
 
 def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
-    """A bold known name in front of plain speech, without its colon: "**Chandler.** Well, …"."""
+    """Find a bold known name in front of plain speech, without its colon: "**Chandler.** Well, …"."""
     head = block.runs[0]
     if start >= len(head.text) or not head.bold or len(block.runs) < 2:
         return None
@@ -276,7 +279,7 @@ def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
 
 
 def _colon(text: str, start: int) -> int:
-    """The first colon outside brackets within a label's length of `start`; -1 without one."""
+    """Return the first colon outside brackets within a label's length of `start`; -1 without one."""
     first = text.find(":", start, start + MAX_LABEL)
     if first < 0 or not OPENER.search(text, start, first):
         return first

@@ -104,12 +104,12 @@ class Place:
 
 
 def has_few_scenes(blocks: Sequence[Block]) -> bool:
-    """Whether the page hardly uses the word that most pages open a scene with."""
+    """Tell whether the page hardly uses the word that most pages open a scene with."""
     return sum(bool(SCENE.match(block.text)) for block in blocks) < FEW_SCENES
 
 
 def start_of_foot(blocks: Sequence[Block], habits: Habits) -> int:
-    """Where the last lines of a page begin that are no script: credits, navigation, addresses."""
+    """Return where the last lines of a page begin that are no script: credits, navigation, addresses."""
     start = len(blocks)
     navigation = wording(habits.show).navigation
 
@@ -122,7 +122,7 @@ def start_of_foot(blocks: Sequence[Block], habits: Habits) -> int:
 
 
 def holds_no_first_cue(text: str, heading: bool, head: bool, habits: Habits) -> bool:
-    """Lines that may begin like a label but are none: "Written by: …", "Scene: …", "Note: …"."""
+    """Tell whether a line may begin like a label but does not: "Written by: …", "Scene: …", "Note: …"."""
     return bool(
         heading
         or (head and (CREDIT.match(text) or wording(habits.show).title.match(text)))
@@ -136,7 +136,7 @@ def holds_no_first_cue(text: str, heading: bool, head: bool, habits: Habits) -> 
 
 
 def kind_of_line(line: Block, place: Place, habits: Habits) -> str:
-    """The kind of a whole line without a label; "speech" for one that goes on with the speech before it."""
+    """Return the kind of a whole line without a label; "speech" for one that goes on with speech before it."""
     text = " ".join(line.text.split())
     bold = all(run.bold or not run.text.strip() for run in line.runs)
     bracket = text.strip(" *")[:1]
@@ -184,13 +184,13 @@ def kind_of_line(line: Block, place: Place, habits: Habits) -> str:
 
 
 def is_bare_transition(text: str, habits: Habits) -> bool:
-    """Whether a line is a transition without brackets: "CUT TO: a park", "Flashback, ten years ago."."""
+    """Tell whether a line is a transition without brackets: "CUT TO: a park", "Flashback, ten years ago."."""
     words = wording(habits.show)
     return bool(words.bare_transition.fullmatch(text) or (BARE_TRANSITION.match(text) and not SPEECH_LIKE.search(text)))
 
 
 def kind_of_bracket(text: str) -> str:
-    """The kind of a bracket that stands inside a line."""
+    """Return the kind of a bracket that stands inside a line."""
     if not any(char.isalnum() for char in text):
         return "punctuation"  # "()", "(...)"
     if SCENE.match(text):
@@ -201,7 +201,7 @@ def kind_of_bracket(text: str) -> str:
 
 
 def is_wrapped(text: str) -> bool:
-    """Whether a line is one bracket from end to end, closed or not.
+    """Tell whether a line is one bracket from end to end, closed or not.
 
     >>> is_wrapped("(Ross enters.)"), is_wrapped("[Ross enters"), is_wrapped("(sits) Hi."), is_wrapped("...")
     (True, True, False, False)
@@ -211,7 +211,7 @@ def is_wrapped(text: str) -> bool:
 
 
 def opens_over_the_end(text: str) -> bool:
-    """Whether the last bracket of a line is not closed in it: "Hi. (He walks to the"."""
+    """Tell whether the last bracket of a line is not closed in it: "Hi. (He walks to the"."""
     if not OPENER.search(text) or text.rstrip()[-1:] in CLOSERS:
         return False
     spans = match_brackets(text, goes_on=True)

@@ -18,7 +18,7 @@ DASHES = "-–—"
 
 
 def normalise(episode: Episode[Utterance], show: Show | None = None) -> Episode[Line]:
-    """The episode with every utterance turned into a Line; stage directions and headings stay, blanks folded.
+    """Turn every utterance into a Line; stage directions and headings stay, blanks folded.
 
     `show` says whom the cues mean (default: *Friends*).
     """
@@ -50,7 +50,7 @@ def normalise(episode: Episode[Utterance], show: Show | None = None) -> Episode[
 
 
 def clean(text: str) -> str:
-    """Straight quotes, three dots for an ellipsis, single blanks, nothing invisible.
+    """Put straight quotes, three dots for an ellipsis, single blanks, nothing invisible.
 
     >>> clean("I’m\\xa0 “fine”… ")
     'I\\'m "fine"...'
@@ -59,12 +59,12 @@ def clean(text: str) -> str:
 
 
 def fold_blanks(text: str) -> str:
-    """Single blanks, none at the ends."""
+    """Leave single blanks, none at the ends."""
     return " ".join(text.split())
 
 
 def spoken(parts: tuple[Segment, ...]) -> str:
-    """The speech among the segments of a turn, with no gap, dash or stop left over where a direction stood.
+    """Return the speech of a turn, with no gap, dash or stop left over where a direction stood.
 
     >>> spoken((Segment(0, "speech", "Hi "), Segment(1, "direction", "(waves)"), Segment(2, "speech", ", all.")))
     'Hi, all.'

@@ -70,9 +70,10 @@ def parse_page(page: Page, file: str, show: Show) -> tuple[tuple[Segment, ...], 
 
 
 def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
-    """Scenes in order: a heading opens one; a direction that fills its line stands alone, any other is in a turn.
+    """Yield scenes in order: a heading opens one.
 
-    Speech without a label goes on with the turn before it and takes along the directions printed in between.
+    A direction that fills its line stands alone, any other is in a turn. Speech without a label goes on with
+    the turn before it and takes along the directions printed in between.
     """
     heading: str | None = None
     events: list[list[Segment]] = []

@@ -27,7 +27,7 @@ LINES_IN_BRACKET = 8  # how many further lines a bracket may take to close; most
 
 
 def cut(blocks: Sequence[Block], habits: Habits) -> tuple[Segment, ...]:
-    """The segments of a page; joined they are the blocks' texts, each ended by a newline. None is blank."""
+    """Cut a page into segments; joined they are the blocks' texts, each ended by a newline. None is blank."""
     if habits.breaks:
         blocks = [replace(block, paragraph=True) for block in blocks]
     pieces = _join_blanks(piece for line in _lines(blocks, habits) for piece in line)
@@ -35,7 +35,7 @@ def cut(blocks: Sequence[Block], habits: Habits) -> tuple[Segment, ...]:
 
 
 def _lines(blocks: Sequence[Block], habits: Habits) -> Iterator[list[Piece]]:
-    """One list of pieces for each block, the newline included."""
+    """Yield one list of pieces for each block, the newline included."""
     place = Place(few_scenes=has_few_scenes(blocks))
     foot = start_of_foot(blocks, habits)
     inside = 0  # how many of the next lines stand in a bracket that an earlier one opened
@@ -55,7 +55,7 @@ def _lines(blocks: Sequence[Block], habits: Habits) -> Iterator[list[Piece]]:
 
 
 def _pieces(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterator[Piece]:
-    """One line: what leads up to its first label as a line of its own, then its turns.
+    """Cut one line: what leads up to its first label as a line of its own, then its turns.
 
     `goes_on`: the next line closes its last bracket.
     """
@@ -78,7 +78,7 @@ def _pieces(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterat
 
 
 def _start_of_marker(block: Block) -> int:
-    """Where a bold marker begins after all speech of a line: "Joey: Hi. **CLOSING CREDITS**"; its end without one."""
+    """Return where a bold marker begins after all speech of a line, or the end: "Joey: Hi. **CLOSING CREDITS**"."""
     runs = list(block.runs)
     while runs and not runs[-1].text.strip():
         runs.pop()
@@ -99,7 +99,7 @@ def _without_cue(block: Block, habits: Habits, place: Place, goes_on: bool) -> I
 
 
 def _turns(text: str, cues: list[Cue], goes_on: bool) -> Iterator[Piece]:
-    """Label, colon and speech of each turn of a line."""
+    """Yield label, colon and speech of each turn of a line."""
     spans = match_brackets(text, goes_on)
     for index, cue in enumerate(cues):
         if outside(text[cue.start : cue.end]).strip(" -–>"):
@@ -112,7 +112,7 @@ def _turns(text: str, cues: list[Cue], goes_on: bool) -> Iterator[Piece]:
 
 
 def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: str = "speech") -> Iterator[Piece]:
-    """A stretch of a line with its directions and notes apart; `plain_kind` is what is not in brackets."""
+    """Cut a stretch of a line, directions and notes apart; `plain_kind` is what is not in brackets."""
     plain = start
     for found in BRACKET.finditer(text, start, end):
         offset = found.start()
@@ -128,7 +128,7 @@ def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: 
 
 
 def _lines_to_closer(following: Sequence[Block], habits: Habits) -> int:
-    """How many of the following lines an open bracket takes: "(He walks in<br>and sits down)"; 0 if none closes it."""
+    """Count the lines that an open bracket takes: "(He walks in<br>and sits down)"; 0 if none closes it."""
     for count, block in enumerate(following, start=1):
         begins_anew = SCENE.match(" ".join(block.text.split())) or block.heading
         if begins_anew or any(cue.start == 0 for cue in find_cues(block, habits)):
@@ -145,7 +145,7 @@ def _end_of_bracket(text: str, last: bool) -> Iterator[Piece]:
 
 
 def _credit(text: str) -> Iterator[Piece]:
-    """A credit line with people's e-mail addresses apart: they are not kept."""
+    """Cut a credit line, people's e-mail addresses apart: they are not kept."""
     offset = 0
     for match in ADDRESS.finditer(text) if "@" in text else ():
         yield "credit", text[offset : match.start()]
@@ -155,7 +155,7 @@ def _credit(text: str) -> Iterator[Piece]:
 
 
 def _join_blanks(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Blank pieces joined to the one before (or, at the start, after), so that each holds a visible character.
+    """Join blank pieces to the one before (or, at the start, after), so that each holds a visible character.
 
     Punctuation is joined to punctuation, so that a line of brackets alone is not thousands of pieces.
     """

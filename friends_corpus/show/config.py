@@ -70,7 +70,7 @@ class About:
         return f"{self.slug}-lines"
 
     def page_url(self, name: str) -> str:
-        """The address of an archive page; "" where the show has no archive.
+        """Return the address of an archive page; "" where the show has no archive.
 
         >>> friends().page_url("0101.html")
         'https://fangj.github.io/friends/season/0101.html'
@@ -116,7 +116,7 @@ class Show(About):
 
 
 def friends() -> Show:
-    """The built-in show.
+    """Return the built-in show.
 
     >>> friends().title, list(friends().cast), friends().dataset
     ('Friends', ['Chandler', 'Joey', 'Monica', 'Phoebe', 'Rachel', 'Ross'], 'friends-lines')
@@ -126,7 +126,7 @@ def friends() -> Show:
 
 @cache
 def read_show(folder: Path) -> Show:
-    """The show of a folder. Raises InputError."""
+    """Return the show of a folder. Raises InputError."""
     import yaml
 
     facts, table = folder / "show.yaml", folder / "speakers.csv"
@@ -175,7 +175,7 @@ TYPES: Mapping[str, type] = {
 
 
 def _checked(file: Path, settings: object, types: Mapping[str, type], required: tuple[str, ...]) -> dict[str, Any]:
-    """The settings with every key there and of its type; a key inside a setting is text."""
+    """Return the settings with every key there and of its type; a key inside a setting is text."""
     if not isinstance(settings, dict):
         raise InputError(f"{file}: must hold keys and values: {', '.join(types)}")
     for name, value in settings.items():

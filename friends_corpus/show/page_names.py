@@ -39,7 +39,7 @@ def file_of(page: str, locator: str) -> str:
 
 
 def identify(name: str, heading: str, show: Show) -> Source:
-    """The season and numbers of a page from the name of its file or its locator there, else from its heading.
+    """Tell the season and numbers of a page by the name of its file or its locator there, else by its heading.
 
     Raises ParseError if neither says. What the show's own table says comes first.
 
@@ -67,7 +67,7 @@ def identify(name: str, heading: str, show: Show) -> Source:
 
 
 def find_pages(where: Path) -> list[Path]:
-    """The *.html and *.htm files of a folder, sorted by name; a file stands for itself.
+    """Return the *.html and *.htm files of a folder, sorted by name; a file stands for itself.
 
     Raises InputError for a missing path, an empty folder and a folder without pages.
     """

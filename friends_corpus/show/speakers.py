@@ -25,7 +25,7 @@ KEEP_CAPITALS = frozenset(("TV", "PA", "PBS", "DJ", "MC", "VCR", "II", "III"))
 
 
 def key(cue: str) -> str:
-    """A label without case, brackets, dots and doubled blanks: what the table is looked up by.
+    """Return a label without case, brackets, dots and doubled blanks: what the table is looked up by.
 
     >>> key("Mr.  GELLER (on phone)")
     'mr geller'
@@ -62,27 +62,27 @@ class People:
         self._found = lru_cache(maxsize=4096)(self._find)  # an episode asks for the same labels again and again
 
     def lookup(self, cue: str, episode_id: str) -> Person | None:
-        """The row for one name in one episode; None where the table does not have it."""
+        """Return the row for one name in one episode; None where the table does not have it."""
         rows = self.rows.get(key(cue), ())
         return next((row for row in rows if not row.episodes or episode_id.startswith(row.episodes)), None)
 
     def resolve(self, cue: str, episode_id: str) -> tuple[str, ...]:
-        """The display names a printed cue means; never empty. Unknown cues stay as printed, title-cased.
+        """Return the display names a printed cue means; never empty. Unknown cues stay as printed, title-cased.
 
         With the table of *Friends*, "PHOE/MNCA" means Phoebe and Monica, "Joey raises his hand" means Joey.
         """
         return self._found(cue, episode_id)[0]
 
     def is_known(self, cue: str, episode_id: str) -> bool:
-        """Whether the table says who speaks: every name listed, or a listed name followed by prose."""
+        """Tell whether the table says who speaks: every name listed, or a listed name followed by prose."""
         return self._found(cue, episode_id)[1] != "unknown"
 
     def is_listed(self, cue: str, episode_id: str) -> bool:
-        """Whether every name of the cue stands in the table, with nothing else in the label."""
+        """Tell whether every name of the cue stands in the table, with nothing else in the label."""
         return self._found(cue, episode_id)[1] == "listed"
 
     def _find(self, cue: str, episode_id: str) -> tuple[tuple[str, ...], str]:
-        """The people, and how they were found: "listed", "prose" or "unknown"."""
+        """Return the people, and how they were found: "listed", "prose" or "unknown"."""
         person = self.lookup(cue, episode_id)
         if person:
             return (person.speaker,), "listed"
@@ -100,7 +100,7 @@ class People:
         return tuple(dict.fromkeys(names)) or (title_case(cue) or "?",), "unknown"
 
     def _leading_names(self, label: str, episode_id: str) -> tuple[str, ...]:
-        """Who acts in a label written as prose: "Ross and Rachel looking up" → Ross, Rachel; () if nobody known."""
+        """Return who acts in a label of prose: "Ross and Rachel looking up" → Ross, Rachel; () if nobody known."""
         match = PROSE_LABEL.match(label)
         people = [self.lookup(name, episode_id) for name in match.groups() if name] if match else []
         return tuple(person.speaker for person in people if person) if people and all(people) else ()
@@ -119,7 +119,7 @@ def split_names(cue: str) -> tuple[str, list[str]]:
 
 
 def title_case(label: str) -> str:
-    """Capitals to title case, first letters up, the rest as printed.
+    """Turn capitals to title case, first letters up, the rest as printed.
 
     >>> title_case("OLD WOMAN’S VOICE"), title_case("TV announcer"), title_case("Joey's Hand Twin")
     ("Old Woman's Voice", 'TV Announcer', "Joey's Hand Twin")

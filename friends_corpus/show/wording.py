@@ -26,7 +26,7 @@ class Wording:
 
 @cache
 def wording(show: Show) -> Wording:
-    """The patterns of a show.
+    """Return the patterns of a show.
 
     >>> from friends_corpus.show.config import friends
     >>> words = wording(friends())
@@ -66,5 +66,5 @@ def wording(show: Show) -> Wording:
 
 
 def _any(words: tuple[str, ...]) -> str:
-    """A pattern for any of them, blanks as printed; one that never matches where there are none."""
+    """Return a pattern for any of them, blanks as printed; one that never matches where there are none."""
     return "(?:" + ("|".join(r"\s+".join(map(re.escape, word.split())) for word in words) or NEVER) + ")"

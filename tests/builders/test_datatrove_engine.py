@@ -84,9 +84,13 @@ def test_same_bytes_and_resumed_when_killed(tmp_path: Path, own_cache: Path, mon
     done = own_cache.with_name("tasks")
     while process.poll() is None and len(list(done.glob("*/completions/*"))) < 3:
         time.sleep(0.005)
+    helpers = below(process.pid)
     process.kill()
     process.wait()
-    time.sleep(1.5)  # its helpers end by themselves
+    until = time.monotonic() + 60
+    while any(map(command_line, helpers)):  # they end by themselves
+        assert time.monotonic() < until
+        time.sleep(0.01)
     completed = {path: path.stat().st_mtime_ns for path in done.glob("*/completions/*")}
     assert completed
     assert not out.exists()
@@ -98,14 +102,23 @@ def test_same_bytes_and_resumed_when_killed(tmp_path: Path, own_cache: Path, mon
     assert orphans == []
 
 
+def below(process: int) -> list[Path]:
+    """Its children and theirs."""
+    listed = Path(f"/proc/{process}/task/{process}/children")
+    children = [int(number) for number in listed.read_text().split()] if listed.exists() else []
+    return [Path("/proc", str(child)) for child in children] + [path for child in children for path in below(child)]
+
+
+def command_line(process: Path) -> str:
+    """Empty if it ended, whether or not anybody has asked how."""
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def processes() -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:
-            continue  # it ended meanwhile
-    return found
+    return [command_line(path) for path in Path("/proc").glob("[0-9]*")]
 
 
 # A folder that is already what the build would write.
@@ -152,6 +165,9 @@ def test_other_code_builds_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     pages = sorted(write_pages(tmp_path / "pages").iterdir())
     mark = up_to_date.fingerprint(pages, [1200])
     assert mark == up_to_date.fingerprint(list(reversed(pages)), [1200])
-    monkeypatch.setattr(up_to_date, "_version", lambda library: "0")
+    installed = tmp_path / "site" / f"{up_to_date.LIBRARIES[0]}-0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Version: 0\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(installed.parent)  # another version of a library
     assert mark != up_to_date.fingerprint(pages, [1200])
     assert up_to_date.fingerprint([tmp_path / "nowhere"], [1200]) is None

@@ -17,7 +17,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,10 +51,8 @@ def api(hub: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that huggingface_hub would have slept between its tries."""
-    from huggingface_hub.utils import _http
-
     noted: list[float] = []
-    monkeypatch.setattr(_http, "time", SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=noted.append))
+    monkeypatch.setattr(time, "sleep", noted.append)
     return noted
 
 
@@ -500,11 +497,11 @@ def test_a_reset_is_a_reset(hub: StandIn) -> None:
 def test_a_cut_download_goes_on_where_it_was_cut(
     hub: StandIn, api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huggingface_hub import constants, file_download
+    from huggingface_hub import constants
 
     put(made(api), "a.parquet", BLOB)
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 512)
-    monkeypatch.setattr(file_download, "time", SimpleNamespace(time=time.time, sleep=lambda seconds: None))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     hub.fault("GET /dataset/", action="truncate")
     path = api.hf_hub_download(REPO, "a.parquet", repo_type="dataset", cache_dir=tmp_path)
     assert Path(path).read_bytes() == BLOB

@@ -9,12 +9,12 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 def hub(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """Without faults, and for clients in this process: LFS, no waiting inside the client."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     server.clear_log()
     yield server
     server.clear_faults()

