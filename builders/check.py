@@ -101,7 +101,7 @@ def check_folder(folder: Path) -> Report:
     rows: Counter[str] = Counter()
     for part in parts:
         rows[part.config] += len(part.rows)
-    violations = check_files(folder, manifest) + violations + check_croissant(folder, manifest)
+    violations = [*check_files(folder, manifest), *violations, *check_croissant(folder, manifest)]
     return Report(violations, warnings, rows, complete)
 
 
