@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.cli import InputError, exit_code
 from friends_corpus.core.files import sha256_of
 from train.models.device import Device, processor
 from train.settings.base_preset import BITS
@@ -38,7 +38,7 @@ from .generation.answers import Answer, Sampling
 from .generation.generator import Voices, load_voices
 from .report import write_report
 from .runtime.logging import quiet
-from .runtime.memory import is_out_of_memory
+from .runtime.memory import memory_errors
 
 ANSWERS = "answers.jsonl"  # in --out; the first file of a comparison
 SEEDS = 3  # of each prompt, or its answers say too little of how they vary
@@ -106,14 +106,8 @@ def compare(args: argparse.Namespace) -> None:
         voices = load_voices(plan.adapters, args.bits, args.base)
         say(f"base      {voices.base.model} in {voices.base.bits} bits, {voices.device.name}")
         say(f"voices    {', '.join(voices.names)}")
-        try:
+        with memory_errors(lambda: f" with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"):
             found = find(args, plan, voices, replies)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise Failed(
-                f"out of memory with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"
-            ) from None
         results = judged(make_results(args, plan, voices, found))
         write_report(results, args.out)
     show(results)

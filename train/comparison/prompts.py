@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.reader import Text, closed, read, yaml_values
+from train.dataset.formatting import Message, with_system
 
 Kind = Literal["persona", "identity", "question", "small_talk", "instruction"]
 KINDS = get_args(Kind)
@@ -30,10 +31,9 @@ class Prompt:
     user: Text | None = None  # the name of the one who asks
     author: bool = False  # verbatim from the blog post
 
-    def messages(self) -> list[dict[str, str]]:
+    def messages(self) -> list[Message]:
         """As a conversation that the assistant has to answer."""
-        said = [{"role": "user", "content": self.text}]
-        return [{"role": "system", "content": self.system}, *said] if self.system else said
+        return with_system(self.system, [{"role": "user", "content": self.text}])
 
 
 def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:

@@ -13,7 +13,7 @@ from friends_corpus.core.cli import InputError
 
 COMPLETION = "completion"  # the column to learn where a row is a prompt and its completion
 IGNORED = -100  # the label of a token that is fed and not learnt
-Message = dict[str, str]
+Message = dict[str, str]  # role, content; in a chat also voice and character; there the role "note" is the program's
 
 
 def columns_of(text_field: str, columns: Sequence[str]) -> list[str]:
@@ -54,7 +54,11 @@ def messages_of(prompt: str) -> list[Message]:
     [{'role': 'user', 'content': 'Hi!'}]
     """
     system, _, question = prompt.rpartition("\n\n")
-    messages = [{"role": "user", "content": question}]
+    return with_system(system, [{"role": "user", "content": question}])
+
+
+def with_system(system: str | None, messages: list[Message]) -> list[Message]:
+    """Put the system message, if there is one, in front of a conversation."""
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
