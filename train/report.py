@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
-import json
 import math
 import sys
 import unicodedata
@@ -25,6 +24,7 @@ from cards.render import render
 from friends_corpus.core.cli import InputError, exit_code
 from friends_corpus.core.files import write_whole
 from friends_corpus.core.persona import listed
+from friends_corpus.core.reader import json_values, load
 
 from .comparison.arms import AdapterFacts
 from .comparison.bootstrap import Interval
@@ -77,10 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 def read_results(path: Path) -> Results:
     """The results of a comparison, judged by today's rules. Raises InputError."""
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot read {path} ({error}); give the results.json of train.compare") from None
+    results = load(path, json_values, "give the results.json of train.compare")
     if not isinstance(results, dict):
         raise InputError(f"{path} holds no results; give the results.json of train.compare")
     with such_results():
