@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean
-from friends_corpus.core.reader import json_values, read
+from friends_corpus.core.reader import faults, json_values, load
 from train.models.base import Source, find_base, locate
 from train.settings.base_preset import Base
 
@@ -27,7 +27,10 @@ def read_run(adapter: Path) -> tuple[Run, Base]:
     for name in NEEDED:
         if not (adapter / name).is_file():
             raise InputError(f"{adapter} is no adapter of train.sft (no {name}); give the folder that it wrote")
-    run = read(adapter / "run.json", json_values, Run, "it is not what this train.sft writes; train again")
+    remedy = "it is not what this train.sft writes; train again"
+    run: Run = load(adapter / "run.json", json_values, remedy)  # with the keys that only cards read
+    for fault in faults(run, Run):
+        raise InputError(f"{adapter / 'run.json'}: {fault}; {remedy}")
     recorded: Mapping[str, Any] = run["base"]
     return run, Base(**{field.name: recorded[field.name] for field in fields(Base)})
 
