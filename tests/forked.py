@@ -83,9 +83,10 @@ def home() -> str:
 
 
 def settings() -> dict[str, str]:
-    """What the server is started with, and each command unless it says otherwise."""
+    """What the server is started with, and each command unless it says otherwise: nothing that a test set before."""
     ours = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PYTHONHASHSEED": HASH_SEED, "HF_TOKEN": CANARY}
-    return os.environ | ours | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": home()}
+    kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    return kept | ours | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": home()}
 
 
 @cache

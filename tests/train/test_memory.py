@@ -101,7 +101,7 @@ def test_wherever_it_happens(home: Path, monkeypatch: pytest.MonkeyPatch, capsys
     """While loading, at the first score, in a step, at the end: exit code 1, one line, and what was saved stays."""
     import torch
 
-    from train.training import trainer
+    from train.training import loop, trainer
 
     def failing(*unused: Any, **named: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
@@ -115,7 +115,7 @@ def test_wherever_it_happens(home: Path, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.chdir(home)
     for owner, name, when in (
         (sft, "load_base", "while the base model was loaded"),
-        (trainer, "held_out_loss", "before the first step"),
+        (loop, "held_out_loss", "before the first step"),
         (trainer.AdapterTrainer, "training_step", "at step 1 of 2"),
     ):
         with monkeypatch.context() as patch:

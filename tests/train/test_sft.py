@@ -331,9 +331,12 @@ def test_other_bits_no_validation_split_and_directions(
 def test_failing_late_keeps_the_old_adapter(
     home: Path, trained: Any, tiny: Path, monkeypatch: Any, capsys: Any
 ) -> None:
+    from train.training import loop, trainer
+
+    assert loop.held_out_loss is trainer.held_out_loss  # bound before it is replaced
     monkeypatch.chdir(home)
     before = (home / "adapters" / "chunks" / "run.json").read_bytes()
-    monkeypatch.setattr("train.training.trainer.held_out_loss", lambda trainer: (float("nan"), 1))
+    monkeypatch.setattr(trainer, "held_out_loss", lambda trainer: (float("nan"), 1))
     assert sft.main(["--dataset", "chunks", "--max-steps", "1", "--base", str(tiny)]) == 1
     assert "at step 1 the held-out loss is nan; the batch begins" in capsys.readouterr().err
     assert (home / "adapters" / "chunks" / "run.json").read_bytes() == before
