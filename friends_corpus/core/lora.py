@@ -1,0 +1,86 @@
+"""The closed list of adapter settings: the plain values of `peft.LoraConfig` that a file of others may set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+
+from .cli import InputError, in_short
+
+Layer = Annotated[str, Field(min_length=1, max_length=300)]
+Layers = Annotated[list[Layer], Field(min_length=1, max_length=50_000)]
+SAME_FOR_ALL: dict[str, object] = {"peft_type": "LORA", "task_type": "CAUSAL_LM"}
+DEFAULTS: dict[str, tuple[object, ...]] = {  # PEFT's own where they are not empty; what is harmless counts as well
+    "bias": ("none",),
+    "init_lora_weights": (True, False, "gaussian"),  # what the file of weights replaces
+    "megatron_core": ("megatron.core",),
+    "qalora_group_size": (16,),
+}
+NOT_READ = (  # where it comes from, and what PEFT finds in the model itself
+    "base_model_name_or_path",
+    "fan_in_fan_out",
+    "inference_mode",
+    "peft_version",
+    "revision",
+)
+EMPTY: tuple[object, ...] = (None, False, "", [], {})
+
+
+@with_config(ConfigDict(strict=True, allow_inf_nan=False))
+@dataclass(frozen=True)
+class LoraSettings:
+    """What an adapter is, in the names and with the defaults of PEFT; layers are named, never described."""
+
+    target_modules: Literal["all-linear"] | Layers
+    r: Annotated[int, Field(ge=1, le=4096)] = 8
+    lora_alpha: Annotated[float, Field(gt=0, le=1e6)] = 8
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    exclude_modules: list[Layer] | None = None
+    use_rslora: bool = False
+    use_dora: bool = False
+
+
+def read_lora(text: bytes, place: str) -> LoraSettings:
+    """Read the settings of an adapter_config.json as PEFT writes it. Raises InputError that names `place`.
+
+    >>> read_lora(b'{"peft_type": "LORA", "task_type": "CAUSAL_LM", "target_modules": ["q_proj"], "r": 4}', "a").r
+    4
+    """
+    try:
+        values = json.loads(text, object_pairs_hook=_once_each)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place} is not JSON that can be read ({in_short(error)}); train the adapter again") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{place} holds no settings; give an adapter_config.json as PEFT writes it")
+    if refused := next(_refused(values), None):
+        raise InputError(f"{place}: {refused}")
+    known = {field.name: values[field.name] for field in fields(LoraSettings) if field.name in values}
+    try:
+        return TypeAdapter(LoraSettings).validate_json(json.dumps(known))
+    except ValidationError as error:
+        [problem, *_] = error.errors()
+        key = str(problem["loc"][0])
+        wanted = "all-linear or a list of layer names" if key.endswith("_modules") else problem["msg"]
+        raise InputError(f"{place}: {key} is {known.get(key)!r:.60}; it must be {wanted}") from None
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON in which no key stands twice: readers differ in which of the two they believe."""
+    if len(values := dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return values
+
+
+def _refused(values: dict[str, Any]) -> Iterator[str]:
+    """What an adapter may not set: all but LoraSettings that is not at PEFT's own default."""
+    for key, wanted in SAME_FOR_ALL.items():
+        if values.get(key) != wanted:
+            yield f"{key} is {values.get(key)!r:.60}; only {wanted} can be loaded"
+    read = {*SAME_FOR_ALL, *NOT_READ, *(field.name for field in fields(LoraSettings))}
+    for key, value in values.items():
+        if key not in read and value not in (*EMPTY, *DEFAULTS.get(key, ())):
+            yield f"{key!r:.60} is {value!r:.60}; adapters that set it are not loaded, train one without it"
