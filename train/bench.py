@@ -74,6 +74,8 @@ def bench(args: argparse.Namespace) -> int:
     trained = read_card(args.card) if args.card else None
     recipe = trained[0] if trained else load_recipe(args.dataset, None, {})
     recipe = replace(recipe, max_steps=args.steps)
+    if trained and not args.base and (Path(recipe.base).exists() or recipe.base.endswith((".yaml", ".yml"))):
+        raise InputError(f"{args.card} was trained on {recipe.base!r}, which is a path here; give it with --base")
     base, folder = find_base(args.base or recipe.base, None)
     place = find_data(args.data)
     if isinstance(place, Path):

@@ -25,6 +25,7 @@ from typing import Any
 from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 from train.models.base import Source, in_wheel
+from train.models.chat_template import limit_templates
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
 from train.settings.base_preset import Base
@@ -94,7 +95,8 @@ def merge(args: argparse.Namespace) -> None:
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(job.adapter)
+    limit_templates()
+    tokenizer: Any = AutoTokenizer.from_pretrained(job.adapter, trust_remote_code=False)
     rows, described = rows_to_compare(job, tokenizer, args.tokens)
     before, fields = run_unmerged(job, tokenizer, rows)
     merged = load_merged(job)

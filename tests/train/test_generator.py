@@ -172,9 +172,7 @@ def test_mistakes_of_the_asker(voices: Voices) -> None:
 
 def test_a_template_that_refuses(bare: Voices, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bare.tokenizer, "chat_template", "{{ raise_exception('no system message') }}")
-    with pytest.raises(
-        InputError, match=r"the chat template of someone/tiny takes no such messages \(no system message\); "
-    ):
+    with pytest.raises(InputError, match=r"chat template.*refuses: no system message; .*someone/tiny"):
         bare.render(ASKED[1])
 
 

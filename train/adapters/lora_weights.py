@@ -118,9 +118,7 @@ def read_adapter(folder: Path, layers: Layers) -> Adapter:
 def _read(path: Path, most: int) -> bytes:
     """Return the bytes of a file of an adapter, which are at most so many. Raises InputError."""
     if not path.is_file():
-        beside = path.with_name(PICKLE)
-        pickled = f"; {PICKLE} is a pickle, which can run code and is never read" if beside.exists() else ""
-        raise InputError(f"{path.parent} holds no file {path.name}{pickled}; give a folder that train.sft wrote")
+        raise InputError(f"{path.parent} holds no file {path.name}; give a folder that train.sft wrote")
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
