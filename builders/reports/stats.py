@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -161,8 +161,7 @@ def page_table(pages: Sequence[PageRow], lines: pa.Table, found: Sequence[Suspic
 
 def lengths(texts: pa.ChunkedArray) -> pd.Series[int]:
     """Characters of each text."""
-    found: pd.Series[int] = pc.utf8_length(texts).to_pandas()
-    return found
+    return cast("pd.Series[int]", pc.utf8_length(texts).to_pandas())
 
 
 def tally(values: pa.Array) -> Counter[str]:
@@ -199,8 +198,7 @@ def count_pages(pages: Sequence[PageRow], tables: Tables, splits: Mapping[str, S
 def split_table(counted: pd.DataFrame) -> list[SplitCounts]:
     """Per split: pages, lines, words, chunks, rows of chat; in the order train, validation, test."""
     table = counted.groupby("split")[["pages", "lines", "words", *COUNTED]].sum()
-    rows: list[SplitCounts] = _records(table.loc[[name for name in SPLITS if name in table.index]])
-    return rows
+    return cast(list[SplitCounts], _records(table.loc[[name for name in SPLITS if name in table.index]]))
 
 
 def _records(table: pd.DataFrame) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, with_config
 
-from .cli import InputError, in_short
+from .cli import InputError
+from .reader import checked, faults, json_values, load
 
 Layer = Annotated[str, Field(min_length=1, max_length=300)]
 Layers = Annotated[list[Layer], Field(min_length=1, max_length=50_000)]
@@ -30,7 +31,7 @@ NOT_READ = (  # where it comes from, and what PEFT finds in the model itself
 EMPTY: tuple[object, ...] = (None, False, "", [], {})
 
 
-@with_config(ConfigDict(strict=True, allow_inf_nan=False))
+@with_config(ConfigDict(allow_inf_nan=False))
 @dataclass(frozen=True)
 class LoraSettings:
     """What an adapter is, in the names and with the defaults of PEFT; layers are named, never described."""
@@ -44,35 +45,17 @@ class LoraSettings:
     use_dora: bool = False
 
 
-def read_lora(text: bytes, place: str) -> LoraSettings:
-    """Read the settings of an adapter_config.json as PEFT writes it. Raises InputError that names `place`.
-
-    >>> read_lora(b'{"peft_type": "LORA", "task_type": "CAUSAL_LM", "target_modules": ["q_proj"], "r": 4}', "a").r
-    4
-    """
-    try:
-        values = json.loads(text, object_pairs_hook=_once_each)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place} is not JSON that can be read ({in_short(error)}); train the adapter again") from None
+def read_lora(path: Path) -> LoraSettings:
+    """Read the settings of an adapter_config.json as PEFT writes it. Raises InputError."""
+    values = load(path, json_values, "train the adapter again")
     if not isinstance(values, dict):
-        raise InputError(f"{place} holds no settings; give an adapter_config.json as PEFT writes it")
-    if refused := next(_refused(values), None):
-        raise InputError(f"{place}: {refused}")
+        raise InputError(f"{path}: it holds no settings; give an adapter_config.json as PEFT writes it")
     known = {field.name: values[field.name] for field in fields(LoraSettings) if field.name in values}
-    try:
-        return TypeAdapter(LoraSettings).validate_json(json.dumps(known))
-    except ValidationError as error:
-        [problem, *_] = error.errors()
-        key = str(problem["loc"][0])
-        wanted = "all-linear or a list of layer names" if key.endswith("_modules") else problem["msg"]
-        raise InputError(f"{place}: {key} is {known.get(key)!r:.60}; it must be {wanted}") from None
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON in which no key stands twice: readers differ in which of the two they believe."""
-    if len(values := dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
-    return values
+    for fault in (*_refused(values), *faults(known, LoraSettings)):
+        raise InputError(
+            f"{path}: {fault:.300}; layers are all-linear or a list of names, all else is as PEFT writes it"
+        )
+    return checked(known, LoraSettings)
 
 
 def _refused(values: dict[str, Any]) -> Iterator[str]:

@@ -214,9 +214,9 @@ FAULTS = {
     "half-of-the-weights": "adapter_model.safetensors lacks",
     "other-shapes": "has the shape",
     "nan": "some of its weights are NaN or infinite",
-    "config-no-json": "adapter_config.json is not JSON",
+    "config-no-json": "adapter_config.json: cannot be read",
     "config-of-other-layers": "the base has no linear layer",
-    "run-no-json": "run.json is not what this train.sft writes",
+    "run-no-json": "run.json: cannot be read",
     "other-base": "is of another base (model someone/large) than someone/tiny as loaded",
     "other-weights": f"is of another base (sha256 {'0' * 64})",
 }

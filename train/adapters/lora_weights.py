@@ -18,7 +18,7 @@ from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from friends_corpus.core.lora import LoraSettings, read_lora
 
 CONFIG, WEIGHTS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
-MOST_SETTINGS, MOST_HEADER = 2**21, 2**23  # bytes
+MOST_HEADER = 2**23  # bytes
 PREFIX = "base_model.model."  # of every name in an adapter's file
 WIDEST = 4  # bytes of a weight, at most
 MOST = 4  # times the weights of the layers that it adapts, all of an adapter; more is no low rank
@@ -96,7 +96,7 @@ def read_adapter(folder: Path, layers: Layers) -> Adapter:
     from safetensors.torch import load
 
     config, weights = folder / CONFIG, folder / WEIGHTS
-    settings = read_lora(_read(config, MOST_SETTINGS), str(config))
+    settings = read_lora(config)
     chosen = layers.chosen(settings, str(config))
     shapes = _shapes(settings, {name: layers.sizes[name] for name in chosen})
     size, room = sum(map(prod, shapes.values())), sum(prod(layers.sizes[name]) for name in chosen)

@@ -8,19 +8,19 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import Any, NotRequired
 
-from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
+from friends_corpus.core.files import sha256_of
 from friends_corpus.core.manifest import MANIFEST
+from friends_corpus.core.reader import Text, json_values, read
 from train.models.base import HUB_ID
 
 from .formatting import as_said, columns_of, fed, is_conversation
 
 DEFAULT = "friends-lines"
-Text = Annotated[str, Field(min_length=1)]
 PARQUET = re.compile(r"[\w-]+/[\w-]+\.parquet")  # "chunks/train-00000-of-00001.parquet"
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
 
@@ -118,7 +118,7 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
     """Reads train and validation of one config. A Hub id is read at one commit, which is recorded."""
     folder, revision = (place, None) if isinstance(place, Path) else download(place, config)
     name = place if isinstance(place, str) else place.resolve().name
-    digest, manifest = read_manifest(folder)
+    manifest = read_manifest(folder)
     splits = read_rows(folder, config)
     if "train" not in splits:
         raise InputError(f"{config!r} of the dataset {name} has no train split; build it anew")
@@ -140,7 +140,7 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
         "name": name,  # Hub id, or the bare name of the folder
         "version": manifest.get("version"),
         "revision": revision,  # Hub commit
-        "manifest_sha256": digest,
+        "manifest_sha256": sha256_of(folder / MANIFEST),
         "show": show.get("title"),
         "cast": show.get("cast"),
         "sample": manifest.get("sample", False),  # whether all of them are the invented ones of the sample pages
@@ -154,23 +154,18 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
     return Data(record, train, validation)
 
 
-def read_manifest(folder: Path) -> tuple[str, Listed]:
-    """The sha256 of a folder's manifest.json, and what it says that is asked here. Raises InputError."""
+def read_manifest(folder: Path) -> Listed:
+    """What a folder's manifest.json says that is asked here. Raises InputError."""
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder} is no dataset folder (no {MANIFEST}); make one with `python -m builders.build`")
-    data = path.read_bytes()
-    try:
-        return hashlib.sha256(data).hexdigest(), TypeAdapter(Listed).validate_json(data)
-    except ValidationError as error:
-        [problem, *_] = error.errors()
-        where = ".".join(map(str, problem["loc"]))
-        raise InputError(f"{path}: {where or 'no JSON'}: {problem['msg']}; build it anew") from None
+    return read(path, json_values, Listed, "build it anew")
 
 
 def read_files(folder: Path, config: str) -> dict[str, bytes]:
     """The Parquet file of each split of a config, which is the one that the manifest lists. Raises InputError."""
-    configs, read = read_manifest(folder)[1]["configs"], {}
+    configs = read_manifest(folder)["configs"]
+    files: dict[str, bytes] = {}
     if config not in configs:
         raise InputError(
             f"{folder} has no dataset {config!r}{did_you_mean(config, configs)}; it has {', '.join(sorted(configs))}"
@@ -181,10 +176,10 @@ def read_files(folder: Path, config: str) -> dict[str, bytes]:
             raise InputError(f"{folder / MANIFEST}: {file['path']!r:.200} is no file of this folder; build it anew")
         if not path.is_file():
             raise InputError(f"{path} is missing, {MANIFEST} lists it; build {folder} again")
-        read[split] = path.read_bytes()
-        if hashlib.sha256(read[split]).hexdigest() != file["sha256"]:
+        files[split] = path.read_bytes()
+        if hashlib.sha256(files[split]).hexdigest() != file["sha256"]:
             raise InputError(f"{path} is not the file that {MANIFEST} lists; build {folder} again")
-    return read
+    return files
 
 
 def read_rows(folder: Path, config: str) -> dict[str, Any]:

@@ -67,15 +67,13 @@ def check_bits(bits: int, device: Device) -> None:
     import torch
 
     try:
-        layer = _layer(bits, device)
         x = torch.ones(2, 64, device=device.kind, dtype=getattr(torch, device.dtype), requires_grad=True)
-        layer(x).sum().backward()
+        _layer(bits, device)(x).sum().backward()
         if x.grad is None or not bool(torch.isfinite(x.grad).all()):
             raise RuntimeError("the gradient is no number")
     except (RuntimeError, ImportError, AttributeError, AssertionError) as error:
-        reason = in_short(error)
         raise InputError(
-            f"{bits} bits do not work on this {device.kind} ({reason}); try --bits 16 or --bits 32"
+            f"{bits} bits do not work on this {device.kind} ({in_short(error)}); try --bits 16 or --bits 32"
         ) from None
 
 
@@ -96,14 +94,12 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
     import torch
     from transformers import AutoModelForCausalLM
 
-    place = place_of(base, source)
     try:
-        config = load_config(place, source.revision)
+        config = load_config(place_of(base, source), source.revision)
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        reason = in_short(error)
-        raise InputError(f"cannot read the configuration of the base model {base.model!r}: {reason}") from None
+        raise InputError(f"cannot read the configuration of the base model {base.model!r}: {in_short(error)}") from None
     with torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     head = model.get_output_embeddings()
@@ -137,13 +133,12 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
 def check_room(needs: Needs, device: Device, output: Path) -> None:
     """Raises InputError if memory or disk will not suffice."""
     free = free_memory(device)
-    if free is not None and device.kind == "cpu":
-        free //= count()  # the processes of a launcher share it
-    if free is not None and needs.memory > free:
+    sharing = count() if device.kind == "cpu" else 1  # the processes of a launcher share it
+    if free is not None and needs.memory > free // sharing:
         raise InputError(
             f"training needs at least {needs.memory / GB:.1f} GB of {device.kind} memory (weights "
             f"{needs.weights / GB:.1f}, adapter {needs.adapter / GB:.1f}, one step {needs.work / GB:.1f}) and "
-            f"{free / GB:.1f} GB are free; try fewer --bits, or a base YAML with a shorter sequence_length"
+            f"{free // sharing / GB:.1f} GB are free; try fewer --bits, or a base YAML with a shorter sequence_length"
         )
     parent = next(folder for folder in [output, *output.absolute().parents] if folder.is_dir())
     left = shutil.disk_usage(parent).free
