@@ -82,11 +82,12 @@ def run(options: argparse.Namespace) -> Outcome:
     cache = None if options.no_cache else open_cache()
     try:
         if options.engine == "datatrove":  # without the lock of a build, which the engine's processes would keep
-            from .page_cache.datatrove_engine import run_tasks
+            from .page_cache.datatrove_engine import ReadShare, run_tasks
 
             if cache is None:
                 raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
-            run_tasks(request.pages, options.tasks or options.jobs, options.jobs, cache, show.folder)
+            share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
+            run_tasks(share, options.tasks or options.jobs, options.jobs)
         return build(request, out, options.jobs, cache)
     except BrokenProcessPool:
         raise Failed("a worker process died, perhaps out of memory; try --jobs 1") from None
