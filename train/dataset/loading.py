@@ -172,7 +172,10 @@ def read_files(folder: Path, config: str) -> dict[str, bytes]:
         )
     for split, file in configs[config]["splits"].items():
         path = folder / file["path"]
-        if not PARQUET.fullmatch(file["path"]) or (path.exists() and path.resolve() != folder.resolve() / file["path"]):
+        places = [folder.resolve() / file["path"]]
+        if folder.parent.name == "snapshots":  # of the Hub's own cache, which links to its blobs
+            places.append(folder.resolve().parents[1] / "blobs" / path.resolve().name)
+        if not PARQUET.fullmatch(file["path"]) or (path.exists() and path.resolve() not in places):
             raise InputError(f"{folder / MANIFEST}: {file['path']!r:.200} is no file of this folder; build it anew")
         if not path.is_file():
             raise InputError(f"{path} is missing, {MANIFEST} lists it; build {folder} again")
