@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from friends_corpus.core.files import sha256_of
+
 if TYPE_CHECKING:
     from train.settings.base_preset import Base
     from train.settings.recipe import Recipe
@@ -76,6 +78,18 @@ def write_dataset(folder: Path, splits: dict[str, int], version: str = "1.2.3") 
     show = {"title": "Harbour Lights", "cast": list(NAMES)}
     manifest = {"dataset": "friends-lines", "version": version, "files": {}, "show": show}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return list_files(folder)
+
+
+def list_files(folder: Path) -> Path:
+    """List the Parquet files of the folder in its manifest, as they are now."""
+    configs: dict[str, Any] = {}
+    for path in sorted(folder.glob("*/*.parquet")):
+        file = {"path": path.relative_to(folder).as_posix(), "sha256": sha256_of(path)}
+        configs.setdefault(path.parent.name, {"splits": {}})["splits"][path.name.partition("-")[0]] = file
+    manifest = folder / "manifest.json"
+    kept = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+    manifest.write_text(json.dumps(kept | {"configs": configs}), encoding="utf-8")
     return folder
 
 

@@ -73,6 +73,8 @@ def bench(args: argparse.Namespace) -> int:
         raise InputError(f"--steps is {args.steps}; it must be 2 or more, as the first is not timed")
     recipe, sha256 = read_card(args.card) if args.card else (load_recipe(args.dataset, None, {}), None)
     recipe = replace(recipe, max_steps=args.steps)
+    if args.card and not args.base and (Path(recipe.base).exists() or recipe.base.endswith((".yaml", ".yml"))):
+        raise InputError(f"{args.card} was trained on {recipe.base!r}, which is a path here; give it with --base")
     base, folder = find_base(args.base or recipe.base, None)
     place = find_data(args.data)
     if isinstance(place, Path):

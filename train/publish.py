@@ -25,7 +25,7 @@ from cards.hub.files import Outgoing, ReleaseError, check_secrets, digest_of, ma
 from cards.hub.release import Release, add_options, connect, open_repo, publishing, put_release, repo_id, show
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.versions import VERSION, version
-from train.models.base import HUB_ID
+from train.models.base import HUB_ID, LOCAL
 
 from .adapters.output_folder import OURS, TOKENIZER
 
@@ -143,7 +143,7 @@ def prepare(out: Path, repo: Repo, dataset_repo: str | None) -> tuple[list[Outgo
     files = {file.path: file for file in read_outgoing(out, allowed)}
     config, run = (parsed(out / name, files[name]) for name in (MARKER, "run.json"))
     base = config.get("base_model_name_or_path")
-    if not isinstance(base, str) or not (HUB_ID.fullmatch(base) or BARE_NAME.fullmatch(base)):
+    if not isinstance(base, str) or not (base == LOCAL or HUB_ID.fullmatch(base) or BARE_NAME.fullmatch(base)):
         raise ReleaseError(f"{out / MARKER}: the base is {base!r}, not a name that others can load; train again")
     if dataset_repo and "/" not in dataset_repo:
         dataset_repo = f"{repo.id.partition('/')[0]}/{dataset_repo}"

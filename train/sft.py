@@ -47,7 +47,7 @@ from .runtime.signals import RESUMABLE, Stop, Terminated
 from .settings.batching import share_out
 from .settings.recipe import load_recipe, packaged
 from .training.dry_run import dry_run
-from .training.preflight import check_files, check_machine, check_tracker
+from .training.preflight import check_machine, check_tracker
 from .training.setup import Setup
 
 OVERRIDABLE = ("base", "max_steps", "max_tokens", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
@@ -227,7 +227,6 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     place = distributed.from_first(lambda: find_data(args.data))
     if isinstance(place, Path):
         check_folder(place, recipe.dataset)
-        check_files(place, recipe.dataset)
     if output.parent.is_dir() or not args.dry_run:  # a dry run makes no folder
         distributed.from_first(lambda: until_the_end.enter_context(locked(output)))
     if not (args.resume or args.dry_run):

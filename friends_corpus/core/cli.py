@@ -16,9 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
+from .import_path import OURS
+
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes
 PIPE_CLOSED = 128 + signal.SIGPIPE
-OURS = ("friends_corpus", "builders", "cards", "train")
 EXTRAS = {  # package → the extra of setup.cfg that it comes with; all others come with every installation
     **dict.fromkeys("accelerate bitsandbytes gguf peft safetensors torch transformers trl".split(), "train"),
     **dict.fromkeys(("gradio", "markdown_it"), "ui"),

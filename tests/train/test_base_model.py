@@ -13,7 +13,7 @@ from tiny import write_model
 from friends_corpus.core.cli import InputError
 from train.export import gguf as gguf_file
 from train.models import base as base_model
-from train.models.base import Source, find_base, locate
+from train.models.base import LOCAL, Source, find_base, locate
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
 from train.settings.base_preset import Base
@@ -87,11 +87,11 @@ def test_bits_from_the_command_win() -> None:
 @pytest.mark.parametrize(
     ("config", "model"),
     [
-        pytest.param({}, "my-model", id="nameless"),
+        pytest.param({}, LOCAL, id="nameless"),
         pytest.param({"_name_or_path": SMOLLM2}, SMOLLM2, id="hub-id"),
-        pytest.param({"_name_or_path": "/home/ann/models/x"}, "my-model", id="path"),
-        pytest.param({"_name_or_path": "../x"}, "my-model", id="relative-path"),
-        pytest.param({"_name_or_path": "models/x"}, "my-model", id="relative-path-like-a-hub-id"),
+        pytest.param({"_name_or_path": "/home/ann/models/x"}, LOCAL, id="path"),
+        pytest.param({"_name_or_path": "../x"}, LOCAL, id="relative-path"),
+        pytest.param({"_name_or_path": "models/x"}, LOCAL, id="relative-path-like-a-hub-id"),
     ],
 )
 def test_a_folder_is_named_after_its_origin_never_its_place(

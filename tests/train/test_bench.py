@@ -152,7 +152,7 @@ def test_two_precisions_of_a_tiny_llama(tmp_path: Path) -> None:
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return run("-m", "train.bench", *arguments, cwd=tmp_path, PATH="", HOME=str(tmp_path))
 
-    done = command(*"--card adapter --bits 8 32 --steps 3 --out bench.json".split())
+    done = command(*"--card adapter --base tiny --bits 8 32 --steps 3 --out bench.json".split())
     assert (done.returncode, done.stderr) == (0, "")
     measured = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     assert [row["bits"] for row in measured["rows"]] == [8, 32]
@@ -173,5 +173,7 @@ def test_two_precisions_of_a_tiny_llama(tmp_path: Path) -> None:
     assert sorted(path.name for path in adapter.iterdir()) == ["README.md", "run.json"]
 
     refused = command("--card", "other")
+    assert (refused.returncode, "give it with --base" in refused.stderr) == (2, True)
+    refused = command("--card", "other", "--base", "tiny")
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: other was trained on another base than someone/tiny as it is here")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from forked import run as command
 from test_sft import CODE
-from tiny import write_dataset, write_model
+from tiny import list_files, write_dataset, write_model
 
 from train.dataset.formatting import as_said, asked, columns_of, fed, is_conversation
 
@@ -128,8 +128,7 @@ def test_texts_as_prompt_and_completion(home: Path) -> None:
     (folder / "chat").mkdir(parents=True)
     pairs = [{"prompt": f"{number} plus 1 is ", "completion": f"{number + 1}."} for number in range(60)]
     pq.write_table(pa.Table.from_pylist(pairs), folder / "chat" / "train-00000-of-00001.parquet")
-    card = "---\nconfigs:\n- config_name: chat\n  data_files: chat/*.parquet\n---\n"
-    (folder / "README.md").write_text(card)
+    list_files(folder)
     done = command(*"-m train.sft --dataset chat --base mute --data pairs --dry-run".split(), cwd=home)
     assert done.returncode == 0, done.stderr
     learnt = re.findall(r"«(.*?)»", done.stdout.partition("\ndata")[0], re.S)

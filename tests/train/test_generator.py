@@ -172,9 +172,7 @@ def test_mistakes_of_the_asker(voices: Voices) -> None:
 
 def test_a_template_that_refuses(bare: Voices, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bare.tokenizer, "chat_template", "{{ raise_exception('no system message') }}")
-    with pytest.raises(
-        InputError, match=r"the chat template of someone/tiny takes no such messages \(no system message\); "
-    ):
+    with pytest.raises(InputError, match=r"chat template.*refuses: no system message; .*someone/tiny"):
         bare.render(ASKED[1])
 
 
@@ -210,14 +208,14 @@ def damaged(folder: Path, how: str) -> None:
 
 
 FAULTS = {
-    "cut": "cannot be loaded",
-    "empty": "cannot be loaded",
+    "cut": "adapter_model.safetensors is damaged",
+    "empty": "adapter_model.safetensors is damaged",
     "no-weights": "is no adapter of train.sft (no adapter_model.safetensors)",
-    "half-of-the-weights": "its weights are not those of its adapter_config.json",
-    "other-shapes": "cannot be loaded",
-    "nan": "some of its weights are no numbers",
-    "config-no-json": "cannot be loaded",
-    "config-of-other-layers": "cannot be loaded",
+    "half-of-the-weights": "adapter_model.safetensors lacks",
+    "other-shapes": "has the shape",
+    "nan": "some of its weights are NaN or infinite",
+    "config-no-json": "adapter_config.json: cannot be read",
+    "config-of-other-layers": "the base has no linear layer",
     "run-no-json": "run.json: cannot be read",
     "other-base": "is of another base (model someone/large) than someone/tiny as loaded",
     "other-weights": f"is of another base (sha256 {'0' * 64})",
@@ -245,16 +243,16 @@ def test_a_bad_adapter_is_one_line_and_no_harm(home: Path, tmp_path: Path, how: 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_ctrl_c_while_an_adapter_loads_does_no_harm(home: Path, monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
-    from peft import PeftModel
+    import peft
 
     voices = load_voices({} if first else {"lines": home / "lines"}, bits=32, base=str(home / "tiny"))
     before = voices.names, voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY)
 
-    def load(self: Any, *_: object) -> None:
+    def load(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(PeftModel, "load_adapter", load)
+        patched.setattr(peft, "set_peft_model_state_dict", load)
         voices.add("chat", home / "chat")
     assert before == (voices.names, voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY))
     voices.add("chat", home / "chat")

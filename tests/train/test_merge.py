@@ -380,8 +380,8 @@ def test_numbers_that_are_none_are_not_merged(home: Path, tmp_path: Path, monkey
     weights = load_file(tmp_path / "broken" / "adapter_model.safetensors")
     next(weight for name, weight in weights.items() if "lora_B" in name)[0] = float("nan")
     save_file(weights, tmp_path / "broken" / "adapter_model.safetensors", metadata={"format": "pt"})
-    assert merge.main(["broken", "--base", str(home / "tiny-llama")]) == 1
-    assert capsys.readouterr().err.startswith("error: broken cannot be merged in float16: ")
+    assert merge.main(["broken", "--base", str(home / "tiny-llama")]) == 2
+    assert capsys.readouterr().err.startswith("error: broken/adapter_model.safetensors: some of its weights are NaN")
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
 
 

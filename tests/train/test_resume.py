@@ -17,7 +17,7 @@ from typing import Any
 import forked
 import huggingface_hub  # noqa: F401  reads HF_HUB_OFFLINE when imported: now, not after `quiet` has set it
 import pytest
-from tiny import write_dataset, write_model
+from tiny import list_files, write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
 from train import sft
@@ -213,15 +213,14 @@ def test_what_stands_in_the_way_of_going_on(
     assert "ways holds an unfinished run, 8 steps done; add --resume" in refused()
     assert "recipe.seed was 42, is 7; go on with what it was" in refused("--resume", "--seed", "7")
     assert "base.bits was 8, is 32" in refused("--resume", "--bits", "32")
-    card, rows = (
-        home / "friends-lines" / "README.md",
-        home / "friends-lines" / "chunks" / "train-00000-of-00001.parquet",
-    )
-    kept = card.read_text(), rows.read_bytes()
-    card.write_text(kept[0].replace("version: 0.0.", "version: 0.1."))  # else `datasets` reads its cached rows
+    rows = home / "friends-lines" / "chunks" / "train-00000-of-00001.parquet"
+    listed = home / "friends-lines" / "manifest.json"
+    kept = listed.read_bytes(), rows.read_bytes()
     shutil.copy(rows.with_name("validation-00000-of-00001.parquet"), rows)
+    assert "is not the file that manifest.json lists" in refused("--resume")
+    list_files(home / "friends-lines")
     assert "dataset.rows was 24, is 6; go on with what it was" in refused("--resume")
-    card.write_text(kept[0])
+    listed.write_bytes(kept[0])
     rows.write_bytes(kept[1])
     sealed = json.loads((output / "checkpoint-8" / SEAL).read_text())
     sealed["run"]["software"]["torch"] = "1.0"

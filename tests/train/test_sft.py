@@ -16,7 +16,7 @@ import pytest
 import yaml
 from forked import CANARY
 from forked import run as command
-from tiny import NAMES, make_trainer, write_dataset, write_model
+from tiny import NAMES, list_files, make_trainer, write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
 from train import sft
@@ -114,9 +114,9 @@ def test_mistakes(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, argu
     recipe = (ROOT / "train/recipes/chunks.yaml").read_text(encoding="utf-8")
     (home / "bad.yaml").write_text(recipe.replace("lora_rank", "lora_rnak"), encoding="utf-8")
     shutil.copytree(home / "friends-lines" / "chunks", home / "only" / "chunks", dirs_exist_ok=True)
+    list_files(home / "only")
     shutil.copytree(home / "friends-lines", home / "changed", dirs_exist_ok=True)
-    listed = {"chunks/train-00000-of-00001.parquet": {"bytes": 1, "sha256": "0"}}
-    (home / "changed" / "manifest.json").write_text(json.dumps({"files": listed}), encoding="utf-8")
+    (home / "changed" / "chunks" / "train-00000-of-00001.parquet").write_bytes(b"PAR1")
     monkeypatch.chdir(home)
     assert sft.main(arguments.split()) == 2
     printed = capsys.readouterr()
@@ -381,6 +381,7 @@ def test_the_rows_are_those_of_the_folder_and_of_no_earlier_one(home: Path, tmp_
     assert len(load_dataset(str(data), "lines")["train"]) > 3
     path = data / "lines" / "train-00000-of-00001.parquet"
     pq.write_table(pq.read_table(path).slice(0, 3), path)
+    list_files(data)
     assert len(load_data(data, "lines", "text").train) == 3
 
 

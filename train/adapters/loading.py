@@ -12,9 +12,10 @@ from friends_corpus.core.reader import faults, json_values, load
 from train.models.base import Source, find_base, locate
 from train.settings.base_preset import Base
 
+from .lora_weights import CONFIG, PICKLE, WEIGHTS
 from .run_record import Run
 
-NEEDED = ("adapter_config.json", "adapter_model.safetensors", "run.json")
+NEEDED = (CONFIG, WEIGHTS, "run.json")
 
 
 def read_run(adapter: Path) -> tuple[Run, Base]:
@@ -26,7 +27,9 @@ def read_run(adapter: Path) -> tuple[Run, Base]:
         )
     for name in NEEDED:
         if not (adapter / name).is_file():
-            raise InputError(f"{adapter} is no adapter of train.sft (no {name}); give the folder that it wrote")
+            pickled = name == WEIGHTS and (adapter / PICKLE).exists()
+            missing = f"no {name}, and {PICKLE} is a pickle, which can run code" if pickled else f"no {name}"
+            raise InputError(f"{adapter} is no adapter of train.sft ({missing}); give the folder that it wrote")
     remedy = "it is not what this train.sft writes; train again"
     run: Run = load(adapter / "run.json", json_values, remedy)  # with the keys that only cards read
     for fault in faults(run, Run):
@@ -48,7 +51,7 @@ def find_source(run: Run, base: Base, given: str | None) -> Source:
     if trained["source"] == "hub" and (revision := trained.get("revision")):
         return Source(None, "the Hugging Face Hub", None, revision=revision)
     source, digest = locate(base, folder), trained.get("sha256")
-    if digest and source.sha256 != digest:
+    if source.sha256 != digest and (digest or source.sha256):
         raise InputError(
             f"other base weights than those trained on (sha256 {source.sha256}, run.json says {digest}); "
             "give the same --base, or train again"

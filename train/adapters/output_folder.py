@@ -101,6 +101,8 @@ def resume_from(output: Path, run: Facts) -> Path | None:
     if (found / FINISHED).exists():
         raise InputError(f"{found} is of a finished run; leave out --resume to train anew")
     then = run_of(found)
+    if then.get("base", {}).get("source") == "folder" == run["base"]["source"]:  # known by its hash, not by its name
+        then["base"]["model"] = then["recipe"]["base"] = run["base"]["model"]
     changed = differences({**then, "shared_out": None}, {**run, "shared_out": None}, new_keys=False)
     if changed:
         raise InputError(

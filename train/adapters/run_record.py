@@ -50,7 +50,7 @@ class BaseRecord(TypedDict):
     gradient_accumulation: int
     gradient_checkpointing: bool
     source: Literal["folder", "wheel", "hub"]
-    revision: NotRequired[Text | None]
+    revision: NotRequired[Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None]
     wheel_version: NotRequired[Text | None]
     sha256: NotRequired[Text | None]
     described: NotRequired[Text]

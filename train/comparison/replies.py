@@ -18,7 +18,7 @@ from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.ids import episode_of, scene_of
 from train.adapters.run_record import Run
-from train.dataset.loading import DEFAULT, find_data, read_rows
+from train.dataset.loading import DEFAULT, download, find_data, read_rows
 from train.generation.generator import Voices
 
 from .bootstrap import FEWEST, Measured
@@ -72,11 +72,11 @@ def load_replies(place: Path | str, most: int) -> list[Reply]:
     """A sample of the held-out rows, always the same of the same dataset. Raises InputError."""
     import datasets
 
+    found = read_rows(place if isinstance(place, Path) else download(place, CONFIG)[0], CONFIG)
     try:
-        found = read_rows(place, CONFIG)
-        rows: Any = datasets.concatenate_datasets([found[split] for split in splits_of(place) if split in found])
+        rows: Any = datasets.concatenate_datasets([found[split] for split in SPLITS if split in found])
         rows = rows.select_columns(["id", "prompt", "completion"])
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise InputError(
             f"cannot load the config {CONFIG!r} of {place}; build it anew or leave out --data ({in_short(error)})"
         ) from None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired
@@ -14,12 +13,15 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
-from friends_corpus.core.reader import Text
+from friends_corpus.core.files import sha256_of
+from friends_corpus.core.manifest import MANIFEST
+from friends_corpus.core.reader import Text, json_values, read
 from train.models.base import HUB_ID
 
 from .formatting import as_said, columns_of, fed, is_conversation
 
 DEFAULT = "friends-lines"
+PARQUET = re.compile(r"[\w-]+/[\w-]+\.parquet")  # "chunks/train-00000-of-00001.parquet"
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
 
 
@@ -39,6 +41,35 @@ class DatasetRecord(TypedDict):
     conversation: NotRequired[bool]
     rows: NotRequired[int]
     rows_validation: NotRequired[int]
+
+
+class ListedFile(TypedDict):
+    """A Parquet file of a manifest."""
+
+    path: str
+    sha256: Text
+
+
+class ListedConfig(TypedDict):
+    """A config of a manifest."""
+
+    splits: dict[str, ListedFile]
+
+
+class ListedShow(TypedDict):
+    """The show of a manifest."""
+
+    title: NotRequired[Text | None]
+    cast: NotRequired[list[Text] | None]
+
+
+class Listed(TypedDict):
+    """What is read of a manifest; keys that may be absent are not of every version."""
+
+    configs: dict[str, ListedConfig]
+    version: NotRequired[Text | None]
+    show: NotRequired[ListedShow]
+    sample: NotRequired[bool]
 
 
 @dataclass(frozen=True)
@@ -79,38 +110,19 @@ def build_sample() -> None:
 
 
 def check_folder(folder: Path, config: str) -> None:
-    """Raises InputError unless the folder has Parquet files for `config`."""
-    configs = sorted({path.parent.name for path in folder.glob("*/*.parquet")})
-    if not configs:
-        raise InputError(
-            f"{folder} is no dataset folder (no CONFIG/*.parquet); make one with `python -m builders.build`"
-        )
-    if config not in configs:
-        raise InputError(
-            f"{folder} has no dataset {config!r}{did_you_mean(config, configs)}; it has {', '.join(configs)}"
-        )
+    """Raises InputError unless the folder has all files of `config` that its manifest lists, as it lists them."""
+    read_files(folder, config)
 
 
 def load_data(place: Path | str, config: str, text_field: str) -> Data:
     """Reads train and validation of one config. A Hub id is read at one commit, which is recorded."""
-    revision = None
-    if isinstance(place, Path):
-        check_folder(place, config)
-        name, manifest = place.resolve().name, _read(place / "manifest.json")
-    else:
-        name = place
-        revision, manifest = _on_hub(place)
-    try:
-        splits = read_rows(place, config, revision)
-    except (ValueError, OSError) as error:
-        reason = in_short(error)
-        raise InputError(
-            f"cannot load {config!r} of the dataset {name}; build it anew or check --data ({reason})"
-        ) from None
+    folder, revision = (place, None) if isinstance(place, Path) else download(place, config)
+    name = place if isinstance(place, str) else place.resolve().name
+    manifest = read_manifest(folder)
+    splits = read_rows(folder, config)
     if "train" not in splits:
         raise InputError(f"{config!r} of the dataset {name} has no train split; build it anew")
-    told = json.loads(manifest) if manifest else {}
-    show = told.get("show", {})
+    show = manifest.get("show", {})
     columns = splits["train"].column_names
     if text_field not in columns:
         raise InputError(
@@ -118,21 +130,21 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
             f"--text-field is one of {', '.join(name for name in columns if name.startswith(('text', 'completion')))}"
         )
     fed_columns = columns_of(text_field, columns)
-    splits = splits.select_columns(fed_columns)
-    digest = hashlib.sha256()
+    splits = {split: rows.select_columns(fed_columns) for split, rows in splits.items()}
+    texts = hashlib.sha256()
     for split in ("train", "validation"):
         for text in map(as_said, splits.get(split, ())):
-            digest.update(f"{split} {len(text)} {text}\n".encode())
+            texts.update(f"{split} {len(text)} {text}\n".encode())
     train, validation = splits["train"], splits.get("validation")
     record: DatasetRecord = {
         "name": name,  # Hub id, or the bare name of the folder
-        "version": told.get("version"),
+        "version": manifest.get("version"),
         "revision": revision,  # Hub commit
-        "manifest_sha256": hashlib.sha256(manifest).hexdigest() if manifest else None,
+        "manifest_sha256": sha256_of(folder / MANIFEST),
         "show": show.get("title"),
         "cast": show.get("cast"),
-        "sample": told.get("sample", False),  # whether all of them are the invented ones of the sample pages
-        "text_sha256": digest.hexdigest(),  # of all texts that are read, in order
+        "sample": manifest.get("sample", False),  # whether all of them are the invented ones of the sample pages
+        "text_sha256": texts.hexdigest(),  # of all texts that are read, in order
         "config": config,
         "text_field": text_field,
         "conversation": is_conversation(train[0]),
@@ -142,38 +154,68 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
     return Data(record, train, validation)
 
 
-def read_rows(place: Path | str, config: str, revision: str | None = None) -> Any:
-    """All splits of a config, as `datasets` reads them. Raises ValueError, OSError.
+def read_manifest(folder: Path) -> Listed:
+    """What a folder's manifest.json says that is asked here. Raises InputError."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(f"{folder} is no dataset folder (no {MANIFEST}); make one with `python -m builders.build`")
+    return read(path, json_values, Listed, "build it anew")
 
-    A folder is read into memory and past the cache of `datasets`, which knows a folder by its name and its card: rows
-    that another folder of that name had, or this one before, would be taken for its own.
+
+def read_files(folder: Path, config: str) -> dict[str, bytes]:
+    """The Parquet file of each split of a config, which is the one that the manifest lists. Raises InputError."""
+    configs = read_manifest(folder)["configs"]
+    files: dict[str, bytes] = {}
+    if config not in configs:
+        raise InputError(
+            f"{folder} has no dataset {config!r}{did_you_mean(config, configs)}; it has {', '.join(sorted(configs))}"
+        )
+    for split, file in configs[config]["splits"].items():
+        path = folder / file["path"]
+        places = [folder.resolve() / file["path"]]
+        if folder.parent.name == "snapshots":  # of the Hub's own cache, which links to its blobs
+            places.append(folder.resolve().parents[1] / "blobs" / path.resolve().name)
+        if not PARQUET.fullmatch(file["path"]) or (path.exists() and path.resolve() not in places):
+            raise InputError(f"{folder / MANIFEST}: {file['path']!r:.200} is no file of this folder; build it anew")
+        if not path.is_file():
+            raise InputError(f"{path} is missing, {MANIFEST} lists it; build {folder} again")
+        files[split] = path.read_bytes()
+        if hashlib.sha256(files[split]).hexdigest() != file["sha256"]:
+            raise InputError(f"{path} is not the file that {MANIFEST} lists; build {folder} again")
+    return files
+
+
+def read_rows(folder: Path, config: str) -> dict[str, Any]:
+    """All splits of a config, as its manifest lists them. Raises InputError.
+
+    Neither the card, whose YAML may name any file or address, nor the cache of `datasets` is asked.
     """
     import datasets
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    if not isinstance(place, Path):
-        return datasets.load_dataset(place, config, revision=revision)
-    with tempfile.TemporaryDirectory() as cache:
-        return datasets.load_dataset(str(place), config, cache_dir=cache, keep_in_memory=True)
+    splits = {}
+    for split, data in read_files(folder, config).items():
+        try:
+            splits[split] = datasets.Dataset(datasets.table.InMemoryTable(pq.read_table(pa.BufferReader(data))))
+        except (pa.ArrowException, ValueError, OSError) as error:
+            reason = in_short(error)
+            raise InputError(f"cannot read {config}/{split} of {folder} ({reason}); build it anew") from None
+    return splits
 
 
-def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def _on_hub(repo: str) -> tuple[str | None, bytes | None]:
-    """The commit at the head of a dataset repo, and its manifest there if it has one."""
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+def download(repo: str, config: str) -> tuple[Path, str | None]:
+    """Manifest and Parquet files of a config on the Hub, and the commit that they are of. Raises InputError."""
+    from huggingface_hub import HfApi, snapshot_download
 
     try:
         revision = HfApi().dataset_info(repo).sha
-        path = hf_hub_download(repo, "manifest.json", repo_type="dataset", revision=revision)
-    except EntryNotFoundError:
-        return revision, None
+        patterns = [MANIFEST, f"{config}/*.parquet"]
+        cached = snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=patterns)
     except Exception as error:  # the client's own errors, and those of the HTTP library that it happens to use
         reason = in_short(error)
         raise InputError(f"no dataset {repo!r} here or on the Hub; check the name and your access ({reason})") from None
-    return revision, Path(path).read_bytes()
+    return Path(cached), revision
 
 
 def held_out(validation: Any, tokenizer: Any, limit: int | None, seed: int) -> Any:

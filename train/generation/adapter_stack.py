@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
+from train.adapters.lora_weights import attach, check_base, layers_of, logits_of_base, read_adapter
 
 
 class AdapterStack:
@@ -21,6 +22,8 @@ class AdapterStack:
         self.model = model
         self._inner = {base: "__base__"}  # PEFT makes modules of its names, and cannot bear a dot or "type"
         self._one_batch = Lock()  # two batches at once would get each other's adapters
+        self._layers = layers_of(model)
+        self._before: Any = None  # what the base computes, from before the first adapter on
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,44 +58,39 @@ class AdapterStack:
 
     def load(self, name: str, folder: Path) -> None:
         """Load the adapter in `folder`, or raise InputError, after which all is as it was."""
-        from safetensors import SafetensorError
-
         from train.training.trainer import as_trained
 
-        bad = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
-        inner = f"voice{len(self._inner) - 1}"
+        adapter = read_adapter(folder, self._layers)  # nobody waits for a slow disk
+        if adapter.settings.use_dora:
+            raise InputError(f"{folder} is a DoRA, which cannot answer beside other voices; train.merge merges it")
         with self._one_batch:
+            if name in self._inner:
+                raise InputError(f"{name!r} cannot name {folder}: there is such a voice already; use NAME=FOLDER")
+            if self._before is None:
+                self._before = logits_of_base(self.model)
+            inner = f"voice{len(self._inner) - 1}"
             try:
-                self._load(inner, folder)
+                self.model = attach(self.model, adapter, inner)
+                as_trained(self.model)
+                check_base(self.model, self._before)
             except BaseException as error:  # Ctrl-C too
                 self._unload(inner)
-                if not isinstance(error, bad):
+                if not isinstance(error, (ValueError, RuntimeError, KeyError, TypeError, AttributeError)):
                     raise
-                reason = in_short(error)
-                raise InputError(f"the adapter {folder} cannot be loaded: {reason}; train it again") from None
-            as_trained(self.model)
-        self._inner[name] = inner
-
-    def _load(self, inner: str, folder: Path) -> None:
-        import torch
-        from peft import PeftConfig, PeftModel, PeftModelForCausalLM
-
-        if not isinstance(self.model, PeftModel):
-            config = PeftConfig.from_pretrained(str(folder))
-            config.inference_mode = True
-            self.model = PeftModelForCausalLM(self.model, config, inner)
-        found = self.model.load_adapter(str(folder), inner)
-        if found.missing_keys or found.unexpected_keys:
-            raise ValueError(f"its weights are not those of its adapter_config.json: {found}")
-        own = [weight for key, weight in self.model.named_parameters() if f".{inner}." in key]
-        if not all(bool(torch.isfinite(weight).all()) for weight in own):
-            raise ValueError("some of its weights are no numbers")
+                raise InputError(f"the adapter {folder} cannot be loaded: {in_short(error)}; train it again") from None
+            self._inner[name] = inner
 
     def _unload(self, inner: str) -> None:
+        """Take an adapter off, however far it came."""
         from peft import PeftModel
+        from peft.tuners.lora import LoraLayer
 
         if len(self._inner) > 1:
             with suppress(ValueError):  # it did not come so far
                 self.model.delete_adapter(inner)
-        elif isinstance(self.model, PeftModel):
-            self.model = self.model.unload()
+            return
+        self.model = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        layers: list[Any] = [pair for pair in self.model.named_modules() if isinstance(pair[1], LoraLayer)]
+        for name, layer in layers:
+            self.model.set_submodule(name, layer.get_base_layer())
+        vars(self.model).pop("peft_config", None)

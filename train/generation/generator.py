@@ -17,7 +17,8 @@ from typing import Any
 from friends_corpus.core.cli import InputError
 from train.adapters.loading import find_source, read_run
 from train.adapters.run_record import Run
-from train.models.base import Source, find_base, locate
+from train.models.base import LOCAL, Source, find_base, locate
+from train.models.chat_template import TemplateRefused
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
 from train.settings.base_preset import Base
@@ -59,14 +60,12 @@ class Voices:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The text that is read, up to where the answer begins. Raises InputError if the template refuses it."""
-        from jinja2 import TemplateError
-
         try:
             text: str = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
-        except TemplateError as error:
+        except TemplateRefused as error:
             raise InputError(
-                f"the chat template of {self.base.model} takes no such messages ({error}); mostly it is a system "
-                'message: leave it out (--as "", or no `system` in --prompts)'
+                f"{error} ({self.base.model}); mostly it is a system message: leave it out "
+                '(--as "", or no `system` in --prompts)'
             ) from None
         return text
 
@@ -129,6 +128,8 @@ class Voices:
         run, _ = read_run(folder)
         trained: Mapping[str, object] = run["base"]
         loaded = {"model": self.base.model, "sha256": self.source.sha256, "revision": self.source.revision}
+        if LOCAL in (self.base.model, trained["model"]):  # known by its hash alone
+            del loaded["model"]
         for key, value in loaded.items():
             if trained.get(key) != value:
                 raise InputError(

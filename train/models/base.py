@@ -28,6 +28,8 @@ from train.settings.recipe import packaged, read_settings
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # "HuggingFaceTB/SmolLM2-135M-Instruct"
 
+LOCAL = "a local base"  # a folder that does not say where it is from: its hash tells it from others
+
 
 class Config(TypedDict, total=False):
     """What is read of a model's config.json."""
@@ -85,11 +87,11 @@ def _unlisted(model: str) -> Base:
 
 
 def _hub_id_of(folder: Path) -> str:
-    """The Hub id that a model folder says it comes from, else its bare name: never a path of this machine."""
+    """The Hub id that a model folder says it comes from, else LOCAL: nothing of a path of this machine."""
     named = read(
         folder / "config.json", json_values, Config, f"{folder} holds no model; give a folder of save_pretrained"
     ).get("_name_or_path", "")
-    return named if HUB_ID.fullmatch(named) and not Path(named).exists() else folder.resolve().name
+    return named if HUB_ID.fullmatch(named) and not Path(named).exists() else LOCAL
 
 
 def locate(base: Base, folder: Path | None) -> Source:
@@ -155,8 +157,10 @@ def _converted(gguf: Path, digest: str, model: str) -> Path:
 
     print(f"base      converting {gguf.name} once (about half a minute), kept in the cache", flush=True)
     with _fresh_folder(target) as staging, redirect_stderr(io.StringIO()):  # transformers' bar cannot be switched off
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
+        )
         loaded.hf_quantizer = None  # else save_pretrained refuses: "quantized with gguf"
         del loaded.config.quantization_config
         loaded.config._name_or_path = model

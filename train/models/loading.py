@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError, in_short
 from train.settings.base_preset import Base
 
-from .base import Source
+from .base import HUB_ID, Source
+from .chat_template import limit_templates
 from .device import Device
 
 
@@ -25,10 +27,12 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         quantization = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
         )
-    place = str(source.folder) if source.folder else base.model
+    place = place_of(base, source)
+    limit_templates()
     where = {"": int(os.environ.get("LOCAL_RANK", 0)) if device.kind == "cuda" else "cpu"}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=source.revision)
+        load_config(place, source.revision)
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=source.revision, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             place,
             revision=source.revision,
@@ -36,7 +40,10 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
             quantization_config=quantization,
             device_map=where,
             use_safetensors=True,
+            trust_remote_code=False,
         )
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = in_short(error)
         raise InputError(
@@ -51,3 +58,29 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         tokenizer.init_kwargs.pop(key, None)
     model.config._name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
     return model, tokenizer
+
+
+def place_of(base: Base, source: Source) -> str:
+    """Return where transformers finds a base: a folder, or a Hub id that no folder here is taken for."""
+    if source.folder:
+        return str(source.folder)
+    if not HUB_ID.fullmatch(base.model) or Path(base.model).exists():
+        raise InputError(f"the base {base.model!r} is no Hub id, or a path here; give --base, a Hub id or ./FOLDER")
+    return base.model
+
+
+def load_config(place: str, revision: str | None) -> Any:
+    """Load the configuration of a base that brings no code. Raises InputError, OSError, ValueError.
+
+    An adapter in the place of a base would have transformers load its base and itself, with PEFT's own configuration.
+    """
+    from transformers import AutoConfig
+    from transformers.utils import find_adapter_config_file
+
+    if find_adapter_config_file(place, revision=revision) is not None:
+        raise InputError(f"the base {place} holds an adapter (adapter_config.json); give the base without it")
+    config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
+    kernel = getattr(config, "_attn_implementation", None)
+    if kernel is not None and not (isinstance(kernel, str) and kernel.isidentifier()):
+        raise InputError(f"the base {place} asks for code of others (attn_implementation {kernel!r:.80}); take it out")
+    return config

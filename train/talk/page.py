@@ -246,5 +246,6 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
         stop.click(it.end, tab, None, **private)
         reset.click(it.forget, seen, [shown, said], **private)
         if loading:
-            gr.on([add.click, typed.submit], it.load, typed, [voice, typed, outcome], **private)
+            loads: Any = {"concurrency_limit": None, **private}  # a slow folder holds up no other
+            gr.on([add.click, typed.submit], it.load, typed, [voice, typed, outcome], **loads)
     return page

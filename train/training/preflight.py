@@ -1,8 +1,7 @@
-"""What can be known before the model loads: the data is whole, the bits work here, memory and disk suffice."""
+"""What can be known before the model loads: the bits work here, memory and disk suffice."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
-from friends_corpus.core.files import sha256_of
 from train.models.base import Source
 from train.models.device import Device
+from train.models.loading import load_config, place_of
 from train.runtime.distributed import count, everywhere
 from train.runtime.memory import GB, free_memory
 from train.settings.base_preset import Base
@@ -55,20 +54,6 @@ def check_tracker(name: str) -> None:
         raise InputError(f"--report-to {name} needs the package {name}: pip install {name}")
 
 
-def check_files(folder: Path, config: str) -> None:
-    """Raises InputError if a Parquet file of `config` is not the one that manifest.json lists."""
-    try:
-        listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # a folder of somebody else's: there is nothing to compare with
-    read = {folder / name: entry for name, entry in listed.items() if name.startswith(f"{config}/")}
-    for path, entry in read.items():
-        if not path.is_file():
-            raise InputError(f"{path} is missing, manifest.json lists it; build {folder} again")
-        if sha256_of(path) != entry["sha256"]:
-            raise InputError(f"{path} is not the file that manifest.json lists; build {folder} again")
-
-
 def check_machine(setup: Setup) -> Needs:
     """Estimate what training will need. Raises InputError if a rank lacks it."""
     needs = estimate(setup.recipe, setup.fitted, setup.source, setup.device)
@@ -107,14 +92,16 @@ def _layer(bits: int, device: Device) -> Any:
 def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Needs:
     """What training will need, from the shapes of the model alone: no weight is read."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     try:
-        config = AutoConfig.from_pretrained(str(source.folder or base.model), revision=source.revision)
+        config = load_config(place_of(base, source), source.revision)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the configuration of the base model {base.model!r}: {in_short(error)}") from None
     with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(config)
+        model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     head = model.get_output_embeddings()
     linear = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
     in_layers = sum(layer.weight.numel() for layer in linear)
