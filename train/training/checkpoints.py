@@ -2,20 +2,21 @@
 
 transformers writes OUT/checkpoint-N file by file and in place, so a killed process leaves a folder that looks like a
 checkpoint. Ours is one only when it is sealed: all files are on the disk and `seal.json`, written last, lists them
-with their hashes and says of which run they are.
+with their hashes and says of which run they are. One that is not sealed yet is ours by the marker, its first file.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.core.files import sha256_of, sync_path, write_whole
+from friends_corpus.core.files import discard, is_marked, sha256_of, sync_path, write_whole
+from friends_corpus.core.ownership import Listed, check_ours, describe, read_listed
 
 SEAL = "seal.json"
+FINISHED = "finished"  # a file in checkpoints that were kept on purpose
 UNFINISHED = "it was not finished"  # the fault of a checkpoint whose run ended while it was written
 PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
 
@@ -45,7 +46,7 @@ def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
     files = {}
     for path in _files(checkpoint):
         sync_path(path)
-        files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        files[path.relative_to(checkpoint).as_posix()] = describe(path)
     write_whole(checkpoint / SEAL, json.dumps({"run": run, "files": files}, indent=1))
     sync_path(checkpoint)
     sync_path(checkpoint.parent)
@@ -83,7 +84,7 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
         if reason is None:
             return checkpoint, told
         aside = output / f"{BAD}{step_of(checkpoint)}"
-        shutil.rmtree(aside, ignore_errors=True)
+        remove(aside)
         checkpoint.rename(aside)
         told.append(f"{checkpoint.name} cannot be used, {reason}; it is {aside.name} now")
     return None, told
@@ -109,11 +110,31 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool 
     ]
 
 
-def remove(output: Path) -> None:
-    """Takes away all checkpoints of a folder, good and bad."""
+def listed(checkpoint: Path) -> Listed:
+    """List what is ours in a folder that is named as a checkpoint: all where it is marked, else what its seal lists.
+
+    What was put aside as bad need not be as the seal has it.
+    """
+    own: Listed = read_listed(checkpoint / SEAL) or {}
+    if own:
+        own = {**(dict.fromkeys(own) if is_bad(checkpoint) else own), SEAL: None, FINISHED: None}
+    elif is_marked(checkpoint, f"{PREFIX}{step_of(checkpoint)}"):
+        own = {path.relative_to(checkpoint).as_posix(): None for path in _files(checkpoint)}
+    return {f"{checkpoint.name}/{name}": file for name, file in own.items()}
+
+
+def remove(checkpoint: Path) -> None:
+    """Remove a checkpoint, good or bad, if it is ours; what is not there is fine. Raises InputError, OSError."""
+    if checkpoint.exists():
+        check_ours(checkpoint, listed(checkpoint), "training", overwrite=True)
+        discard(checkpoint)
+
+
+def remove_all(output: Path) -> None:
+    """Remove all checkpoints of ours from a folder, good and bad. Raises InputError, OSError."""
     for path in output.glob("*checkpoint-*"):
         if is_checkpoint(path) or is_bad(path):
-            shutil.rmtree(path)
+            remove(path)
 
 
 def _files(folder: Path) -> list[Path]:
