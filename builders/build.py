@@ -6,7 +6,7 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypedDict
 
-from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.cli import Failed, InputError, exit_code, positive
 from friends_corpus.core.versions import version
 
 if TYPE_CHECKING:
@@ -118,13 +118,6 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
 def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int | None = None) -> Outcome:
     """Read the pages, then write the folder `out` in place of what is there; `tasks`: for the engine datatrove.
 
@@ -134,9 +127,14 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int
 
     from .folder.lock import check_replaceable, locked
     from .folder.up_to_date import fingerprint, recall, remember
+    from .page_cache.pages import open_pool
 
-    if tasks:
-        read_with_engine(request, tasks, jobs, cache)
+    if tasks:  # without the lock of a build, which the engine's processes would keep
+        from .page_cache.datatrove_engine import run_tasks
+
+        if cache is None:
+            raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
+        run_tasks(request.pages, tasks, jobs, cache, request.show.folder)
     with locked(out) as lock, rare_collection():
         heal(out)
         check_replaceable(out, request.overwrite)
@@ -145,36 +143,25 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int
         kept: Outcome | None = recall(cache, mark, out) if cache and mark else None
         if kept:
             return {**kept, "end": f"kept {out.name}, version {request.version}: nothing has changed"}
-        outcome = read_and_write(request, out, jobs, cache, lock)
+        with open_pool(jobs, len(request.pages), lock) as pool:
+            outcome = write(request, read(request, cache, pool), out, pool)
         if cache and mark:
             remember(cache, mark, out, outcome)
         return outcome
 
 
-def read_and_write(request: Request, out: Path, jobs: int, cache: Path | None, lock: int) -> Outcome:
-    """Read all pages, in other processes where it pays, and write the folder; `lock` is the folder's."""
+def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Result]:
+    """Read all pages, in the other processes if there are any."""
     from tqdm import tqdm
 
-    from .page_cache.pages import open_pool, read_files
+    from .page_cache.pages import read_files
     from .reports.plots import import_matplotlib
 
-    def progress(found: Iterable[list[Result]]) -> Iterable[list[Result]]:
-        return tqdm(found, "pages", len(request.pages), unit="page")
-
-    with open_pool(jobs, len(request.pages), lock) as pool:
-        results = read_files(request.pages, pool, cache, progress, request.show.folder, meanwhile=import_writers)
-        if pool:
-            pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
-        return write(request, results, out, pool)
-
-
-def read_with_engine(request: Request, tasks: int, jobs: int, cache: Path | None) -> None:
-    """Read all pages into the cache; without the lock of a build, which the engine's processes would keep."""
-    from .page_cache.datatrove_engine import run_tasks
-
-    if cache is None:
-        raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
-    run_tasks(request.pages, tasks, jobs, cache, request.show.folder)
+    progress = partial(tqdm, desc="pages", total=len(request.pages), unit="page")
+    results = read_files(request.pages, pool, cache, progress, request.show.folder, meanwhile=import_writers)
+    if pool:
+        pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
+    return results
 
 
 def import_writers() -> None:

@@ -37,14 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     written: dict[str, int] = {}
 
-    def work() -> None:
-        written.update(export(options.folder, out, options.format, options.config))
-
     def report() -> None:
         for name, rows in written.items():
             print(f"{out / name}  {rows:,} {'row' if rows == 1 else 'rows'}" if rows else out / name)
 
-    return exit_code(work, "nothing was exported", out) or exit_code(report, f"{out} is whole", "stdout")
+    return exit_code(
+        lambda: written.update(export(options.folder, out, options.format, options.config)), "nothing was exported", out
+    ) or exit_code(report, f"{out} is whole", "stdout")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -74,7 +74,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
     from .folder.manifest import need_manifest
 
     manifest = need_manifest(folder)
-    return manifest, describe_violations(check_folder(folder).violations)
+    return manifest, list(describe_violations(check_folder(folder).violations))
 
 
 def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patience: Patience) -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -35,8 +35,7 @@ class Terminated(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 all is here, 1 pages failed, 2 bad usage, 130 or 143 ended."""
-    command = parser()
-    options = command.parse_args(arguments)
+    options = parser().parse_args(arguments)
 
     import stamina.instrumentation
 
@@ -165,7 +164,7 @@ def connect(stack: ExitStack, source: str, show: Show, access: Access) -> tuple[
         raise Failed(f"--source {source}: {error}") from None
     about = metadata("friends-corpus")
     agent = f"{ROBOT}/{about['Version']} (+{about['Summary']})"
-    downloader = stack.enter_context(Downloader(agent, access.allowed, access.limits))
+    downloader = stack.enter_context(closing(Downloader(agent, access.allowed, access.limits)))
     get = Site(downloader, access.delay, access.limits, access.clock, warn).get
     if not access.warc:
         return index_url, get

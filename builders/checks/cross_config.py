@@ -11,8 +11,9 @@ from builders.configs.lines import EPISODE_COLUMNS, Row
 from builders.configs.named_lines import SEPARATOR, name_lines, named
 from builders.configs.schema import to_table
 from builders.configs.tables import DERIVED, RowSettings
-from builders.folder.violation import Violation, differ, shorten
+from builders.folder.violation import Violation, differ
 from builders.folder.write import parquet_path
+from friends_corpus.core.cli import shorten
 from friends_corpus.core.ids import episode_of, scene_of
 from friends_corpus.core.manifest import MANIFEST, Manifest
 
@@ -44,12 +45,10 @@ def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
     """Every episode stands in the split that the manifest says, and comes from its page; one violation an episode."""
     split_of = {id: split for split, ids in manifest["splits"].items() for id in ids}
     page_of = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
-    seen: set[str] = set()
+    first: dict[str, tuple[int, Row]] = {}
     for number, row in enumerate(lines.rows):
-        episode = episode_of(row["id"])
-        if episode in seen:
-            continue
-        seen.add(episode)
+        first.setdefault(episode_of(row["id"]), (number, row))
+    for episode, (number, row) in first.items():
         if episode not in split_of:
             yield lines.wrong(number, "id", f"episode {episode!r} is not in {MANIFEST}")
         elif split_of[episode] != lines.split:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from friends_corpus.core.cli import shorten
+
 SAME_SHOWN = 15  # characters before the first that differs
 
 
@@ -30,15 +32,6 @@ class Violation:
         place = [", ".join(row + column)] if row or column else []
         text = ": ".join([self.file, *place, self.rule, *([self.detail] if self.detail else [])])
         return " ".join(text.split())
-
-
-def shorten(text: str) -> str:
-    """A value for a message.
-
-    >>> shorten("x" * 99)
-    'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'
-    """
-    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def differ(found: object, expected: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from friends_corpus.core.model import Block, Segment
 from friends_corpus.parsing.labels import Cue, Habits, find_cues
 from friends_corpus.show.config import Show
-from friends_corpus.show.speakers import BRACKETED, COUPLE, LIST, Person, key
+from friends_corpus.show.speakers import Person, key, split_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def describe_speakers(cue: str, episode_id: str, show: Show) -> list[str]:
     person = people.lookup(cue, episode_id)
     if person:
         return [f"{person.speaker}: “{cue}”; {_table_row(cue, person, show)}"]
-    parts = _names(cue)
+    _, parts = split_names(cue)
     rows = {found.speaker: (part, found) for part in reversed(parts) if (found := people.lookup(part, episode_id))}
     described = []
     for speaker in people.resolve(cue, episode_id):
@@ -84,19 +84,6 @@ def describe_speakers(cue: str, episode_id: str, show: Show) -> list[str]:
         else:
             described.append(f"{speaker}: as printed; neither in speakers.csv nor of the cast")
     return described
-
-
-def _names(cue: str) -> list[str]:
-    """Return the names that a cue lists.
-
-    >>> _names("Ross, Rachel, and Phoebe (together)"), _names("Mr. and Mrs. Geller")
-    (['Ross', 'Rachel', 'Phoebe'], ['Mr. Geller', 'Mrs. Geller'])
-    """
-    plain = " ".join(BRACKETED.sub(" ", cue).split()).strip(" ,;.:-")
-    couple = COUPLE.fullmatch(plain)
-    if couple:
-        return [f"{couple[1]}. {couple[3]}", f"{couple[2]}. {couple[3]}"]
-    return [part for part in LIST.split(plain) if part]
 
 
 def _table_row(cue: str, person: Person, show: Show) -> str:

@@ -12,13 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from friends_corpus.core.cli import Failed
+
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")  # one part of a path: "train-00000-of-00001.parquet"
 TOKEN = re.compile(rb"(?<![A-Za-z0-9_])(?:hf|api_org)_[A-Za-z0-9]{30,}")  # "hf_" and 34 letters: a token of the Hub
 AFTER_A_PATH = rb"[/\\\"'\s:,;)\]}]"  # what ends or goes on after the name of a folder: "/home/ana/x", "'/home/ana'"
 SHORTEST_PLACE = 4  # "/tmp"; anything shorter turns up in random bytes
 
 
-class ReleaseError(Exception):
+class ReleaseError(Failed):
     """Publishing stopped; one line that names the thing and the remedy. `status`: what the Hub answered, if it did."""
 
     def __init__(self, message: str, status: int | None = None, missing: bool = False) -> None:
@@ -59,15 +61,13 @@ def read_outgoing(folder: Path, paths: Iterable[str]) -> list[Outgoing]:
     """
     files = []
     for path in sorted(paths):
-        for part in PurePosixPath(path).parts:
-            fits = PART.fullmatch(part)
-            if not fits:
-                raise ReleaseError(
-                    f"{folder}: cannot publish the name {path!r}; rename it (letters, digits, dots, - and _)"
-                )
         place = folder
         for part in PurePosixPath(path).parts:
             place /= part
+            if PART.fullmatch(part) is None:
+                raise ReleaseError(
+                    f"{folder}: cannot publish the name {path!r}; rename it (letters, digits, dots, - and _)"
+                )
             if place.is_symlink():
                 raise ReleaseError(f"{place} is a link; put a copy of the file in its place")
         try:

@@ -187,10 +187,8 @@ def exchange(left: Path, right: Path) -> bool:
 
 def sync(folder: Path) -> None:
     """Write a folder to the disk, files first: after a power cut a swapped-in folder is whole."""
-    for root, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            sync_path(Path(root, name))
-        sync_path(Path(root))
+    for path in sorted([folder, *folder.rglob("*")], reverse=True):  # what is in a folder before the folder
+        sync_path(path)
 
 
 def sync_path(path: Path) -> None:

@@ -305,10 +305,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "results.json").write_text(json.dumps(make_results()), encoding="utf-8")
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     assert report.main([str(tmp_path / "results.json"), "--out", str(tmp_path / "file")]) == 1
-    assert (
-        capsys.readouterr().err
-        == f"error: {tmp_path}/file: File exists; what stands in --out is whole, run the command again\n"
-    )
+    assert f"{tmp_path}/file: File exists" in capsys.readouterr().err
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
