@@ -208,6 +208,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
         "steps": trainer.state.global_step,
         "tokens_per_second": round(progress.speed, 1),
         "seconds": round(time.monotonic() - started, 1),
+        "files": {},  # listed when they are there
     }
     outcome = Outcome(record, samples, trainer.state.log_history)
     save(trainer, outcome, output, args.keep_checkpoints, args.overwrite)

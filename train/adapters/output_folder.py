@@ -75,7 +75,7 @@ def check_replaceable(output: Path, overwrite: bool = False) -> None:
     for path in output.iterdir():
         if is_checkpoint(path) or is_bad(path):
             own |= listed(path)
-    check_ours(output, own | _recorded(output, overwrite), "training", overwrite)
+    check_ours(output, {**own, **_recorded(output, overwrite)}, "training", overwrite)
 
 
 def _recorded(output: Path, overwrite: bool) -> Listed:
@@ -208,8 +208,9 @@ def rewrite(folder: Path, name: str, text: str) -> None:
     as_written = own.get(name) == describe(folder / name)
     files.write_whole(folder / name, text)
     if as_written:
-        run = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        write_record(folder, {**run, "files": {**own, name: describe(folder / name)}})
+        run: Run = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        run["files"] = {**own, name: describe(folder / name)}
+        write_record(folder, run)
 
 
 def show_samples(samples: list[Sample]) -> None:
