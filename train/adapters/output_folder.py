@@ -74,7 +74,7 @@ def check_replaceable(output: Path, overwrite: bool = False) -> None:
     own: dict[str, File | None] = {LIVE: None} if is_live(output / LIVE) else {}
     for path in output.iterdir():
         if is_checkpoint(path) or is_bad(path):
-            own |= listed(path)
+            own |= dict.fromkeys(f"{path.name}/{name}" for name in listed(path))
     check_ours(output, {**own, **_recorded(output, overwrite)}, "training", overwrite)
 
 
@@ -98,10 +98,15 @@ def is_live(path: Path) -> bool:
         return False
     *lines, torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
     try:
-        own = all("step" in (entry := json.loads(line)) and metrics_line(entry) == f"{line}\n" for line in lines)
-    except (ValueError, TypeError, RecursionError):
+        entries = [json.loads(line) for line in lines]
+    except (ValueError, RecursionError):
         return False
-    return own and (not torn or torn.startswith('{"'))
+    own = all(isinstance(entry, dict) and "step" in entry for entry in entries)
+    return (
+        own
+        and [metrics_line(entry) for entry in entries] == [f"{line}\n" for line in lines]
+        and (not torn or torn.startswith('{"'))
+    )
 
 
 def start_in(output: Path) -> None:

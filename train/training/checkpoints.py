@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.files import discard, is_marked, sha256_of, sync_path, write_whole
-from friends_corpus.core.ownership import Listed, check_ours, describe, read_listed
+from friends_corpus.core.ownership import check_ours, describe, read_listed
 
 SEAL = "seal.json"
 FINISHED = "finished"  # a file in checkpoints that were kept on purpose
@@ -110,23 +110,22 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool 
     ]
 
 
-def listed(checkpoint: Path) -> Listed:
-    """List what is ours in a folder that is named as a checkpoint: all where it is marked, else what its seal lists.
+def listed(checkpoint: Path) -> list[str]:
+    """List what is ours in a folder that is named as a checkpoint: what its seal lists, or all where it is marked.
 
-    What was put aside as bad need not be as the seal has it.
+    Its bytes need not be as in the seal: a disk may have damaged them, and what is damaged is never read.
     """
-    own: Listed = read_listed(checkpoint / SEAL) or {}
-    if own:
-        own = {**(dict.fromkeys(own) if is_bad(checkpoint) else own), SEAL: None, FINISHED: None}
-    elif is_marked(checkpoint, f"{PREFIX}{step_of(checkpoint)}"):
-        own = {path.relative_to(checkpoint).as_posix(): None for path in _files(checkpoint)}
-    return {f"{checkpoint.name}/{name}": file for name, file in own.items()}
+    if own := read_listed(checkpoint / SEAL):
+        return [*own, SEAL, FINISHED]
+    if not is_marked(checkpoint, f"{PREFIX}{step_of(checkpoint)}"):
+        return []
+    return [path.relative_to(checkpoint).as_posix() for path in _files(checkpoint)]
 
 
 def remove(checkpoint: Path) -> None:
     """Remove a checkpoint, good or bad, if it is ours; what is not there is fine. Raises InputError, OSError."""
     if checkpoint.exists():
-        check_ours(checkpoint, listed(checkpoint), "training", overwrite=True)
+        check_ours(checkpoint, dict.fromkeys(listed(checkpoint)), "training")
         discard(checkpoint)
 
 
