@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from friends_corpus.core.cli import BAD_INPUT, InputError, complain, exit_code
-from friends_corpus.core.files import open_new
+from friends_corpus.core.files import check_new, open_new
 from friends_corpus.core.model import Episode, Line, ParseError, Segment, Utterance
 from friends_corpus.formats.pages import read_pages
 from friends_corpus.parsing.normalise import normalise
@@ -63,6 +63,8 @@ def parse_pages(options: argparse.Namespace) -> int:
     if options.segments and options.lines and options.segments.resolve() == options.lines.resolve():
         raise InputError(f"--segments and --lines are both {options.lines}; give each a file of its own")
     counts = Counter(pages=0, segments=0, lines=0)
+    for out in filter(None, (options.segments, options.lines)):
+        check_new(out)
     show = read_show(options.show)
     paths = [path for where in options.pages for path in find_pages(where)]
     with ExitStack() as stack:

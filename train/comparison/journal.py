@@ -26,7 +26,7 @@ class Journal:
         kept = path.read_bytes() if path.exists() else b""
         whole = kept[: kept.rfind(b"\n") + 1]
         if not whole:
-            if not _line({"settings": settings}).encode().startswith(kept):
+            if path.is_symlink() or not _line({"settings": settings}).encode().startswith(kept):
                 raise InputError(f"{path} is no record of a comparison; move it away or choose another --out")
             path.write_text(_line({"settings": settings}), encoding="utf-8")
             return
