@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypedDict
@@ -82,9 +83,16 @@ def run(options: argparse.Namespace) -> Outcome:
         options.overwrite,
     )
     out = (options.out or Path(show.dataset)).resolve()  # a link keeps pointing to the folder that changes
-    tasks = (options.tasks or options.jobs) if options.engine == "datatrove" else None
+    cache = None if options.no_cache else open_cache()
     try:
-        return build(request, out, options.jobs, None if options.no_cache else open_cache(), tasks)
+        if options.engine == "datatrove":  # without the lock of a build, which the engine's processes would keep
+            from .page_cache.datatrove_engine import ReadShare, run_tasks
+
+            if cache is None:
+                raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
+            share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
+            run_tasks(share, options.tasks or options.jobs, options.jobs)
+        return build(request, out, options.jobs, cache)
     except BrokenProcessPool:
         raise Failed("a worker process died, perhaps out of memory; try --jobs 1") from None
 
@@ -118,8 +126,8 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int | None = None) -> Outcome:
-    """Read the pages, then write the folder `out` in place of what is there; `tasks`: for the engine datatrove.
+def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome:
+    """Read the pages, then write the folder `out` in place of what is there.
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
@@ -129,12 +137,6 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int
     from .folder.up_to_date import fingerprint, recall, remember
     from .page_cache.pages import open_pool
 
-    if tasks:  # without the lock of a build, which the engine's processes would keep
-        from .page_cache.datatrove_engine import run_tasks
-
-        if cache is None:
-            raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
-        run_tasks(request.pages, tasks, jobs, cache, request.show.folder)
     with locked(out) as lock, rare_collection():
         heal(out)
         check_replaceable(out, request.overwrite)
@@ -157,16 +159,11 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
     from .page_cache.pages import read_files
     from .reports.plots import import_matplotlib
 
-    progress = partial(tqdm, desc="pages", total=len(request.pages), unit="page")
-    results = read_files(request.pages, pool, cache, progress, request.show.folder, meanwhile=import_writers)
+    results = read_files(request.pages, pool, cache, request.show.folder)
     if pool:
-        pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
-    return results
-
-
-def import_writers() -> None:
-    """Import what writing needs and takes a second or two to import, while other processes read the pages."""
-    from .folder import write  # noqa: F401
+        pool.submit(import_matplotlib)  # after the pages: one of them will draw, while this process has rows to make
+        from .folder import write  # noqa: F401  (a second or two, while the others read)
+    return list(chain.from_iterable(tqdm(results, "pages", len(request.pages), unit="page")))
 
 
 @contextmanager

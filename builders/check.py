@@ -70,22 +70,22 @@ def check(folder: Path) -> int:
 
 def check_folder(folder: Path) -> Report:
     """Reads everything in the folder; each step relies on what those before it found sound. Raises InputError."""
-    from builders.folder.manifest import check_shape
-    from friends_corpus.core.manifest import MANIFEST
+    from friends_corpus.core.manifest import MANIFEST, Manifest
+    from friends_corpus.core.reader import Unreadable, faults
 
     from .checks.cross_config import check_agreement
     from .checks.integrity import check_files, read_parts
     from .checks.manifest_rules import check_config_names, check_listing
     from .checks.recompute import check_croissant, check_derived
     from .checks.row_rules import check_rows
-    from .folder.manifest import BrokenManifest, read_manifest
+    from .folder.manifest import read_manifest
 
     try:
         values = read_manifest(folder)
-    except BrokenManifest as error:
+    except Unreadable as error:
         return Report([Violation(MANIFEST, "cannot be read", detail=error.why)], [], {}, complete=False)
-    manifest = cast("Manifest", values)
-    if wrong := check_shape(values) or check_config_names(manifest):
+    manifest = cast(Manifest, values)
+    if wrong := [Violation(MANIFEST, fault) for fault in faults(values, Manifest)] or check_config_names(manifest):
         return Report(wrong, [], {}, complete=False)  # nothing can be looked up in it
     parts, violations = read_parts(folder, manifest)
     violations = check_listing(manifest) + violations
@@ -101,7 +101,7 @@ def check_folder(folder: Path) -> Report:
     rows: Counter[str] = Counter()
     for part in parts:
         rows[part.config] += len(part.rows)
-    violations = check_files(folder, manifest) + violations + check_croissant(folder, manifest)
+    violations = [*check_files(folder, manifest), *violations, *check_croissant(folder, manifest)]
     return Report(violations, warnings, rows, complete)
 
 

@@ -41,12 +41,6 @@ class Source:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
-    options = parser().parse_args(arguments)
-    return exit_code(lambda: print(*explain(options), sep="\n"), "nothing was changed")
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.explain",
         description=__doc__,
@@ -59,7 +53,8 @@ def parser() -> argparse.ArgumentParser:
     add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build (default: the invented sample)")
     add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
     add("--context", type=natural, default=4, metavar="N", help="segments shown before and after (default: 4)")
-    return parser
+    options = parser.parse_args(arguments)
+    return exit_code(lambda: print(*explain(options), sep="\n"), "nothing was changed")
 
 
 def explain(options: argparse.Namespace) -> Iterator[str]:

@@ -10,8 +10,9 @@ import argparse
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -49,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             with terminable():
                 show = read_show(options.show or FRIENDS)
-                source = options.source or show.archive
-                failed = fetch(source, options.out, show, Access(options.delay, options.allow_host, options.warc))
+                access = Access(options.delay, options.allow_host, options.warc)
+                failed = fetch(options.source or show.archive, options.out, show, access)
         except SiteError as error:
             raise Failed(f"{error}; {kept}") from None
         except Terminated:
@@ -131,7 +132,7 @@ def fetch(source: str, out: Path, show: Show, access: Access) -> int:
             print(f"warning: {out}/pages.jsonl: {archive.unreadable} lines cannot be read", file=sys.stderr)
         archive.begin(index_url)
         wanted = list_pages(archive, get, index_url, show)
-        failures, counts = fetch_pages(archive, get, wanted, show, access.limits)
+        failures, counts = fetch_pages(archive, wanted, partial(bring, archive, get, show=show), access.limits)
         archive.end(index_url, counts)
     report(out, failures, counts)
     return len(failures)
@@ -196,7 +197,7 @@ def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]
 
 
 def fetch_pages(
-    archive: Archive, get: Get, wanted: Sequence[Wanted], show: Show, limits: Limits
+    archive: Archive, wanted: Sequence[Wanted], bring_page: Callable[[str, str], bool], limits: Limits
 ) -> tuple[list[tuple[Wanted, str]], Counter[str]]:
     """Fetch all pages, one after the other; return those that failed, with reasons, and the counts."""
     from tqdm import tqdm
@@ -216,7 +217,7 @@ def fetch_pages(
         try:
             if page.error:
                 raise PageError(page.error)
-            counts["fetched" if bring(archive, get, page.name, page.url, show) else "unchanged"] += 1
+            counts["fetched" if bring_page(page.name, page.url) else "unchanged"] += 1
             in_a_row = 0
         except PageError as error:
             archive.fail(page.name, page.url, str(error), error.status)

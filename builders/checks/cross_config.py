@@ -22,23 +22,21 @@ from .integrity import Part
 PRINTED = "text_with_directions"
 
 
-def check_agreement(parts: Sequence[Part], manifest: Manifest) -> list[Violation]:
+def check_agreement(parts: Sequence[Part], manifest: Manifest) -> Iterator[Violation]:
     """Rows against other rows and the manifest; what stands in a file that is not among `parts` is not compared."""
-    found: list[Violation] = []
     of = {(part.config, part.split): part for part in parts}
     for lines in [part for part in parts if part.config == "lines"]:
-        found += check_splits(lines, manifest)
-        found += check_constant(lines, (*EPISODE_COLUMNS, "source"), "episode", episode_of)
-        found += check_constant(lines, ("scene_heading",), "scene", scene_of)
+        yield from check_splits(lines, manifest)
+        yield from check_constant(lines, (*EPISODE_COLUMNS, "source"), "episode", episode_of)
+        yield from check_constant(lines, ("scene_heading",), "scene", scene_of)
         for config, expected in follow_from(lines.rows, manifest).items():
             part = of.get((config, lines.split))
             if part:
-                found += check_rows_follow(part, expected)
+                yield from check_rows_follow(part, expected)
             elif expected and lines.split not in manifest["configs"].get(config, {"splits": {}})["splits"]:
-                found.append(Violation(parquet_path(config, lines.split), "is missing: it follows from lines"))
+                yield Violation(parquet_path(config, lines.split), "is missing: it follows from lines")
             if part and config == "chunks":
-                found += check_scripts(part, lines.rows)
-    return found
+                yield from check_scripts(part, lines.rows)
 
 
 def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:

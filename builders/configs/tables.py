@@ -36,8 +36,7 @@ class RowSettings:
     @classmethod
     def of(cls, show: Show, parameters: Parameters) -> RowSettings:
         """Take them from what the manifest says."""
-        characters = characters_of(parameters["character"], show["cast"])
-        return cls(show["title"], characters, parameters["chunk_chars"])
+        return cls(show["title"], characters_of(parameters["character"], show["cast"]), parameters["chunk_chars"])
 
 
 # config → how its rows follow from those of `lines` and from their turns as printed, by line id; `named_lines` follows

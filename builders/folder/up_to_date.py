@@ -36,9 +36,8 @@ def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
         contents = sorted((repr(page.name), sha256_of(page)) for page in pages)
     except OSError:
         return None
-    libraries = [version(library) for library in LIBRARIES]
     code = [hash_code(package, without=NOT_WRITING) for package in PACKAGES]
-    whole = [contents, parameters, code, libraries]
+    whole = [contents, parameters, code, [version(library) for library in LIBRARIES]]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 

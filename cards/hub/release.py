@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from friends_corpus.core.cli import FAILED, exit_code
 
-from .client import CONFLICTS, Info, Patience, Repo, call, is_passing, possible_errors, status_of
+from .client import CONFLICTS, Info, Patience, Repo, call, explained, is_passing, possible_errors, status_of
 from .files import Outgoing, ReleaseError
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def put_commit(repo: Repo, release: Release, plan: Plan) -> str:
             if may_pass:
                 plan = make_plan(repo, release)
             if plan.commit is None and not waited:
-                raise repo.explained(error, "commit", tried) from None
+                raise explained(error, repo.api, repo.id, "commit", tried) from None
     return plan.commit
 
 

@@ -170,13 +170,11 @@ def exchange(left: Path, right: Path) -> bool:
     This is Linux's renameat2(…, RENAME_EXCHANGE), for which Python has no name. False where the system or the file
     system does not offer it.
     """
-    if sys.platform != "linux":
-        return False
     at_cwd, rename_exchange = -100, 2  # AT_FDCWD of fcntl.h, RENAME_EXCHANGE of linux/fs.h
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
-        return False  # an old C library
+        return False  # another system, or an old C library
     if renameat2(at_cwd, os.fsencode(left), at_cwd, os.fsencode(right), ctypes.c_uint(rename_exchange)) == 0:
         return True
     code = ctypes.get_errno()

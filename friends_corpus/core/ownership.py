@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from .cli import InputError
 from .files import sha256_of
 from .manifest import File
+from .reader import json_values, read
 
 SYSTEM_FILES = frozenset((".DS_Store", "Thumbs.db"))  # what desktop systems drop into any folder they show
 Listed = Mapping[str, File | None]  # relative path → what it must be; None: whatever it is, it is ours
+
+
+class Record(TypedDict):
+    """What is read of a manifest.json, run.json, merge.json or seal.json."""
+
+    files: dict[str, File]
 
 
 def describe(path: Path) -> File:
@@ -31,9 +37,8 @@ def describe_files(folder: Path, record: str) -> dict[str, File]:
 def read_listed(record: Path) -> dict[str, File] | None:
     """Return the `files` of a record; None where it lists none with their hashes."""
     try:
-        files = json.loads(record.read_text(encoding="utf-8"))["files"]
-        return TypeAdapter(dict[str, File]).validate_python(files, strict=True)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, ValidationError):
+        return read(record, json_values, Record, "")["files"]
+    except InputError:
         return None
 
 

@@ -63,10 +63,8 @@ class People:
 
     def lookup(self, cue: str, episode_id: str) -> Person | None:
         """Return the row for one name in one episode; None where the table does not have it."""
-        for person in self.rows.get(key(cue), ()):
-            if not person.episodes or any(episode_id.startswith(scope) for scope in person.episodes):
-                return person
-        return None
+        rows = self.rows.get(key(cue), ())
+        return next((row for row in rows if not row.episodes or episode_id.startswith(row.episodes)), None)
 
     def resolve(self, cue: str, episode_id: str) -> tuple[str, ...]:
         """Return the display names a printed cue means; never empty. Unknown cues stay as printed, title-cased.

@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 
 from friends_corpus.core.files import write_whole
 from train import report
-from train.comparison.intervals import plot, ticks, worded, worded_difference
+from train.comparison.intervals import plot, ticks, worded
 from train.comparison.report_files import FILES, write_files
 
 HOSTILE = {
@@ -405,7 +405,7 @@ def test_a_scale_begins_at_zero_unless_that_hides_the_differences() -> None:
 )
 def test_units(unit: str, shown: str, difference: str) -> None:
     assert worded(value(0.5), unit).replace("\xa0", " ") == shown
-    assert worded_difference(value(0.5), unit).replace("\xa0", " ") == difference
+    assert worded(value(0.5), unit, difference=True).replace("\xa0", " ") == difference
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,11 @@ from friends_corpus.core.manifest import File
 from friends_corpus.core.ownership import Listed, check_ours, describe, describe_files, read_listed
 from train.dataset.formatting import messages_of
 from train.training.checkpoints import (
+    BAD,
     FINISHED,
     UNFINISHED,
     checkpoints,
     differences,
-    is_bad,
     is_checkpoint,
     listed,
     newest_good,
@@ -73,7 +73,7 @@ def check_replaceable(output: Path, overwrite: bool = False) -> None:
         raise InputError(f"{output} is not a folder; choose another --output")
     own: dict[str, File | None] = {LIVE: None} if is_live(output / LIVE) else {}
     for path in output.iterdir():
-        if is_checkpoint(path) or is_bad(path):
+        if is_checkpoint(path) or is_checkpoint(path, BAD):
             own |= dict.fromkeys(f"{path.name}/{name}" for name in listed(path))
     check_ours(output, {**own, **_recorded(output, overwrite)}, "training", overwrite)
 

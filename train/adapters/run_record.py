@@ -16,7 +16,8 @@ from typing_extensions import TypedDict
 
 from friends_corpus.core.manifest import File
 from friends_corpus.core.persona import Cast
-from train.dataset.loading import DatasetRecord, Text
+from friends_corpus.core.reader import Text
+from train.dataset.loading import DatasetRecord
 from train.settings.recipe import as_json, packaged
 from train.training.setup import Setup
 
@@ -70,7 +71,7 @@ class Facts(TypedDict):
 class Results(TypedDict, total=False):
     """Losses and tokens of a run."""
 
-    losses: dict[str, float | None]
+    losses: dict[str, float | int | None]
     tokens: int
     trained_tokens: int
 

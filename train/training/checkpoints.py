@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import discard, is_marked, sha256_of, sync_path, write_whole
 from friends_corpus.core.ownership import check_ours, describe, read_listed
 
 SEAL = "seal.json"
 FINISHED = "finished"  # a file in checkpoints that were kept on purpose
 UNFINISHED = "it was not finished"  # the fault of a checkpoint whose run ended while it was written
+KEPT = 2  # one to fall back to while the other is written
 PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
 
 
-def is_checkpoint(path: Path) -> bool:
-    """True of OUT/checkpoint-12: state of a run that is going on, never published."""
-    return path.is_dir() and path.name.startswith(PREFIX) and path.name.removeprefix(PREFIX).isdigit()
+def is_checkpoint(path: Path, prefix: str = PREFIX) -> bool:
+    """Tell whether it is OUT/checkpoint-12: state of a run that is going on, never published.
 
-
-def is_bad(path: Path) -> bool:
-    """True of OUT/bad-checkpoint-12, a checkpoint that was found damaged and put aside."""
-    return path.is_dir() and path.name.startswith(BAD) and path.name.removeprefix(BAD).isdigit()
+    With the prefix BAD: whether it is OUT/bad-checkpoint-12, one that was found damaged and put aside.
+    """
+    return path.is_dir() and path.name.startswith(prefix) and path.name.removeprefix(prefix).isdigit()
 
 
 def step_of(checkpoint: Path) -> int:
@@ -44,7 +45,7 @@ def checkpoints(output: Path) -> list[Path]:
 def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
     """Makes a finished folder a checkpoint of `run`: every byte on the disk, then the list of them."""
     files = {}
-    for path in _files(checkpoint):
+    for path in sorted(filter(Path.is_file, checkpoint.rglob("*"))):
         sync_path(path)
         files[path.relative_to(checkpoint).as_posix()] = describe(path)
     write_whole(checkpoint / SEAL, json.dumps({"run": run, "files": files}, indent=1))
@@ -92,8 +93,7 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
 
 def run_of(checkpoint: Path) -> dict[str, Any]:
     """What `seal` was told of the run."""
-    run: dict[str, Any] = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))["run"]
-    return run
+    return dict(json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))["run"])
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool = True) -> list[str]:
@@ -119,7 +119,7 @@ def listed(checkpoint: Path) -> list[str]:
         return [*own, SEAL, FINISHED]
     if not is_marked(checkpoint, f"{PREFIX}{step_of(checkpoint)}"):
         return []
-    return [path.relative_to(checkpoint).as_posix() for path in _files(checkpoint)]
+    return [path.relative_to(checkpoint).as_posix() for path in checkpoint.rglob("*") if path.is_file()]
 
 
 def remove(checkpoint: Path) -> None:
@@ -129,15 +129,18 @@ def remove(checkpoint: Path) -> None:
         discard(checkpoint)
 
 
+def remove_old(output: Path) -> None:
+    """Remove all checkpoints of ours but the newest; others are refused by name when the output is replaced."""
+    for checkpoint in checkpoints(output)[KEPT:]:
+        with suppress(InputError):
+            remove(checkpoint)
+
+
 def remove_all(output: Path) -> None:
     """Remove all checkpoints of ours from a folder, good and bad. Raises InputError, OSError."""
     for path in output.glob("*checkpoint-*"):
-        if is_checkpoint(path) or is_bad(path):
+        if is_checkpoint(path) or is_checkpoint(path, BAD):
             remove(path)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -44,10 +44,9 @@ from train.dataset.formatting import IGNORED, asked
 from train.runtime.distributed import most
 from train.settings.recipe import Recipe
 
-from .checkpoints import checkpoints, remove, seal
+from .checkpoints import remove, remove_old, seal
 
 FEW_LOGITS = 2**26  # 256 MB in float32
-KEPT = 2  # checkpoints: one to fall back to while the other is written
 SHOWN = 80  # characters of a row in a message
 
 
@@ -145,8 +144,8 @@ class AdapterTrainer(SFTTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        if self.args.should_save:
-            with whole_or_gone(folder):
+        with whole_or_gone(folder):
+            if self.args.should_save:
                 remove(folder)
                 mark(folder, folder.name)
         self.accelerator.wait_for_everyone()
@@ -156,9 +155,7 @@ class AdapterTrainer(SFTTrainer):
         if self.args.should_save:
             with whole_or_gone(folder):
                 seal(folder, self.run)
-            for old in checkpoints(folder.parent)[KEPT:]:
-                with suppress(InputError):  # not ours: it is refused by its name when the output is replaced
-                    remove(old)
+            remove_old(folder.parent)
         self.accelerator.wait_for_everyone()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -244,31 +241,36 @@ def as_trained(model: Any) -> None:
             layer.train()
 
 
-def held_out_loss(trainer: Any) -> tuple[float, int]:
-    """Mean cross-entropy in nats per token over the trainer's eval rows, and the number of tokens scored."""
-    model = trainer.model
+@contextmanager
+def eval_mode(model: Any) -> Iterator[None]:
+    """Within it the model is `as_trained` and no gradient is kept; afterwards it is in the mode that it was in."""
     was_training = model.training
     as_trained(model)
+    with torch.no_grad():
+        yield
+    model.train(was_training)
+
+
+def held_out_loss(trainer: Any) -> tuple[float, int]:
+    """Mean cross-entropy in nats per token over the trainer's eval rows, and the number of tokens scored."""
     loss, tokens = 0.0, 0
     ranks = trainer.accelerator.num_processes
-    with torch.no_grad():
+    with eval_mode(trainer.model):
         for row in trainer.eval_dataset:  # one at a time, and every rank all of them
             batch = trainer._prepare_inputs(trainer.data_collator([row]))
             tokens += int(learnt(batch))
             with trainer.compute_loss_context_manager():
-                loss += trainer.compute_loss(model, batch, num_items_in_batch=ranks).item()  # TRL multiplies by them
-    model.train(was_training)
+                # TRL multiplies by the ranks
+                loss += trainer.compute_loss(trainer.model, batch, num_items_in_batch=ranks).item()
     return loss / tokens, tokens
 
 
 def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[str]:
     """What the model writes after each of the recipe's prompts, in one batch, stripped; the same for the same seed."""
-    was_training = model.training
-    as_trained(model)
     ids = asked(tokenizer, recipe.prompts, conversation)
     batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
     chosen = {"temperature": recipe.sample_temperature, "top_k": 0} if recipe.sample_temperature else {}
-    with torch.no_grad(), torch.random.fork_rng():
+    with eval_mode(model), torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         ids = model.generate(
             input_ids=batch["input_ids"],
@@ -280,9 +282,8 @@ def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> 
             pad_token_id=tokenizer.pad_token_id,
             **chosen,
         )
-    model.train(was_training)
-    new = ids[:, batch["input_ids"].shape[1] :]
-    return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+    texts = tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [text.strip() for text in texts]
 
 
 def write_samples(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
