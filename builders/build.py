@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypedDict
 
 from friends_corpus.core.cli import Failed, InputError, exit_code, positive
@@ -44,6 +46,7 @@ class Request:
     parameters: Parameters
     version: str
     keep_going: bool
+    overwrite: bool
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +80,7 @@ def run(options: argparse.Namespace) -> Outcome:
         {"chunk_chars": options.chunk_chars, "character": main_character(options.character, show.cast)},
         options.version,
         options.keep_going,
+        options.overwrite,
     )
     out = (options.out or Path(show.dataset)).resolve()  # a link keeps pointing to the folder that changes
     cache = None if options.no_cache else open_cache()
@@ -118,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
     add("--engine", choices=["processes", "datatrove"], default="processes", help="what reads the pages (%(default)s)")
     add("--tasks", type=positive, metavar="N", help="tasks that datatrove cuts the pages into (default: as --jobs)")
     add("--keep-going", action="store_true", help="leave out pages that fail, and list them in the manifest")
+    add("--overwrite", action="store_true", help="replace files of an earlier build although they were changed since")
     return parser
 
 
@@ -134,7 +139,7 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome
 
     with locked(out) as lock, rare_collection():
         heal(out)
-        check_replaceable(out)
+        check_replaceable(out, request.overwrite)
         decides = [request.show.version, request.parameters, request.version, request.keep_going]
         mark = fingerprint(request.pages, decides) if cache else None
         kept: Outcome | None = recall(cache, mark, out) if cache and mark else None
@@ -190,11 +195,9 @@ def open_cache() -> Path | None:
     from friends_corpus.core.files import cache_folder
 
     folder = cache_folder("pages")
-    probe = folder / f".probe.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         print(f"warning: no cache, {folder}: {error.strerror}", file=sys.stderr)
         return None
@@ -207,6 +210,7 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
 
     from .assemble import assemble
     from .configs.tables import RowSettings, make_rows
+    from .folder.lock import check_replaceable
     from .folder.write import write_dataset
     from .page_cache.pages import beside
     from .page_cache.select_pages import select_pages
@@ -227,7 +231,8 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
         raise InputError("no page has a spoken line")
     corpus = assemble(tables, page_facts(selection, request.show), show, parameters)
     drawing = plot_data(corpus.tables), corpus.stats, parameters["chunk_chars"]
-    with staged(out) as folder, beside(pool, draw_plots, folder, *drawing) as drawn:
+    check = partial(check_replaceable, out, request.overwrite)
+    with staged(out, check) as folder, beside(pool, draw_plots, folder, *drawing) as drawn:
         write_dataset(folder, corpus, request.version, drawn)
     return {
         "summary": summary(corpus.stats, corpus.pages, len(failed)),

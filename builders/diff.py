@@ -42,6 +42,8 @@ def diff(options: argparse.Namespace) -> int:
         print("\n".join(describe(name, change)))
     print(verdict(old, new, step))
     if options.json:
+        from friends_corpus.core.files import open_new
+
         from .folder.manifest import to_json
 
         report = {
@@ -52,7 +54,8 @@ def diff(options: argparse.Namespace) -> int:
             "enough": enough,
             "configs": {name: change.to_json() for name, change in changes.items()},
         }
-        options.json.write_text(to_json(report), encoding="utf-8")
+        with open_new(options.json) as file:
+            file.write(to_json(report))
     return 0 if enough else TOO_LITTLE
 
 

@@ -57,8 +57,9 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
 
     `config`: only this one.
     """
-    from friends_corpus.core.files import staged
+    from friends_corpus.core.files import heal, staged
 
+    from .folder.lock import locked
     from .folder.manifest import need_manifest
 
     manifest = need_manifest(folder)
@@ -67,11 +68,16 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
         raise InputError(f"{folder} has no config {wanted}; it has {', '.join(manifest['configs'])}")
     configs = [wanted] if wanted else list(manifest["configs"])
     out = out.resolve()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there already; remove it or choose another --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
+
+    def check_new() -> None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out} is there already; remove it or choose another --out")
+
+    check_new()
     written: Counter[str] = Counter()
-    with staged(out) as staging, ExitStack() as stack:
+    with locked(out), ExitStack() as stack:
+        heal(out)
+        staging = stack.enter_context(staged(out, check_new))
         opened: dict[str, IO[str]] = {}
         for name, text, rows in pieces(folder, manifest, format, configs):
             if name not in opened:
@@ -79,7 +85,6 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
                 opened[name] = stack.enter_context((staging / name).open("w", encoding="utf-8", newline=""))
             opened[name].write(text)
             written[name] += rows
-        stack.close()  # before the folder takes its place
     return dict(written)
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from friends_corpus.core.cli import BAD_INPUT, InputError, complain, exit_code
+from friends_corpus.core.files import check_new, open_new
 from friends_corpus.core.model import Episode, Line, ParseError, Segment, Utterance
 from friends_corpus.formats.pages import read_pages
 from friends_corpus.parsing.normalise import normalise
@@ -62,12 +63,13 @@ def parse_pages(options: argparse.Namespace) -> int:
     if options.segments and options.lines and options.segments.resolve() == options.lines.resolve():
         raise InputError(f"--segments and --lines are both {options.lines}; give each a file of its own")
     counts = Counter(pages=0, segments=0, lines=0)
+    for out in filter(None, (options.segments, options.lines)):
+        check_new(out)
     show = read_show(options.show)
     paths = [path for where in options.pages for path in find_pages(where)]
     with ExitStack() as stack:
         segments_out, lines_out = (
-            stack.enter_context(out.open("w", encoding="utf-8")) if out else None
-            for out in (options.segments, options.lines)
+            stack.enter_context(open_new(out)) if out else None for out in (options.segments, options.lines)
         )
         for script in (script for path in paths for script in read_scripts(path, show)):
             if script is None:

@@ -27,12 +27,13 @@ from typing import Any
 
 from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
-from friends_corpus.core.files import write_whole
+from friends_corpus.core.files import check_new, open_new
 from train.models.base import Source, find_base, locate
 from train.models.device import choose_device, processor
 from train.models.loading import load_base
 from train.settings.base_preset import BITS, Base
 
+from .adapters.output_folder import rewrite
 from .adapters.run_record import software
 from .dataset.loading import check_folder, find_data, load_data
 from .runtime.logging import quiet
@@ -71,6 +72,8 @@ def bench(args: argparse.Namespace) -> int:
     """All precisions, one after the other; the table, the JSON, the card. Raises InputError, OSError."""
     if args.steps < 2:
         raise InputError(f"--steps is {args.steps}; it must be 2 or more, as the first is not timed")
+    if args.out:
+        check_new(args.out)
     recipe, sha256 = read_card(args.card) if args.card else (load_recipe(args.dataset, None, {}), None)
     recipe = replace(recipe, max_steps=args.steps)
     if args.card and not args.base and (Path(recipe.base).exists() or recipe.base.endswith((".yaml", ".yml"))):
@@ -101,13 +104,14 @@ def bench(args: argparse.Namespace) -> int:
     }
     say(f"advice    {measured['advice']}")
     if args.out:
-        args.out.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        with open_new(args.out) as file:
+            file.write(json.dumps(measured, indent=2, ensure_ascii=False) + "\n")
         say(f"wrote     {args.out}")
     if not measured["device"]:
         raise Failed("nothing could be measured; the reasons stand above")
     if args.card:
         card = args.card / "README.md"
-        write_whole(card, with_block(card.read_text(encoding="utf-8"), measured))
+        rewrite(args.card, card.name, with_block(card.read_text(encoding="utf-8"), measured))
         say(f"wrote     {card}, its table of precisions")
     return 0
 

@@ -32,6 +32,7 @@ from .comparison.measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
 from .comparison.progress import bar
 from .comparison.prompts import Prompt, choose, load_prompts
 from .comparison.replies import Reply, Scored, find_replies, fingerprint, load_replies, notes_on, score
+from .comparison.report_files import check_report
 from .comparison.results import Results, judged, keep
 from .dataset.loading import DEFAULT
 from .generation.answers import Answer, Sampling
@@ -132,6 +133,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         raise InputError(f"--out {args.out} is not a folder; choose another")
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / ANSWERS).exists():
         raise InputError(f"--out {args.out} holds what no comparison wrote; choose another, or move it away")
+    check_report(args.out)
     return Plan(adapters, runs, prompts, place, notes)
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -137,15 +137,15 @@ def plant(name: str, out: Path) -> int:
     if run(("-m", "builders.build", "--out", str(data))):
         return FAILED
     tell(f"fault  {name}", fault.why)
-    shutil.rmtree(out / name, ignore_errors=True)
-    arguments = fault.plant(data, out / name)
+    place = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=out))  # a new one each time: nothing has to go
+    arguments = fault.plant(data, place)
     say(f"\n$ python {shlex.join(arguments)}")
     done = subprocess.run([sys.executable, *arguments], check=False, capture_output=True, text=True)
     say(done.stdout + done.stderr)
     if done.returncode and fault.said in done.stdout + done.stderr:
         say(f"caught: {fault.moral}")
         return 0
-    print(f"error: the fault {name} was planted in {out / name} and no check caught it", file=sys.stderr)
+    print(f"error: the fault {name} was planted in {place} and no check caught it", file=sys.stderr)
     return FAILED
 
 

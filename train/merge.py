@@ -22,8 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
+from friends_corpus.core.ownership import Listed, check_ours, describe_files, read_listed
 from train.models.base import Source, in_wheel
 from train.models.chat_template import limit_templates
 from train.models.device import Device, choose_device
@@ -36,7 +39,7 @@ from .adapters.output_folder import TOKENIZER, locked, staged
 from .adapters.run_record import Run, software
 from .dataset.formatting import asked, fed, messages_of
 from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
-from .export.gguf import MARK, Fields, gguf_fields, modelfile, write_gguf
+from .export.gguf import Fields, gguf_fields, modelfile, write_gguf
 from .runtime.logging import quiet
 
 DTYPES = ("float16", "bfloat16")
@@ -64,6 +67,11 @@ def parser() -> argparse.ArgumentParser:
     add("--data", metavar="FOLDER|HUB-ID", help=f"held-out rows to compare on (default: ./{DEFAULT} if it is there)")
     add("--tokens", type=int, default=4096, metavar="N", help="held-out tokens to compare on (default: 4096)")
     add(
+        "--overwrite",
+        action="store_true",
+        help="replace files of an earlier merge that were changed, or of version 0.1",
+    )
+    add(
         "--gguf",
         type=Path,
         nargs="?",
@@ -86,6 +94,7 @@ class Job:
     output: Path
     dtype: str
     gguf: Path | None
+    overwrite: bool
 
 
 def merge(args: argparse.Namespace) -> None:
@@ -101,8 +110,9 @@ def merge(args: argparse.Namespace) -> None:
     before, fields = run_unmerged(job, tokenizer, rows)
     merged = load_merged(job)
     weights = sum(weight.numel() for weight in merged.parameters())
+    check = partial(check_replaceable, job.output, job.overwrite)
     try:
-        with locked(job.output), staged(job.output, keep_checkpoints=False) as staging:
+        with locked(job.output), staged(job.output, keep_checkpoints=False, check=check) as staging:
             merged.save_pretrained(staging)
             for name in TOKENIZER:  # as trained with, byte for byte
                 if (job.adapter / name).is_file():
@@ -132,7 +142,7 @@ def prepare(args: argparse.Namespace) -> Job:
     adapter: Path = args.adapter
     run, base = read_run(adapter)
     output: Path = args.output or Path(os.path.relpath(f"{adapter.resolve()}-merged"))
-    check_replaceable(output)
+    check_replaceable(output, args.overwrite)
     gguf: Path | None = args.gguf
     if gguf is not None:
         gguf = output / f"{adapter.resolve().name}-f16.gguf" if gguf == Path() else gguf
@@ -141,7 +151,8 @@ def prepare(args: argparse.Namespace) -> Job:
         raise InputError(f"--tokens is {args.tokens}; it must be above 0")
     place = find_rows(args.data, run["dataset"]["config"])
     quiet(offline=not (run["base"]["source"] == "hub" or isinstance(place, str)))
-    return Job(adapter, run, base, find_source(run, base, args.base), place, output, args.dtype, gguf)
+    source = find_source(run, base, args.base)
+    return Job(adapter, run, base, source, place, output, args.dtype, gguf, args.overwrite)
 
 
 def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Fields]:
@@ -187,6 +198,7 @@ def run_merged(job: Job, folder: Path, before: Sequence[Any], rows: Rows) -> dic
 def write_for_llama(job: Job, folder: Path, fields: Fields, end: str) -> None:
     """Write the model in `folder` as a GGUF with its Modelfile, there or where --gguf says."""
     assert job.gguf is not None
+    check_gguf(job.gguf, job.output)  # again: merging takes a while
     inside = job.gguf.resolve().parent == job.output.resolve()
     target = folder / job.gguf.name if inside else job.gguf
     write_gguf(folder, target, fields)
@@ -194,34 +206,44 @@ def write_for_llama(job: Job, folder: Path, fields: Fields, end: str) -> None:
     target.with_name("Modelfile").write_text(text, encoding="utf-8")
 
 
-def check_replaceable(output: Path) -> None:
-    """Raises InputError if `output` holds anything that an earlier merge did not write, for it will be replaced."""
+def check_replaceable(output: Path, overwrite: bool) -> None:
+    """Refuse an `output` with anything that no merge wrote, or that was changed since. Raises InputError, OSError.
+
+    `overwrite`: also what was changed may be replaced, and files of version 0.1, which listed no hashes.
+    """
     if not os.path.lexists(output):
         return
-    if not output.is_dir() or output.is_symlink():
+    if not output.is_dir() or output.is_symlink() or not output.name:
         raise InputError(f"{output} is not a folder; choose another --output")
+    own: Listed | None = read_listed(output / RECORD)
+    if own is None and (names := names_listed(output / RECORD)):
+        if not overwrite:
+            raise InputError(
+                f"{output} is of version 0.1, which listed no hashes; add --overwrite to replace its files"
+            )
+        own = dict.fromkeys(names)
+    check_ours(output, {RECORD: None, **own} if own is not None else {}, "merge", overwrite)
+
+
+def names_listed(record: Path) -> list[str]:
+    """Return the names that a merge.json of version 0.1 lists."""
     try:
-        ours = json.loads((output / RECORD).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = []
-    for path in sorted(output.iterdir()):
-        if path.name not in ours:
-            raise InputError(f"{output} holds {path.name!r}, which no merge wrote; choose another --output")
+        return TypeAdapter(list[str]).validate_python(json.loads(record.read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return []
 
 
 def check_gguf(gguf: Path, output: Path) -> None:
-    """Raises InputError if the GGUF or its Modelfile would replace something that no merge wrote."""
+    """Refuse a GGUF that would replace a file outside of `output`, whose files merge.json lists. Raises InputError."""
     if gguf.suffix != ".gguf":
         raise InputError(f"--gguf {gguf}: the name of a GGUF ends in .gguf")
     if gguf.resolve().parent == output.resolve():
         return
     if not gguf.parent.is_dir():
         raise InputError(f"--gguf {gguf}: no folder {gguf.parent}; make it first")
-    beside = gguf.with_name("Modelfile")
-    if beside.exists() and not beside.read_bytes().startswith(MARK.encode()):
-        raise InputError(f"{beside} is not of train.merge; choose another folder for --gguf")
-    if gguf.exists() and not (gguf.is_file() and gguf.open("rb").read(4) == b"GGUF"):
-        raise InputError(f"{gguf} is there and is no GGUF; choose another name")
+    for path in (gguf, gguf.with_name("Modelfile")):
+        if os.path.lexists(path):
+            raise InputError(f"{path} is there already; choose another name or folder for --gguf, or move it away")
 
 
 def find_rows(wanted: str | None, config: str) -> Path | str | None:
@@ -266,8 +288,8 @@ def write_record(job: Job, folder: Path, weights: int, drift: Mapping[str, float
     conversation = job.run["dataset"].get("conversation")
     question = messages_of(job.run["recipe"]["prompts"][0]) if conversation else None
     (folder / "README.md").write_text(render("merged.md", {**job.run, **values, "asked": question}), encoding="utf-8")
-    names = sorted({path.name for path in folder.iterdir()} | {RECORD})
-    record = {**values, "base": job.run["base"], "software": software(), "files": names}
+    files = describe_files(folder, RECORD)
+    record = {**values, "base": job.run["base"], "software": software(), "files": files}
     (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

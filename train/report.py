@@ -22,7 +22,6 @@ from typing import Any, cast
 
 from cards.render import render
 from friends_corpus.core.cli import InputError, exit_code
-from friends_corpus.core.files import write_whole
 from friends_corpus.core.persona import listed
 from friends_corpus.core.reader import json_values, load
 
@@ -30,6 +29,7 @@ from .comparison.arms import AdapterFacts
 from .comparison.bootstrap import Interval
 from .comparison.intervals import Plot, amount, plot, worded
 from .comparison.measures import Sample
+from .comparison.report_files import write_files
 from .comparison.results import Results, as_text, judged
 from .comparison.verdicts import Judged, Verdict
 from .generation.generator import BASE
@@ -111,9 +111,7 @@ def write_report(results: Results, folder: Path) -> None:
         "report.md": render("report.md", page),
         "report.html": render("report.html.jinja", page | ours),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_whole(folder / name, text)
+    write_files(folder, texts)
 
 
 def csp_hash(text: str) -> str:

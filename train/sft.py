@@ -103,6 +103,7 @@ def make_parser() -> Parser:
     add("--dry-run", action="store_true", help=dry)
     add("--resume", action="store_true", help="go on from the newest whole OUTPUT/checkpoint-N of this very run")
     add("--keep-checkpoints", action="store_true", help="leave OUTPUT/checkpoint-N there when the run is done")
+    add("--overwrite", action="store_true", help="replace files of an earlier run that were changed, or of version 0.1")
     add("--push-to", metavar="USER/NAME", help="when done, publish with `python -m train.publish OUTPUT USER/NAME`")
     return parser
 
@@ -207,8 +208,10 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
         "steps": trainer.state.global_step,
         "tokens_per_second": round(progress.speed, 1),
         "seconds": round(time.monotonic() - started, 1),
+        "files": {},  # listed when they are there
     }
-    save(trainer, Outcome(record, samples, trainer.state.log_history), output, args.keep_checkpoints)
+    outcome = Outcome(record, samples, trainer.state.log_history)
+    save(trainer, outcome, output, args.keep_checkpoints, args.overwrite)
     size = (output / "adapter_model.safetensors").stat().st_size / 1e6
     say(f"\nwrote     {output} ({size:.0f} MB adapter) in {time.monotonic() - started:.0f} s")
     return output
@@ -221,7 +224,7 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     base, folder = find_base(recipe.base, args.bits)
     step = share_out(base, distributed.count(), args.batch_size, args.gradient_checkpointing)
     output: Path = args.output or Path("adapters") / recipe.dataset
-    check_replaceable(output)
+    check_replaceable(output, args.overwrite)
     check_tracker(args.report_to)
     distributed.join()
     place = distributed.from_first(lambda: find_data(args.data))
@@ -261,23 +264,22 @@ def introduce(setup: Setup) -> None:
         say("          (bitsandbytes casts activations around 8-bit layers and would say so at every layer: silenced)")
 
 
-def save(trainer: Any, outcome: Outcome, output: Path, keep_checkpoints: bool) -> None:
+def save(trainer: Any, outcome: Outcome, output: Path, keep_checkpoints: bool, overwrite: bool) -> None:
     """Replace `output` by the adapter and the record of its run. Raises Failed."""
+    check = partial(check_replaceable, output, overwrite)  # again: a run takes long, and may have had company
     gathered = trainer.accelerator.get_state_dict(trainer.model) if distributed.sharded() else None
 
     def write() -> None:
-        with staged(output, keep_checkpoints) as staging:
+        with staged(output, keep_checkpoints, check) as staging:
             trainer._save(str(staging), gathered)
             trainer.processing_class.save_pretrained(staging)
             write_run(staging, outcome)
 
     try:
         distributed.from_first(write)
-    except (OSError, RuntimeError) as error:
-        reason = in_short(error)
-        raise Failed(
-            f"{output} could not be written: {reason}; make room and add --resume: it is all trained"
-        ) from None
+    except (OSError, RuntimeError, InputError) as error:
+        reason, remedy = in_short(error), "" if isinstance(error, InputError) else "make room and "
+        raise Failed(f"{output} could not be written: {reason}; {remedy}add --resume: it is all trained") from None
     distributed.leave()
 
 

@@ -14,11 +14,11 @@ from datasets import Features
 
 from builders.configs.lines import Row
 from builders.configs.schema import CONFIGS
-from builders.folder.lock import SYSTEM_FILES
 from builders.folder.violation import Violation
 from builders.splitting.splits import SPLITS
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.manifest import MANIFEST, Manifest
+from friends_corpus.core.ownership import SYSTEM_FILES
 
 FROM_THE_HUB = frozenset((".git", ".gitattributes", ".cache"))  # what git and the Hub's client put beside the files
 

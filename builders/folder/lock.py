@@ -9,10 +9,9 @@ from pathlib import Path
 from friends_corpus.core import files
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.manifest import MANIFEST
+from friends_corpus.core.ownership import check_ours, read_listed
 
 from .manifest import files_of
-
-SYSTEM_FILES = frozenset((".DS_Store", "Thumbs.db"))  # what desktop systems drop into any folder they show
 
 
 @contextmanager
@@ -30,15 +29,12 @@ def locked(out: Path) -> Iterator[int]:
         yield descriptor
 
 
-def check_replaceable(out: Path) -> None:
-    """Refuses to replace anything that a build did not write."""
+def check_replaceable(out: Path, overwrite: bool = False) -> None:
+    """Refuse to replace what no build wrote, and what was changed since. Raises InputError."""
     if not out.exists():
         return
     if not out.is_dir():
         raise InputError(f"{out} is not a folder; choose another --out")
-    ours = files_of(out)
-    if not ours and any(out.iterdir()):
+    if not files_of(out) and any(out.iterdir()):
         raise InputError(f"{out} is not a dataset folder (no {MANIFEST} of ours); choose another --out or remove it")
-    present = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_symlink() or not path.is_dir()}
-    if foreign := sorted(path for path in present - ours if Path(path).name not in SYSTEM_FILES):
-        raise InputError(f"{out} also holds {foreign[0]!r}, not written by a build; move it or choose another --out")
+    check_ours(out, {MANIFEST: None, **(read_listed(out / MANIFEST) or {})}, "build", overwrite)

@@ -12,19 +12,10 @@ from builders.assemble import Corpus
 from builders.splitting.leakage import abridged
 from builders.splitting.splits import SPLITS
 from friends_corpus.core.cli import InputError
-from friends_corpus.core.files import sha256_of
-from friends_corpus.core.manifest import BUILDER, MANIFEST, Config, File, Manifest, Split
+from friends_corpus.core.manifest import BUILDER, MANIFEST, Config, Manifest, Split
 from friends_corpus.core.reader import json_values, load, read
 from friends_corpus.parsing.version import PARSER_VERSION
 from friends_corpus.show.config import about
-
-
-def describe_files(folder: Path) -> dict[str, File]:
-    """Every file of the folder but the manifest: its size in bytes and sha256."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    return {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in paths
-    }
 
 
 def make_manifest(corpus: Corpus, version: str, configs: Mapping[str, Config]) -> Manifest:

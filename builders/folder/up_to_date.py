@@ -19,8 +19,9 @@ from builders.page_cache import cache
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.fingerprint import hash_code
 from friends_corpus.core.manifest import MANIFEST
+from friends_corpus.core.ownership import describe_files
 
-from .manifest import describe_files, read_manifest
+from .manifest import read_manifest
 
 PACKAGES = ("friends_corpus", "builders", "cards")  # all of their code, templates and data, but:
 NOT_WRITING = ("crawling", "fetch.py")  # what gets pages and decides nothing about a folder
@@ -45,7 +46,7 @@ def recall(cache_folder: Path, mark: str, out: Path) -> Any | None:
     note = cache.load(cache_folder.with_name("builds"), mark)
     if note is None or not (out / MANIFEST).is_file() or sha256_of(out / MANIFEST) != note["manifest"]:
         return None
-    return note["outcome"] if describe_files(out) == read_manifest(out)["files"] else None
+    return note["outcome"] if describe_files(out, MANIFEST) == read_manifest(out)["files"] else None
 
 
 def remember(cache_folder: Path, mark: str, out: Path, outcome: Mapping[str, Any]) -> None:

@@ -19,8 +19,9 @@ from builders.reports.quality import REPORT, render_quality
 from builders.splitting.splits import SPLITS
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.manifest import MANIFEST, Config, Manifest, Split, SplitFile, content_version
+from friends_corpus.core.ownership import describe_files
 
-from .manifest import describe_files, make_manifest, to_json
+from .manifest import make_manifest, to_json
 
 ROWS_PER_GROUP = 10_000  # a few MB: the Hub's viewer and streaming readers fetch whole groups
 STATS = "stats.json"
@@ -38,7 +39,7 @@ def write_dataset(folder: Path, corpus: Corpus, version: str, drawn: Callable[[]
     for name, text in derived_files(manifest, corpus).items():
         (folder / name).write_text(text, encoding="utf-8")
     drawn()  # else the manifest would not list them
-    manifest["files"] = describe_files(folder)
+    manifest["files"] = describe_files(folder, MANIFEST)
     (folder / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
 
 

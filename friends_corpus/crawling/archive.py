@@ -17,6 +17,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Required, Self
 from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import Failed
-from friends_corpus.core.files import PART, write_whole
+from friends_corpus.core.files import sha256_of, sweep, write_whole
 from friends_corpus.core.reader import checked, json_values
 
 if TYPE_CHECKING:
@@ -75,7 +77,9 @@ class Archive:
     def opened(cls, folder: Path) -> Iterator[Self]:
         """Open the archive of a folder, made if need be. Raises Failed, OSError."""
         records = folder / RECORDS
-        ours = records.exists()
+        ours = os.path.lexists(records)
+        if ours and (records.is_symlink() or not is_record(records.read_bytes())):
+            raise Failed(f"{records} is no record of fetched pages; choose another --out")
         if folder.is_dir() and not ours:
             foreign = [path.name for path in folder.iterdir() if path.suffix.lower() in (".html", ".htm")]
             if foreign:
@@ -87,8 +91,7 @@ class Archive:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
             except BlockingIOError:
                 raise Failed(f"another fetch is writing {folder}; wait for it or choose another --out") from None
-            for left in folder.glob(f".*{PART}") if ours else ():
-                left.unlink()
+            sweep(folder)
             yield cls(folder, descriptor)
         finally:
             os.close(descriptor)
@@ -157,11 +160,20 @@ class Archive:
         digest = sha256(reply.body).hexdigest()
         same = self.state(name, url) in ("good", "moved") and self.stored[name]["sha256"] == digest
         if not same:
+            self._set_aside(name, digest)
             write_whole(self.folder / name, reply.body)
         record = {"event": "unchanged" if same else "page", "name": name, "url": url, "final_url": reply.url}
         size = {"status": reply.status, "sha256": digest, "bytes": len(reply.body)}
         self._append({**record, **size, "headers": kept_headers(reply), "at": stamp()})
         return not same
+
+    def _set_aside(self, name: str, digest: str) -> None:
+        """Keep under another name a file that is neither what was fetched before nor what will be written."""
+        path, known = self.folder / name, self.stored.get(name, {}).get("sha256")
+        if os.path.lexists(path) and (path.is_symlink() or sha256_of(path) not in (known, digest)):
+            aside = path.with_name(f"{name}.kept-{secrets.token_hex(4)}")
+            path.rename(aside)
+            print(f"note: {path} is not what was fetched; it is {aside.name} now", file=sys.stderr)
 
     def confirm(self, name: str, url: str, reply: Reply) -> None:
         """Record a page that the site says has not changed."""
@@ -180,6 +192,16 @@ class Archive:
             os.write(self._descriptor, line[written:])  # says why: the disk is full
         os.fsync(self._descriptor)
         self._learn(record)
+
+
+def is_record(content: bytes) -> bool:
+    """Tell whether a pages.jsonl is ours; a kill may have left only the begin of its first line.
+
+    >>> is_record(b'{"ev'), is_record(b'{"event": "start"'), is_record(b"shopping list")
+    (True, True, False)
+    """
+    begin = b'{"event": "'
+    return content.startswith(begin) or begin.startswith(content)
 
 
 def kept_headers(reply: Reply) -> dict[str, str]:

@@ -322,6 +322,57 @@ def test_foreign_files_in_our_folder_are_not_deleted(
     assert tree(out) == before
 
 
+@pytest.mark.parametrize("name", ["README.md", "stats.json", "lines/train-00000-of-00001.parquet"])
+def test_an_edited_file_stops_a_rebuild_by_its_name(
+    name: str, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(pages, out)
+    with (out / name).open("a") as file:
+        file.write("mine")
+    before = tree(out)
+    for version in ("1.0.0", "1.1.0"):
+        assert run(pages, out, "--version", version) == 2
+        said = capsys.readouterr().err
+        assert name in said and "--overwrite" in said
+        assert tree(out) == before
+    (out / "notes.txt").touch()
+    assert run(pages, out, "--overwrite") == 2
+    assert "notes.txt" in capsys.readouterr().err
+    (out / "notes.txt").unlink()
+    assert run(pages, out, "--overwrite") == 0
+    assert tree(out)[name] != before[name]
+    assert run(pages, out) == 0
+    assert "nothing has changed" in capsys.readouterr().out
+
+
+def test_what_appears_while_a_build_works_is_kept(pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    run(pages, out)
+    real = files.sync
+
+    def meanwhile(folder: Path) -> None:
+        real(folder)
+        (out / "notes.txt").write_text("mine")
+
+    monkeypatch.setattr(files, "sync", meanwhile)
+    assert run(pages, out, "--version", "1.1.0") == 2
+    assert (out / "notes.txt").read_text() == "mine"
+    assert manifest(out)["version"] == "1.0.0"
+    assert beside(out) == []
+
+
+def test_leftovers_of_the_users_stay(pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in (".out.old", ".out.building-1", ".out.0d1fa973"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").write_text("years of work")
+    assert run(pages, tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    for name in (".out.old", ".out.building-1", ".out.0d1fa973"):
+        assert said.count(name) == 1
+        assert (tmp_path / name / "thesis.txt").read_text() == "years of work"
+
+
 def test_an_empty_folder_and_a_link_are_fine(pages: Path, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
@@ -367,9 +418,10 @@ def test_what_a_killed_build_left_is_tidied_up(pages: Path, tmp_path: Path) -> N
     out = tmp_path / "out"
     run(pages, out)
     before = tree(out)
-    out.rename(tmp_path / ".out.old")  # killed between two renames
-    (tmp_path / ".out.building-99999").mkdir()
-    (tmp_path / ".out.building-99999" / "README.md").touch()
+    files.mark(tmp_path / ".out.0d1fa973", "out")
+    out.rename(tmp_path / ".out.0d1fa973" / files.OLD)  # killed between two renames
+    (tmp_path / ".out.0d1fa973" / files.NEW).mkdir()
+    (tmp_path / ".out.0d1fa973" / files.NEW / "README.md").touch()
     (tmp_path / ".out.lock").touch()
     assert run(tmp_path / "nowhere", out) == 2  # not even a page: nothing is touched
     (pages / "0105.html").write_text("no transcript")

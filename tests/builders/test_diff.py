@@ -253,6 +253,7 @@ def test_json(old: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     report = tmp_path / "changes.json"
     assert run(old, new, capsys, "--json", str(report))[0] == 0
     changes = json.loads(report.read_text(encoding="utf-8"))
+    assert run(old, new, capsys, "--json", str(report))[0] == 2  # a file that is there stays
     assert {key: changes[key] for key in ("old", "new", "step", "at_least", "enough")} == {
         "old": "1.0.0",
         "new": "1.1.0",

@@ -15,6 +15,7 @@ from datasets import load_dataset
 from invented import page
 
 from builders import build, export
+from friends_corpus.core import files
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
 
@@ -188,6 +189,20 @@ def test_convokit(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 # The command
+
+
+def test_what_appears_while_an_export_works_is_kept(folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    real, out = files.sync, tmp_path / "out"
+
+    def meanwhile(written: Path) -> None:
+        real(written)
+        out.mkdir()
+        (out / "notes.txt").write_text("mine")
+
+    monkeypatch.setattr(files, "sync", meanwhile)
+    assert run(folder, out, "csv") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_out_is_never_overwritten(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from real import PAGES
 
 from friends_corpus import fetch as command
 from friends_corpus.core.cli import Failed
-from friends_corpus.core.files import write_whole
+from friends_corpus.core.files import NEW, mark, write_whole
 from friends_corpus.crawling import archive as archives
 from friends_corpus.crawling.links import read_index
 from friends_corpus.crawling.site import Access, Clock, SiteError
@@ -499,7 +499,34 @@ def test_a_damaged_file_is_fetched_again(
     assert fetch(site, tmp_path) == 0
     assert stored(tmp_path)["0102.html"] == site.pages[PAGE]
     assert [status for path, status in site.statuses] == [304, 304, 200, 304]
-    assert "0102.html: not the bytes that were fetched; fetching it again" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "0102.html: not the bytes that were fetched; fetching it again" in said
+    [kept] = tmp_path.glob("0102.html.*")  # it may be somebody's own version
+    assert kept.read_bytes() == damage(site.pages[PAGE])
+    assert kept.name in said
+
+
+def test_a_page_that_was_not_fetched_is_kept(site: Site, tmp_path: Path) -> None:
+    assert fetch(site, tmp_path) == 0
+    records = (tmp_path / "pages.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "pages.jsonl").write_bytes(b"".join(line for line in records if b"0102.html" not in line))
+    (tmp_path / "0102.html").write_text("mine")
+    assert fetch(site, tmp_path) == 0
+    assert stored(tmp_path)["0102.html"] == site.pages[PAGE]
+    assert [path.read_text() for path in tmp_path.glob("0102.html.*")] == ["mine"]
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["a-file", "a-link"])
+def test_a_list_of_pages_that_is_none_of_ours_stays(site: Site, tmp_path: Path, link: bool) -> None:
+    mine = tmp_path / "pages.jsonl"
+    if link:
+        mine = tmp_path.parent / "mine.jsonl"
+        (tmp_path / "pages.jsonl").symlink_to(mine)
+    mine.write_text("my list, without a line end")
+    with pytest.raises(Failed, match=r"pages\.jsonl is no record"):
+        fetch(site, tmp_path)
+    assert mine.read_text() == "my list, without a line end"
+    assert not stored(tmp_path)
 
 
 def test_another_site_is_asked_without_conditions(site: Site, tmp_path: Path) -> None:
@@ -606,7 +633,7 @@ def test_kill_9_at_any_request_loses_nothing(tmp_path: Path) -> None:
         moved = [path for path, status in site.statuses if status == 200 and path != "/"]
         assert len(moved) <= 11 - len(had) + 1  # one may have been renamed into place without its line
         assert stored(out) == {f"{name}.html": site.pages[f"/season/{name}.html"] for name in names}
-        assert not [path.name for path in out.iterdir() if path.name.endswith(".part")]
+        assert not [*out.glob(".*")]
         site.forget()
         assert fetch(site, out) == 0
         assert {status for _, status in site.statuses} == {304}
@@ -623,7 +650,9 @@ def test_a_kill_between_file_and_line_costs_one_request(
     def write_and_die(path: Path, data: bytes) -> None:
         write_whole(path, data)
         if path.name == "0102.html":
-            path.with_name(".0999.html.part").write_bytes(b"half")
+            mark(path.with_name(".0999.html.0d1fa973"), "0999.html")
+            path.with_name(".0999.html.0d1fa973").joinpath(NEW).write_bytes(b"half")
+            path.with_name(".0998.html.part").write_bytes(b"mine")
             raise Killed
 
     monkeypatch.setattr(archives, "write_whole", write_and_die)
@@ -633,7 +662,7 @@ def test_a_kill_between_file_and_line_costs_one_request(
     site.forget()
     assert fetch(site, tmp_path) == 0
     assert [path for path, _ in site.statuses] == [PAGE, "/season/0212-0213.html"]
-    assert not [*tmp_path.glob(".*.part")]
+    assert [path.name for path in tmp_path.glob(".*")] == [".0998.html.part"]
 
 
 @pytest.mark.parametrize("call", range(1, 14))
@@ -652,7 +681,7 @@ def test_a_full_disk_loses_nothing(
     assert "No space left on device; what was fetched is kept in" in capsys.readouterr().err
     monkeypatch.undo()
     assert all(site.pages[f"/season/{name}"] == data for name, data in stored(tmp_path / "raw").items())
-    assert not [*(tmp_path / "raw").glob(".*.part")]
+    assert not [*(tmp_path / "raw").glob(".*")]
     assert fetch(site, tmp_path / "raw") == 0
     assert len(stored(tmp_path / "raw")) == 3
 
@@ -668,7 +697,7 @@ def test_a_file_that_cannot_grow_is_an_error(site: Site, tmp_path: Path) -> None
     assert run.returncode == 1
     assert "File too large; what was fetched is kept" in run.stderr
     assert {*stored(tmp_path)} == {"0101.html"}
-    assert not [*tmp_path.glob(".*.part")]
+    assert not [*tmp_path.glob(".*")]
     assert fetch(site, tmp_path) == 0
 
 

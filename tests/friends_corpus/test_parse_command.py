@@ -51,6 +51,16 @@ def test_bad_page_is_named_and_the_others_are_written(
     assert json.loads(out.read_text())["page"] == "0102.html"
 
 
+@pytest.mark.parametrize("option", ["--lines", "--segments"])
+def test_a_file_that_is_there_stays(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, other = tmp_path / "0102.html", {"--lines": "--segments", "--segments": "--lines"}[option]
+    page.write_bytes(b"<p><b>Joey:</b> Hi.</p>")
+    assert main([str(page), option, str(page), other, str(tmp_path / "new")]) == 2
+    assert "0102.html is there already" in capsys.readouterr().err
+    assert page.read_bytes() == b"<p><b>Joey:</b> Hi.</p>"
+    assert [path.name for path in tmp_path.iterdir()] == ["0102.html"]
+
+
 def test_missing_and_empty_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for where in (tmp_path / "nowhere", tmp_path):
         assert main([str(where)]) == 2

@@ -153,22 +153,6 @@ def test_missing_wheel(wheel: str, gguf: str, message: str) -> None:
         locate(base, None)
 
 
-def test_conversion_is_all_or_nothing(tmp_path: Path) -> None:
-    target = tmp_path / "cache" / "abc"
-    dead = tmp_path / "cache" / ".converting-999999999"
-    dead.mkdir(parents=True)
-    with pytest.raises(KeyboardInterrupt), base_model._fresh_folder(target) as staging:
-        (staging / "half").write_text("x")
-        raise KeyboardInterrupt
-    assert list(target.parent.iterdir()) == []
-
-    with base_model._fresh_folder(target) as staging:
-        (staging / "whole").write_text("x")
-        target.mkdir()  # a faster process, which has put its files there as well
-        (target / "whole").write_text("x")
-    assert [path.name for path in target.parent.iterdir()] == ["abc"]
-
-
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Base:
     """A base out of an installed wheel: the tiny Llama as a GGUF, with an empty cache."""

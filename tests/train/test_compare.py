@@ -439,6 +439,7 @@ def test_a_journal_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     ("text", "message"),
     [
         pytest.param("thesis\n", "is no record of a comparison", id="foreign"),
+        pytest.param("thesis", "is no record of a comparison", id="foreign-without-line-end"),
         pytest.param('{"settings": {"tokens": 3}}\n[]\n', "is no record of a comparison", id="odd-line"),
         pytest.param(
             '{"settings": {"tokens": 4}}\n', "holds answers to other questions: tokens was 4, is 3", id="other"
@@ -451,6 +452,13 @@ def test_a_journal_of_something_else(tmp_path: Path, text: str, message: str) ->
     with pytest.raises(InputError, match=re.escape(message)):
         Journal(path, {"tokens": 3})
     assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_journal_is_not_begun_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").symlink_to("elsewhere")
+    with pytest.raises(InputError, match="is no record of a comparison"):
+        Journal(tmp_path / "answers.jsonl", {"tokens": 3})
+    assert not (tmp_path / "elsewhere").exists()
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -645,6 +653,13 @@ def test_an_interrupted_comparison_goes_on(home: Path, monkeypatch: pytest.Monke
         assert (home / "again" / name).read_bytes() == (home / "report" / name).read_bytes(), name
 
     capsys.readouterr()
+    card = home / "again" / "report.md"
+    kept = card.read_bytes()
+    card.write_bytes(kept + b"my notes")
+    assert compare.main([*COMMAND, "--out", "again"]) == 2
+    assert "again/report.md was changed" in capsys.readouterr().err
+    assert card.read_bytes() == kept + b"my notes"
+    card.write_bytes(kept)
     assert compare.main([*COMMAND, "--out", "again", "--tokens", "9"]) == 2
     assert "again/answers.jsonl holds answers to other questions: tokens was 8, is 9;" in capsys.readouterr().err
     assert (home / "again" / "results.json").read_bytes() == (home / "report" / "results.json").read_bytes()

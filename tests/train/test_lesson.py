@@ -83,6 +83,9 @@ def test_faults_are_caught(
 ) -> None:
     """The commands are those of the lesson, in forks of the process that has loaded torch."""
     shutil.copytree(built, tmp_path / "friends-lines")
+    for name in (fault, f"{fault}/base", f"{fault}/friends-lines"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "thesis.txt").write_text("mine", encoding="utf-8")
     monkeypatch.setattr(subprocess, "run", lambda arguments, **_: forked.run(*arguments[1:], cwd=tmp_path))
     monkeypatch.setenv("LESSON_FAULT", fault)
     assert lesson.main(["--out", str(tmp_path)]) == 0
@@ -90,3 +93,4 @@ def test_faults_are_caught(
     assert FAULTS[fault].said in printed
     assert f"caught: {FAULTS[fault].moral}" in printed
     assert check.main([str(tmp_path / "friends-lines")]) == 0  # the planting itself changed nothing else
+    assert len(list((tmp_path / fault).rglob("thesis.txt"))) == 3

@@ -104,8 +104,15 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.param("chunks --output full/thesis.txt", "full/thesis.txt is not a folder", id="output-file"),
         pytest.param("chunks --gguf model.bin", "--gguf model.bin: the name of a GGUF ends in .gguf", id="gguf-name"),
         pytest.param("chunks --gguf no/m.gguf", "--gguf no/m.gguf: no folder no; make it first", id="gguf-folder"),
-        pytest.param("chunks --gguf full/m.gguf", "full/Modelfile is not of train.merge", id="modelfile"),
-        pytest.param("chunks --gguf x.gguf", "x.gguf is there and is no GGUF", id="gguf-other"),
+        pytest.param("chunks --gguf full/m.gguf", "full/Modelfile is there already; choose another", id="modelfile"),
+        pytest.param("chunks --gguf x.gguf", "x.gguf is there already; choose another", id="gguf-other"),
+        pytest.param("chunks --gguf real.gguf", "real.gguf is there already; choose another", id="gguf-of-somebody"),
+        pytest.param("chunks --gguf real.gguf --overwrite", "real.gguf is there already", id="gguf-overwrite"),
+        pytest.param("chunks --gguf gone.gguf", "gone.gguf is there already", id="gguf-a-link-to-nothing"),
+        pytest.param("chunks --output full --overwrite", "full holds 'thesis.txt', which no merge", id="overwrite"),
+        pytest.param("chunks --output earlier", "earlier is of version 0.1, which listed no hashes; add", id="earlier"),
+        pytest.param("chunks --output edited", "edited/README.md was changed since a merge wrote it", id="edited"),
+        pytest.param("chunks --output link", "link is not a folder", id="output-link"),
         pytest.param("chunks --tokens 0", "--tokens is 0; it must be above 0", id="tokens"),
         pytest.param("chunks --data nowhere", "no dataset folder 'nowhere'", id="data"),
         pytest.param("chunks --data full", "full is no dataset folder", id="data-empty"),
@@ -126,6 +133,16 @@ def test_mistakes(adapter: Path, capsys: Any, arguments: str, message: str) -> N
     (here / "full" / "Modelfile").write_text("FROM mine", encoding="utf-8")
     (here / "full" / "Modelfile").touch()
     (here / "x.gguf").write_text("not", encoding="utf-8")
+    (here / "real.gguf").write_bytes(b"GGUF, somebody's")
+    (here / "gone.gguf").symlink_to("nowhere")
+    (here / "link").symlink_to("full")
+    for name, files in (
+        ("earlier", ["README.md", "merge.json"]),
+        ("edited", {"README.md": {"bytes": 1, "sha256": "0" * 64}}),
+    ):
+        (here / name).mkdir()
+        (here / name / "README.md").write_text("a card", encoding="utf-8")
+        (here / name / "merge.json").write_text(json.dumps({"files": files}), encoding="utf-8")
     if "--output full" in arguments:
         (here / "full" / "Modelfile").unlink()
     assert merge.main(arguments.split()) == 2
@@ -135,6 +152,20 @@ def test_mistakes(adapter: Path, capsys: Any, arguments: str, message: str) -> N
     assert all(word in printed.err for word in words)
     assert printed.err.count("\n") == 1
     assert (here / "full" / "thesis.txt").read_text(encoding="utf-8") == "mine"
+    assert (here / "real.gguf").read_bytes() == b"GGUF, somebody's"
+
+
+def test_overwrite_is_for_files_of_ours_alone(tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    card.write_text("a card", encoding="utf-8")
+    for files in (["README.md", "merge.json"], {"README.md": {"bytes": 1, "sha256": "0" * 64}}):
+        (tmp_path / "merge.json").write_text(json.dumps({"files": files}), encoding="utf-8")
+        with pytest.raises(InputError):
+            merge.check_replaceable(tmp_path, overwrite=False)
+        merge.check_replaceable(tmp_path, overwrite=True)
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(InputError, match=r"thesis\.txt"):
+        merge.check_replaceable(tmp_path, overwrite=True)
 
 
 @pytest.mark.parametrize(
@@ -350,7 +381,7 @@ def test_a_full_disk_leaves_what_was_there(
     assert limit > (folder / "model.safetensors").stat().st_size or full == "model.safetensors"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "merged").mkdir()
-    (tmp_path / "merged" / "merge.json").write_text('{"files": ["merge.json"]}', encoding="utf-8")
+    (tmp_path / "merged" / "merge.json").write_text('{"files": {}}', encoding="utf-8")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:

@@ -16,8 +16,10 @@ import pytest
 from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
+from friends_corpus.core.files import write_whole
 from train import report
 from train.comparison.intervals import plot, ticks, worded
+from train.comparison.report_files import FILES, write_files
 
 HOSTILE = {
     "script": "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">",
@@ -116,14 +118,50 @@ def page(folder: Path) -> BeautifulSoup:
 
 
 def test_the_same_results_give_the_same_files_and_nothing_else(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "report.md").write_text("of yesterday", encoding="utf-8")
-    (tmp_path / "answers.jsonl").write_text("kept", encoding="utf-8")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "answers.jsonl").write_text("kept", encoding="utf-8")
     (tmp_path / "results.json").write_text(json.dumps(make_results()), encoding="utf-8")
-    assert report.main([str(tmp_path / "results.json"), "--out", str(tmp_path)]) == 0
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["answers.jsonl", "report.html", "report.md", "report.svg", "results.json"]
+    for _ in range(2):  # its own files may be replaced
+        assert report.main([str(tmp_path / "results.json"), "--out", str(out)]) == 0
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["answers.jsonl", "files.json", "report.html", "report.md", "report.svg", "results.json"]
     for name in ("report.html", "report.md", "report.svg"):
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+        assert (out / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["foreign", "edited"])
+@pytest.mark.parametrize("name", [*FILES, "files.json"])
+def test_a_file_of_the_users_stays(name: str, written: bool, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "results.json").write_text(json.dumps(make_results()), encoding="utf-8")
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = [str(tmp_path / "results.json"), "--out", str(out)]
+    if written:
+        assert report.main(arguments) == 0
+    (out / name).write_text("mine", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert report.main(arguments) == 2
+    assert name in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("moment", range(1, 6))
+def test_a_report_that_was_killed_is_written_again(moment: int, tmp_path: Path, monkeypatch: Any) -> None:
+    real, written = write_whole, []
+
+    def killed(path: Path, text: str) -> None:
+        written.append(path)
+        if len(written) == moment:
+            raise KeyboardInterrupt
+        real(path, text)
+
+    write_files(tmp_path, dict.fromkeys(FILES, "old"))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("train.comparison.report_files.write_whole", killed)
+        write_files(tmp_path, dict.fromkeys(FILES, "new"))
+    write_files(tmp_path, dict.fromkeys(FILES, "newer"))
+    assert {(tmp_path / name).read_text() for name in FILES} == {"newer"}
 
 
 def test_nothing_of_an_answer_becomes_part_of_the_page(page: BeautifulSoup) -> None:

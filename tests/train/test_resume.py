@@ -20,9 +20,10 @@ import pytest
 from tiny import list_files, write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.files import MARKER, mark
 from train import sft
-from train.adapters.output_folder import locked, resume_from
-from train.training.checkpoints import SEAL, checkpoints, fault, newest_good, seal
+from train.adapters.output_folder import check_replaceable, locked, resume_from
+from train.training.checkpoints import FINISHED, SEAL, checkpoints, fault, newest_good, remove_all, seal
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parents[2]
@@ -88,7 +89,7 @@ def begun(home: Path, name: str, what: str = "step", at: int = 8, bits: int = 8,
 
 def make(output: Path, step: int) -> Path:
     folder = output / f"checkpoint-{step}"
-    folder.mkdir(parents=True)
+    mark(folder, folder.name)
     (folder / "optimizer.pt").write_bytes(b"state" * 10)
     (folder / "trainer_state.json").write_text("{}")
     seal(folder, {"recipe": {"seed": 1}})
@@ -128,6 +129,69 @@ def test_nothing_is_lost_where_no_checkpoint_was_ever_finished(tmp_path: Path, c
     (make(tmp_path, 4) / SEAL).write_text("{")
     with pytest.raises(InputError, match="leave out --resume to begin again"):
         resume_from(tmp_path, run)
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        pytest.param(lambda c: None, "", id="sealed"),
+        pytest.param(lambda c: (c / FINISHED).touch(), "", id="kept-on-purpose"),
+        pytest.param(lambda c: (c / SEAL).unlink(), "", id="killed-before-the-seal"),
+        pytest.param(lambda c: [path.unlink() for path in c.iterdir()], "", id="killed-before-its-marker"),
+        pytest.param(lambda c: c.rename(c.with_name("bad-checkpoint-3")), "", id="put-aside"),
+        pytest.param(lambda c: (c / MARKER).unlink(), "", id="of-version-0.1"),
+        pytest.param(lambda c: [(c / name).unlink() for name in (MARKER, SEAL)], "checkpoint-3", id="another-tool's"),
+        pytest.param(
+            lambda c: (c / MARKER).write_text("{}") and (c / SEAL).unlink(), "checkpoint-3", id="other-marker"
+        ),
+        pytest.param(lambda c: (c / "notes.txt").write_text("mine"), "checkpoint-3/notes.txt", id="notes-in-it"),
+        pytest.param(lambda c: (c / "notes").symlink_to("/"), "checkpoint-3/notes", id="a-link-in-it"),
+        pytest.param(lambda c: (c / "optimizer.pt").write_bytes(b"x"), "", id="damaged"),
+        pytest.param(
+            lambda c: [(c / name).unlink() for name in (MARKER, SEAL)] and c.rename(c.with_name("bad-checkpoint-3")),
+            "bad-checkpoint-3",
+            id="somebody's-bad-one",
+        ),
+    ],
+)
+def test_only_checkpoints_of_ours_are_removed(tmp_path: Path, harm: Any, named: str) -> None:
+    harm(make(tmp_path, 3))
+    if not named:
+        check_replaceable(tmp_path)
+        remove_all(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+        return
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as error:
+        check_replaceable(tmp_path)
+    assert named in str(error.value)
+    with pytest.raises(InputError):
+        remove_all(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        pytest.param("", True, id="empty"),
+        pytest.param('{"loss": 2.5, "step": 1}\n{"loss": NaN, "step": 2}\n', True, id="as-written"),
+        pytest.param('{"loss": 2.5, "step": 1}\n{"lo', True, id="torn"),
+        pytest.param("Monday: 5 km\n", False, id="a-runner's"),
+        pytest.param("5 km", False, id="a-runner's-without-line-end"),
+        pytest.param('{"km": 5}\n', False, id="a-runner's-json"),
+        pytest.param('{"loss": 2.5, "step": 1}\nno good\n', False, id="notes-in-it"),
+        pytest.param('{"step": 1, "loss": 2.5}\n', False, id="another-tool's"),
+        pytest.param("[" * 100_000 + "\n", False, id="deep"),
+        pytest.param('["step"]\n', False, id="a-list"),
+    ],
+)
+def test_the_numbers_of_a_run_are_ours_by_what_is_in_them(tmp_path: Path, text: str, ours: bool) -> None:
+    (tmp_path / "running.jsonl").write_text(text)
+    if ours:
+        check_replaceable(tmp_path)
+        return
+    with pytest.raises(InputError, match=r"running\.jsonl"):
+        check_replaceable(tmp_path)
 
 
 def test_the_newest_is_by_number_and_other_folders_are_left(tmp_path: Path) -> None:

@@ -19,14 +19,16 @@ from forked import run as command
 from tiny import NAMES, list_files, make_trainer, write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.ownership import describe_files
 from train import sft
-from train.adapters.output_folder import OURS, check_replaceable, staged
+from train.adapters.output_folder import OURS, check_replaceable, rewrite, staged
 from train.dataset.loading import find_data
 from train.settings.recipe import load_recipe
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"```python\n(.*?)```", re.S)
+EARLIER = ROOT / "tests" / "guards" / "earlier_run" / "adapter"
 TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json"}
 
 
@@ -168,10 +170,67 @@ def test_the_old_adapter_stays_until_the_new_one_is_complete(tmp_path: Path) -> 
     assert (output / "run.json").read_text() == "new"
     assert sorted(path.name for path in output.iterdir()) == ["checkpoint-3", "run.json"]
     with staged(output, keep_checkpoints=False) as staging:
-        (staging / "run.json").write_text("newest")
+        (staging / "run.json").write_text('{"files": {}}')
     assert [path.name for path in output.iterdir()] == ["run.json"]
     assert [path.name for path in output.parent.iterdir()] == ["chunks"]
     check_replaceable(output)
+
+
+@pytest.mark.parametrize(
+    ("harm", "without", "with_overwrite"),
+    [
+        pytest.param(lambda f: None, "", "", id="as-written"),
+        pytest.param(lambda f: (f / "README.md").write_text("my card"), "README.md", "", id="edited-card"),
+        pytest.param(lambda f: (f / "notes.txt").touch(), "notes.txt", "notes.txt", id="foreign"),
+        pytest.param(
+            lambda f: (f / "vocab.json").touch(), "vocab.json", "vocab.json", id="foreign-with-a-name-of-ours"
+        ),
+        pytest.param(lambda f: (f / "run.json").unlink(), "README.md", "README.md", id="no-record"),
+        pytest.param(
+            lambda f: (f / "run.json").write_text("{}"), "README.md", "README.md", id="record-of-another-tool"
+        ),
+        pytest.param(lambda f: shutil.copy(EARLIER / "run.json", f), "--overwrite", "", id="of-version-0.1"),
+        pytest.param(
+            lambda f: [shutil.copy(EARLIER / "run.json", f), (f / "notes.txt").touch()],
+            "--overwrite",
+            "notes.txt",
+            id="of-version-0.1-with-notes",
+        ),
+    ],
+)
+def test_only_files_that_run_json_lists_are_replaced(
+    tmp_path: Path, harm: Any, without: str, with_overwrite: str
+) -> None:
+    (tmp_path / "README.md").write_text("a card")
+    (tmp_path / "run.json").write_text(json.dumps({"files": describe_files(tmp_path, "run.json")}))
+    harm(tmp_path)
+    for overwrite, said in ((False, without), (True, with_overwrite)):
+        if not said:
+            check_replaceable(tmp_path, overwrite)
+            continue
+        with pytest.raises(InputError) as error:
+            check_replaceable(tmp_path, overwrite)
+        assert said in str(error.value)
+
+
+def test_a_rewritten_card_is_listed_anew_unless_it_was_edited(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("a card")
+    (tmp_path / "run.json").write_text(json.dumps({"files": describe_files(tmp_path, "run.json")}))
+    rewrite(tmp_path, "README.md", "a card with a table")
+    check_replaceable(tmp_path)
+    (tmp_path / "README.md").write_text("my card")
+    rewrite(tmp_path, "README.md", "my card with a table")
+    with pytest.raises(InputError, match=r"README\.md"):
+        check_replaceable(tmp_path)
+
+
+@pytest.mark.parametrize("output", [".", "link", "link/"])
+def test_an_output_that_is_no_folder_of_its_own(tmp_path: Path, monkeypatch: Any, output: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(InputError, match="choose another --output"):
+        check_replaceable(Path(output))
 
 
 def test_a_failed_swap_takes_no_checkpoint_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

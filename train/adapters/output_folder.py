@@ -6,24 +6,30 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from cards.render import render
 from friends_corpus.core import files
 from friends_corpus.core.cli import InputError
+from friends_corpus.core.manifest import File
+from friends_corpus.core.ownership import Listed, check_ours, describe, describe_files, read_listed
 from train.dataset.formatting import messages_of
 from train.training.checkpoints import (
     BAD,
+    FINISHED,
     UNFINISHED,
     checkpoints,
     differences,
     is_checkpoint,
+    listed,
     newest_good,
-    remove,
+    remove_all,
     run_of,
     step_of,
 )
@@ -32,10 +38,11 @@ from train.training.metrics import metrics_line
 from .loss_plot import draw_losses
 from .run_record import Facts, Run
 
+RECORD = "run.json"
 OURS = (
     "adapter_model.safetensors",
     "adapter_config.json",
-    "run.json",
+    RECORD,
     "README.md",
     "samples.md",
     "metrics.jsonl",
@@ -43,7 +50,6 @@ OURS = (
 )
 Sample = dict[str, str]  # prompt, base, tuned
 LIVE = "running.jsonl"  # the numbers of a run that is going on
-FINISHED = "finished"  # a file in checkpoints that were kept on purpose
 TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -56,17 +62,51 @@ TOKENIZER = (
 )
 
 
-def check_replaceable(output: Path) -> None:
-    """Raises InputError if `output` holds anything that a training run did not write, for it will be replaced."""
+def check_replaceable(output: Path, overwrite: bool = False) -> None:
+    """Refuse an `output` with anything that no training wrote, or that was changed since. Raises InputError, OSError.
+
+    `overwrite`: also what was changed may be replaced, and files of version 0.1, which listed no hashes.
+    """
     if not os.path.lexists(output):
         return
-    if not output.is_dir() or output.is_symlink():
+    if not output.is_dir() or output.is_symlink() or not output.name:
         raise InputError(f"{output} is not a folder; choose another --output")
-    for path in sorted(output.iterdir()):
-        if path.name not in (*OURS, *TOKENIZER, LIVE) and not is_checkpoint(path) and not is_checkpoint(path, BAD):
-            raise InputError(
-                f"{output} holds {path.name!r}, which no training wrote; choose another --output or move it away"
-            )
+    own: dict[str, File | None] = {LIVE: None} if is_live(output / LIVE) else {}
+    for path in output.iterdir():
+        if is_checkpoint(path) or is_checkpoint(path, BAD):
+            own |= dict.fromkeys(f"{path.name}/{name}" for name in listed(path))
+    check_ours(output, {**own, **_recorded(output, overwrite)}, "training", overwrite)
+
+
+def _recorded(output: Path, overwrite: bool) -> Listed:
+    """List what run.json lists, and itself. Raises InputError where it is of version 0.1 and may not be replaced."""
+    own = read_listed(output / RECORD)
+    if own is not None:
+        return {RECORD: None, **own}
+    try:
+        TypeAdapter(Run).validate_json((output / RECORD).read_bytes(), strict=True)
+    except (OSError, ValidationError):
+        return {}
+    if not overwrite:
+        raise InputError(f"{output} is of version 0.1, which listed no hashes; add --overwrite to replace its files")
+    return dict.fromkeys((*OURS, *TOKENIZER))
+
+
+def is_live(path: Path) -> bool:
+    """Tell whether a running.jsonl is ours: every line is just as a run writes it."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    *lines, torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    try:
+        entries = [json.loads(line) for line in lines]
+    except (ValueError, RecursionError):
+        return False
+    own = all(isinstance(entry, dict) and "step" in entry for entry in entries)
+    return (
+        own
+        and [metrics_line(entry) for entry in entries] == [f"{line}\n" for line in lines]
+        and (not torn or torn.startswith('{"'))
+    )
 
 
 def start_in(output: Path) -> None:
@@ -79,7 +119,7 @@ def start_in(output: Path) -> None:
                 f"{output} holds an unfinished run, {step_of(begun[0])} steps done; add --resume to go on with it, "
                 f"remove {output}/checkpoint-* to begin again, or choose another --output"
             )
-        remove(output)
+        remove_all(output)
     except OSError as error:
         raise InputError(f"cannot write {output}: {error.strerror}; choose another --output") from None
 
@@ -130,9 +170,9 @@ def locked(output: Path) -> Iterator[None]:
 
 
 @contextmanager
-def staged(output: Path, keep_checkpoints: bool) -> Iterator[Path]:
-    """A fresh folder beside `output` to be filled; it takes the place of `output` if the block ends well."""
-    with files.staged(output) as staging:
+def staged(output: Path, keep_checkpoints: bool, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
+    """A fresh folder to be filled; it takes the place of `output` if the block ends well and `check` passes."""
+    with files.staged(output, check) as staging:
         yield staging
         for path in staging.iterdir():
             path.chmod(0o644)  # safetensors writes 0600
@@ -151,7 +191,7 @@ class Outcome:
 
 
 def write_run(folder: Path, outcome: Outcome) -> None:
-    """run.json, samples.md, metrics.jsonl, the plot of the losses and the card, all from the same numbers."""
+    """samples.md, metrics.jsonl, the plot of the losses, the card, and last run.json, which lists all files."""
     run, samples, history = outcome.run, outcome.samples, outcome.history
     grown = [entry for entry in history if entry.get("samples")]
     logged = [entry for entry in history if "loss" in entry or "eval_loss" in entry]
@@ -159,9 +199,25 @@ def write_run(folder: Path, outcome: Outcome) -> None:
     values["asked"] = messages_of(samples[0]["prompt"]) if run["dataset"]["conversation"] else None
     (folder / "metrics.jsonl").write_text("".join(map(metrics_line, logged)), encoding="utf-8")
     draw_losses(logged, folder / "loss.png")
-    (folder / "run.json").write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "samples.md").write_text(render("samples.md", values), encoding="utf-8")
     (folder / "README.md").write_text(render("adapter.md", values), encoding="utf-8")
+    write_record(folder, {**run, "files": describe_files(folder, RECORD)})
+
+
+def write_record(folder: Path, run: Run) -> None:
+    """Write run.json."""
+    files.write_whole(folder / RECORD, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+
+
+def rewrite(folder: Path, name: str, text: str) -> None:
+    """Replace a file of an adapter, and its hash in run.json unless somebody has changed the file before."""
+    own = read_listed(folder / RECORD) or {}
+    as_written = own.get(name) == describe(folder / name)
+    files.write_whole(folder / name, text)
+    if as_written:
+        run: Run = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        run["files"] = {**own, name: describe(folder / name)}
+        write_record(folder, run)
 
 
 def show_samples(samples: list[Sample]) -> None:

