@@ -223,14 +223,9 @@ class Talk:
         except KeyboardInterrupt:
             stopped = " [stopped]"
         came = outcome(turn, self.voice, persona.character or "")
-        print("" if turn.text else greyed(came["content"]), end=f"{stopped}\n", flush=True)
+        print("" if turn.text else came["content"], end=f"{stopped}\n", flush=True)
         self.sampling = replace(self.sampling, seed=(self.sampling.seed + 1) % 2**32)
         self.history = answered([*history, came])
-
-
-def greyed(text: str) -> str:
-    """What the program says in a line of the friend's; grey on a terminal."""
-    return f"\x1b[2m{text}\x1b[0m" if sys.stdout.isatty() else text
 
 
 if __name__ == "__main__":
