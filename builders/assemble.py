@@ -14,8 +14,8 @@ from friends_corpus.core.manifest import FailedPage, Leakage, Page, Parameters, 
 from .configs.chat import characters_of
 from .configs.tables import Tables, mark_repeats
 from .reports.page_stats import PageFacts
-from .reports.stats import Stats, compute_stats
-from .reports.warnings import Suspicion, find_leaks, find_suspicions
+from .reports.stats import Stats, compute_numbers, page_table
+from .reports.warnings import Suspicion, count_suspicions, find_leaks, find_suspicions
 from .splitting.duplicates import Duplicates, find_duplicates, scene_texts
 from .splitting.leakage import measure_leakage
 from .splitting.splits import assign_splits
@@ -48,7 +48,12 @@ def assemble(tables: Tables, page_facts: PageFacts, show: Show, parameters: Para
     leakage = measure_leakage(duplicates, splits)
     warnings = find_suspicions(tables["lines"], page_facts.episodes) + find_leaks(leakage)
     characters = characters_of(parameters["character"], show["cast"])
-    stats = compute_stats(tables, page_facts.stats, splits, characters, leakage, warnings)
+    stats: Stats = {
+        **compute_numbers(tables, page_facts.stats, splits, characters),
+        "pages_table": page_table(page_facts.stats["pages_table"], tables["lines"], warnings),
+        "suspicions": count_suspicions(warnings),
+        "leakage": leakage,
+    }
     return Corpus(
         show,
         parameters,

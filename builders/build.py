@@ -6,13 +6,14 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.cli import Failed, InputError, exit_code, positive
 from friends_corpus.core.versions import version
 
 if TYPE_CHECKING:
@@ -78,9 +79,16 @@ def run(options: argparse.Namespace) -> Outcome:
         options.keep_going,
     )
     out = (options.out or Path(show.dataset)).resolve()  # a link keeps pointing to the folder that changes
-    tasks = (options.tasks or options.jobs) if options.engine == "datatrove" else None
+    cache = None if options.no_cache else open_cache()
     try:
-        return build(request, out, options.jobs, None if options.no_cache else open_cache(), tasks)
+        if options.engine == "datatrove":  # without the lock of a build, which the engine's processes would keep
+            from .page_cache.datatrove_engine import ReadShare, run_tasks
+
+            if cache is None:
+                raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
+            share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
+            run_tasks(share, options.tasks or options.jobs, options.jobs)
+        return build(request, out, options.jobs, cache)
     except BrokenProcessPool:
         raise Failed("a worker process died, perhaps out of memory; try --jobs 1") from None
 
@@ -113,15 +121,8 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int | None = None) -> Outcome:
-    """Read the pages, then write the folder `out` in place of what is there; `tasks`: for the engine datatrove.
+def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome:
+    """Read the pages, then write the folder `out` in place of what is there.
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
@@ -129,9 +130,8 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int
 
     from .folder.lock import check_replaceable, locked
     from .folder.up_to_date import fingerprint, recall, remember
+    from .page_cache.pages import open_pool
 
-    if tasks:
-        read_with_engine(request, tasks, jobs, cache)
     with locked(out) as lock, rare_collection():
         heal(out)
         check_replaceable(out)
@@ -140,41 +140,25 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None, tasks: int
         kept: Outcome | None = recall(cache, mark, out) if cache and mark else None
         if kept:
             return {**kept, "end": f"kept {out.name}, version {request.version}: nothing has changed"}
-        outcome = read_and_write(request, out, jobs, cache, lock)
+        with open_pool(jobs, len(request.pages), lock) as pool:
+            outcome = write(request, read(request, cache, pool), out, pool)
         if cache and mark:
             remember(cache, mark, out, outcome)
         return outcome
 
 
-def read_and_write(request: Request, out: Path, jobs: int, cache: Path | None, lock: int) -> Outcome:
-    """Read all pages, in other processes where it pays, and write the folder; `lock` is the folder's."""
+def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Result]:
+    """Read all pages, in the other processes if there are any."""
     from tqdm import tqdm
 
-    from .page_cache.pages import open_pool, read_files
+    from .page_cache.pages import read_files
     from .reports.plots import import_matplotlib
 
-    def progress(found: Iterable[list[Result]]) -> Iterable[list[Result]]:
-        return tqdm(found, "pages", len(request.pages), unit="page")
-
-    with open_pool(jobs, len(request.pages), lock) as pool:
-        results = read_files(request.pages, pool, cache, progress, request.show.folder, meanwhile=import_writers)
-        if pool:
-            pool.submit(import_matplotlib)  # which will draw, while this process has rows to make
-        return write(request, results, out, pool)
-
-
-def read_with_engine(request: Request, tasks: int, jobs: int, cache: Path | None) -> None:
-    """Read all pages into the cache; without the lock of a build, which the engine's processes would keep."""
-    from .page_cache.datatrove_engine import run_tasks
-
-    if cache is None:
-        raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
-    run_tasks(request.pages, tasks, jobs, cache, request.show.folder)
-
-
-def import_writers() -> None:
-    """Import what writing needs and takes a second or two to import, while other processes read the pages."""
-    from .folder import write  # noqa: F401
+    results = read_files(request.pages, pool, cache, request.show.folder)
+    if pool:
+        pool.submit(import_matplotlib)  # after the pages: one of them will draw, while this process has rows to make
+        from .folder import write  # noqa: F401  (a second or two, while the others read)
+    return list(chain.from_iterable(tqdm(results, "pages", len(request.pages), unit="page")))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -49,7 +49,9 @@ class Report:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 sound, 1 violated, 2 bad usage or no dataset folder."""
-    options = parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m builders.check", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("friends-lines"), metavar="FOLDER", help="dataset")
+    options = parser.parse_args(arguments)
     return exit_code(lambda: check(options.folder), "nothing was changed")
 
 
@@ -66,31 +68,24 @@ def check(folder: Path) -> int:
     return VIOLATED if report.violations else 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m builders.check", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("friends-lines"), metavar="FOLDER", help="dataset")
-    return parser
-
-
 def check_folder(folder: Path) -> Report:
     """Reads everything in the folder; each step relies on what those before it found sound. Raises InputError."""
-    from builders.folder.manifest import check_shape
-    from friends_corpus.core.manifest import MANIFEST
+    from friends_corpus.core.manifest import MANIFEST, Manifest
+    from friends_corpus.core.reader import Unreadable, faults
 
     from .checks.cross_config import check_agreement
     from .checks.integrity import check_files, read_parts
     from .checks.manifest_rules import check_config_names, check_listing
     from .checks.recompute import check_croissant, check_derived
     from .checks.row_rules import check_rows
-    from .folder.manifest import BrokenManifest, read_manifest
+    from .folder.manifest import read_manifest
 
     try:
         values = read_manifest(folder)
-    except BrokenManifest as error:
+    except Unreadable as error:
         return Report([Violation(MANIFEST, "cannot be read", detail=error.why)], [], {}, complete=False)
-    manifest = cast("Manifest", values)
-    if wrong := check_shape(values) or check_config_names(manifest):
+    manifest = cast(Manifest, values)
+    if wrong := [Violation(MANIFEST, fault) for fault in faults(values, Manifest)] or check_config_names(manifest):
         return Report(wrong, [], {}, complete=False)  # nothing can be looked up in it
     parts, violations = read_parts(folder, manifest)
     violations = check_listing(manifest) + violations
@@ -106,7 +101,7 @@ def check_folder(folder: Path) -> Report:
     rows: Counter[str] = Counter()
     for part in parts:
         rows[part.config] += len(part.rows)
-    violations = check_files(folder, manifest) + violations + check_croissant(folder, manifest)
+    violations = [*check_files(folder, manifest), *violations, *check_croissant(folder, manifest)]
     return Report(violations, warnings, rows, complete)
 
 
@@ -121,29 +116,25 @@ def find_warnings(parts: Sequence[Part], manifest: Manifest, readable: bool) -> 
     return find_suspicions(to_table("lines", whole), episodes)
 
 
-def describe_suspicions(found: Sequence[Suspicion]) -> list[str]:
+def describe_suspicions(found: Sequence[Suspicion]) -> Iterator[str]:
     """One line per kind: how many, and the first few."""
     from .reports.warnings import count_suspicions
 
-    described = []
     for row in count_suspicions(found):
         examples = "; ".join(" ".join(f"{hit['id']} {hit['excerpt']}".split()) for hit in row["examples"])
-        described.append(f"warning: {row['kind']}: {row['count']:,} ({row['meaning']}), for example {examples}")
-    return described
+        yield f"warning: {row['kind']}: {row['count']:,} ({row['meaning']}), for example {examples}"
 
 
-def describe_violations(found: Iterable[Violation]) -> list[str]:
+def describe_violations(found: Iterable[Violation]) -> Iterator[str]:
     """One line each; of many alike in one file, the first ones and how many more there are."""
     alike: dict[tuple[str, str, str], list[Violation]] = {}
     for violation in found:
         alike.setdefault((violation.file, violation.column, violation.rule), []).append(violation)
-    described = []
     for (file, column, rule), group in alike.items():
-        described += [f"violation: {violation}" for violation in group[:ALIKE]]
+        yield from (f"violation: {violation}" for violation in group[:ALIKE])
         if len(group) > ALIKE:
             place = f"{file}: column {column}" if column else file
-            described.append(f"violation: {place}: {rule}: {len(group) - ALIKE:,} more like these")
-    return described
+            yield f"violation: {place}: {rule}: {len(group) - ALIKE:,} more like these"
 
 
 def counted(number: int, noun: str) -> str:

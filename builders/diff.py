@@ -25,7 +25,11 @@ STEPS = ("none", "patch", "minor", "major")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 version right, 1 raised too little, 2 bad usage or folder."""
-    options = parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m builders.diff", description=__doc__)
+    parser.add_argument("old", type=Path, metavar="OLD", help="dataset folder")
+    parser.add_argument("new", type=Path, metavar="NEW", help="dataset folder")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all changes, with every id, to FILE")
+    options = parser.parse_args(arguments)
     return exit_code(lambda: diff(options), "nothing was changed", options.json)
 
 
@@ -50,15 +54,6 @@ def diff(options: argparse.Namespace) -> int:
         }
         options.json.write_text(to_json(report), encoding="utf-8")
     return 0 if enough else TOO_LITTLE
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m builders.diff", description=__doc__)
-    parser.add_argument("old", type=Path, metavar="OLD", help="dataset folder")
-    parser.add_argument("new", type=Path, metavar="NEW", help="dataset folder")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all changes, with every id, to FILE")
-    return parser
 
 
 def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigChanges]]:
@@ -134,9 +129,8 @@ def describe(name: str, change: ConfigChanges) -> list[str]:
     counts = f"{len(change.added):,} added, {len(change.removed):,} removed, {len(change.changed):,} changed"
     lines = [f"{name}: {change.rows_old:,} rows before, {change.rows_new:,} now: {counts}"]
     lines += [f"  schema: {difference}" for difference in change.schema]
-    for kind, ids in (("added", change.added), ("removed", change.removed)):
-        if ids:
-            lines.append(f"  {kind}: {examples(ids)}")
+    lines += [f"  added: {examples(change.added)}"] if change.added else []
+    lines += [f"  removed: {examples(change.removed)}"] if change.removed else []
     lines += [f"  changed {column}: {len(ids):,}: {examples(ids)}" for column, ids in change.columns().items()]
     return [*lines, *(["  rows are in another order"] if change.reordered else [])]
 

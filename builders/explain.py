@@ -12,12 +12,14 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.cli import Failed, InputError, exit_code, natural
 from friends_corpus.core.ids import episode_of, kind_of, line_id, numbers_of, scene_of
 
 if TYPE_CHECKING:
+    from friends_corpus.core.manifest import Manifest
+    from friends_corpus.core.manifest import Page as ManifestPage
     from friends_corpus.core.model import Episode, Line, Page, Segment, Utterance
     from friends_corpus.show.config import Show
 
@@ -39,17 +41,6 @@ class Source:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 explained, 1 another page than the manifest's, 2 bad usage or id."""
-    options = parser().parse_args(arguments)
-
-    def work() -> None:
-        for line in explain(options.folder, options.row, options.pages, options.context, options.show):
-            print(line)
-
-    return exit_code(work, "nothing was changed")
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.explain",
         description=__doc__,
@@ -62,22 +53,17 @@ def parser() -> argparse.ArgumentParser:
     add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build (default: the invented sample)")
     add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
     add("--context", type=natural, default=4, metavar="N", help="segments shown before and after (default: 4)")
-    return parser
+    options = parser.parse_args(arguments)
+    return exit_code(lambda: print(*explain(options), sep="\n"), "nothing was changed")
 
 
-def natural(text: str) -> int:
-    """Read a whole number, 0 included."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_folder: Path | None) -> Iterator[str]:
+def explain(options: argparse.Namespace) -> Iterator[str]:
     """Yield the report, line by line. Raises InputError, Failed."""
     from friends_corpus.show.config import FRIENDS, read_show
 
     from .folder.manifest import need_manifest
 
+    folder, row_id = options.folder, options.row
     manifest = need_manifest(folder)
     kind = kind_of(row_id)
     if kind is None:
@@ -86,13 +72,16 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
     split = next((split for split, ids in manifest["splits"].items() if episode in ids), None)
     if split is None:
         raise InputError(f"{row_id}: the dataset has no episode {episode}")
-    row = find_row(folder, manifest, f"{kind}s", split, row_id)
+    config = f"{kind}s"
+    row = next(iter(read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))), None)
+    if row is None:
+        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
     entry = next((page for page in manifest["pages"] if page.get("episode") == episode), None)
     if entry is None:
         raise InputError(f"{folder}: manifest.json has no page of {episode}; python -m builders.check says more")
-    show = read_show(show_folder or FRIENDS)
+    show = read_show(options.show or FRIENDS)
     check_same_show(show, folder, manifest)
-    source = read_source(pages or show.sample, entry, show)
+    source = read_source(options.pages or show.sample, entry, show)
     lines = [numbers_of(id)[-1] for id in row.get("line_ids", [row_id])]
     check_same(row, [source.turns.get(position) for position in lines])
     yield from describe_row(row, split, folder, manifest)
@@ -100,29 +89,24 @@ def explain(folder: Path, row_id: str, pages: Path | None, context: int, show_fo
         yield describe_chat(row, split, folder, manifest)
     yield from describe_page(row, entry, manifest, show)
     turns = [source.turns[position] for position in lines]
-    yield from describe_source(source.segments, [order for _, line in turns for order in line.segments], context)
+    orders = [order for _, line in turns for order in line.segments]
+    yield from describe_source(source.segments, orders, options.context)
     yield from describe_turns(source, turns)
 
 
-def check_same_show(show: Show, folder: Path, manifest: Mapping[str, Any]) -> None:
+def check_same_show(show: Show, folder: Path, manifest: Manifest) -> None:
     """Refuse another show, and another edition of the show: labels would mean other people."""
     title, version = (manifest["show"][key] for key in ("title", "version"))
     if show.title != title:
         raise InputError(f"{folder} is of the show {title!r}; name its folder with --show")
     if show.version != version:
-        wanted = f"the dataset was built with version {version}: name the folder of that one with --show"
-        raise Failed(f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}; {wanted}")
+        raise Failed(
+            f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}; the dataset was built "
+            f"with version {version}: name the folder of that one with --show"
+        )
 
 
-def find_row(folder: Path, manifest: Mapping[str, Any], config: str, split: str, row_id: str) -> Row:
-    """Return the row with an id."""
-    found = read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))
-    if not found:
-        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
-    return found[0]
-
-
-def path_of(folder: Path, manifest: Mapping[str, Any], config: str, split: str) -> Path:
+def path_of(folder: Path, manifest: Manifest, config: str, split: str) -> Path:
     """Return the Parquet file with the rows of a split."""
     splits = manifest["configs"].get(config, {"splits": {}})["splits"]
     if split not in splits:
@@ -141,7 +125,7 @@ def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, 
     return rows
 
 
-def read_source(folder: Path, entry: Mapping[str, Any], show: Show) -> Source:
+def read_source(folder: Path, entry: ManifestPage, show: Show) -> Source:
     """Read the page of a manifest's entry again, if its file is still the same."""
     import hashlib
 
@@ -159,8 +143,7 @@ def read_source(folder: Path, entry: Mapping[str, Any], show: Show) -> Source:
         raise InputError(f"{path}: {error.strerror}; --pages must name the folder of the pages") from None
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != entry["sha256"]:
-        wanted = f"the dataset was built from a page with sha256 {entry['sha256']}"
-        raise Failed(f"{path} has sha256 {sha256}; {wanted}")
+        raise Failed(f"{path} has sha256 {sha256}; the dataset was built from a page with sha256 {entry['sha256']}")
     try:
         page = next((page for page in read_pages(path.name, data) if page.locator == locator), None)
         if page is None:
@@ -180,7 +163,7 @@ def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None
         raise Failed(f"{row['id']} was made by another version of the parser; build the dataset again")
 
 
-def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+def describe_row(row: Row, split: str, folder: Path, manifest: Manifest) -> Iterator[str]:
     """Describe the row itself: texts, split, chunk, other scenes of its cluster."""
     chunk = "line_ids" in row
     yield f"{row['id']}: a row of {'chunks' if chunk else 'lines and named_lines'}, split {split}"
@@ -201,7 +184,7 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]
         yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
 
 
-def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any]) -> str:
+def describe_chat(row: Row, split: str, folder: Path, manifest: Manifest) -> str:
     """Tell whether a line has a row in `chat`, too: whom it answers, or why it answers nobody."""
     from .configs.chat import NO_ROW, candidates, characters_of
 
@@ -216,7 +199,7 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Mapping[str, Any
     return f"chat      no row: {NO_ROW[reason]}"
 
 
-def describe_page(row: Row, entry: Mapping[str, Any], manifest: Mapping[str, Any], show: Show) -> Iterator[str]:
+def describe_page(row: Row, entry: ManifestPage, manifest: Manifest, show: Show) -> Iterator[str]:
     """Describe where the row stands: page, address, hash, scene."""
     from friends_corpus.parsing.version import PARSER_VERSION
     from friends_corpus.show.page_names import file_of

@@ -29,26 +29,6 @@ FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # "=SUM(A1)", "-- what?", 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 exported, 1 could not write, 2 bad usage or no dataset folder."""
-    command = parser()
-    options = command.parse_args(arguments)
-    if options.format == "convokit" and options.config not in (None, "lines"):
-        command.error("--format convokit is made of lines; leave out --config")
-    out = options.out or Path(f"{options.folder.resolve().name}-{options.format}")
-
-    written: dict[str, int] = {}
-
-    def work() -> None:
-        written.update(export(options.folder, out, options.format, options.config))
-
-    def report() -> None:
-        for name, rows in written.items():
-            print(f"{out / name}  {rows:,} {'row' if rows == 1 else 'rows'}" if rows else out / name)
-
-    return exit_code(work, "nothing was exported", out) or exit_code(report, f"{out} is whole", "stdout")
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -57,7 +37,19 @@ def parser() -> argparse.ArgumentParser:
     add("--format", choices=FORMATS, required=True, help="convokit: one corpus of all lines, scenes as conversations")
     add("--config", metavar="NAME", help="only this config (default: all that are there)")
     add("--out", type=Path, metavar="DIR", help="a new folder (default: FOLDER-FORMAT, here)")
-    return parser
+    options = parser.parse_args(arguments)
+    if options.format == "convokit" and options.config not in (None, "lines"):
+        parser.error("--format convokit is made of lines; leave out --config")
+    out = options.out or Path(f"{options.folder.resolve().name}-{options.format}")
+    written: dict[str, int] = {}
+
+    def report() -> None:
+        for name, rows in written.items():
+            print(f"{out / name}  {rows:,} {'row' if rows == 1 else 'rows'}" if rows else out / name)
+
+    return exit_code(
+        lambda: written.update(export(options.folder, out, options.format, options.config)), "nothing was exported", out
+    ) or exit_code(report, f"{out} is whole", "stdout")
 
 
 def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str, int]:

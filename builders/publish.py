@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cards.hub.files import ReleaseError
 from cards.hub.release import add_options, publishing, repo_id
@@ -74,7 +74,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
     from .folder.manifest import need_manifest
 
     manifest = need_manifest(folder)
-    return manifest, describe_violations(check_folder(folder).violations)
+    return manifest, list(describe_violations(check_folder(folder).violations))
 
 
 def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patience: Patience) -> None:
@@ -170,19 +170,23 @@ def load_again(repo: Repo, tag: str, configs: Sequence[str], patience: Patience)
     while True:
         tried += 1
         with tempfile.TemporaryDirectory(prefix="friends-corpus-") as home:
-            environment = {name: value for name, value in os.environ.items() if name not in OWN_CACHES}
-            environment |= {"HF_HOME": home, "HF_ENDPOINT": repo.api.endpoint, "HF_TOKEN": str(repo.api.token)}
-            environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-            environment["PYTHONPATH"] = os.pathsep.join([code_of_ours, *filter(None, [os.environ.get("PYTHONPATH")])])
+            environment = {
+                **{name: value for name, value in os.environ.items() if name not in OWN_CACHES},
+                "HF_HOME": home,
+                "HF_ENDPOINT": repo.api.endpoint,
+                "HF_TOKEN": str(repo.api.token),
+                "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+                "HF_HUB_DISABLE_TELEMETRY": "1",
+                "PYTHONPATH": os.pathsep.join(filter(None, [code_of_ours, os.environ.get("PYTHONPATH")])),
+            }
             command = [sys.executable, "-c", READ_BACK, repo.id, tag, *configs]
             try:
                 done = subprocess.run(
-                    command, cwd=home, env=environment, capture_output=True, text=True, timeout=LOADING, check=False
+                    command, cwd=home, env=environment, capture_output=True, text=True, timeout=LOADING, check=True
                 )
-                if done.returncode == 0:
-                    found: Digests = json.loads(done.stdout.splitlines()[-1])
-                    return found
-                failed = RuntimeError((done.stderr.strip().splitlines() or ["no message"])[-1])
+                return cast(Digests, json.loads(done.stdout.splitlines()[-1]))
+            except subprocess.CalledProcessError as error:
+                failed = RuntimeError((error.stderr.strip().splitlines() or ["no message"])[-1])
             except subprocess.TimeoutExpired:
                 failed = RuntimeError(f"nothing after {LOADING} s")
         if not patience.pause(tried, failed, f"{repo.id}: load {tag}"):

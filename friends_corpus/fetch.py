@@ -10,8 +10,9 @@ import argparse
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -35,8 +36,7 @@ class Terminated(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 all is here, 1 pages failed, 2 bad usage, 130 or 143 ended."""
-    command = parser()
-    options = command.parse_args(arguments)
+    options = parser().parse_args(arguments)
 
     import stamina.instrumentation
 
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             with terminable():
                 show = read_show(options.show or FRIENDS)
-                source = options.source or show.archive
-                failed = fetch(source, options.out, show, Access(options.delay, options.allow_host, options.warc))
+                access = Access(options.delay, options.allow_host, options.warc)
+                failed = fetch(options.source or show.archive, options.out, show, access)
         except SiteError as error:
             raise Failed(f"{error}; {kept}") from None
         except Terminated:
@@ -132,7 +132,7 @@ def fetch(source: str, out: Path, show: Show, access: Access) -> int:
             print(f"warning: {out}/pages.jsonl: {archive.unreadable} lines cannot be read", file=sys.stderr)
         archive.begin(index_url)
         wanted = list_pages(archive, get, index_url, show)
-        failures, counts = fetch_pages(archive, get, wanted, show, access.limits)
+        failures, counts = fetch_pages(archive, wanted, partial(bring, archive, get, show=show), access.limits)
         archive.end(index_url, counts)
     report(out, failures, counts)
     return len(failures)
@@ -165,7 +165,7 @@ def connect(stack: ExitStack, source: str, show: Show, access: Access) -> tuple[
         raise Failed(f"--source {source}: {error}") from None
     about = metadata("friends-corpus")
     agent = f"{ROBOT}/{about['Version']} (+{about['Summary']})"
-    downloader = stack.enter_context(Downloader(agent, access.allowed, access.limits))
+    downloader = stack.enter_context(closing(Downloader(agent, access.allowed, access.limits)))
     get = Site(downloader, access.delay, access.limits, access.clock, warn).get
     if not access.warc:
         return index_url, get
@@ -200,7 +200,7 @@ def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]
 
 
 def fetch_pages(
-    archive: Archive, get: Get, wanted: Sequence[Wanted], show: Show, limits: Limits
+    archive: Archive, wanted: Sequence[Wanted], bring_page: Callable[[str, str], bool], limits: Limits
 ) -> tuple[list[tuple[Wanted, str]], Counter[str]]:
     """Fetch all pages, one after the other; return those that failed, with reasons, and the counts."""
     from tqdm import tqdm
@@ -220,7 +220,7 @@ def fetch_pages(
         try:
             if page.error:
                 raise PageError(page.error)
-            counts["fetched" if bring(archive, get, page.name, page.url, show) else "unchanged"] += 1
+            counts["fetched" if bring_page(page.name, page.url) else "unchanged"] += 1
             in_a_row = 0
         except PageError as error:
             archive.fail(page.name, page.url, str(error), error.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,8 +61,7 @@ def parse_pages(options: argparse.Namespace) -> int:
     """Write what was asked for, and return the exit code. Raises InputError, OSError."""
     if options.segments and options.lines and options.segments.resolve() == options.lines.resolve():
         raise InputError(f"--segments and --lines are both {options.lines}; give each a file of its own")
-    counts = {"pages": 0, "segments": 0, "lines": 0}
-    failed = 0
+    counts = Counter(pages=0, segments=0, lines=0)
     show = read_show(options.show)
     paths = [path for where in options.pages for path in find_pages(where)]
     with ExitStack() as stack:
@@ -71,21 +71,19 @@ def parse_pages(options: argparse.Namespace) -> int:
         )
         for script in (script for path in paths for script in read_scripts(path, show)):
             if script is None:
-                failed += 1
+                counts["pages failed"] += 1
                 continue
             segments, printed = script
             episode = normalise(printed, show)
             lines = [line for line in episode.utterances() if line.text]
-            for what, count in zip(counts, (1, len(segments), len(lines)), strict=True):
-                counts[what] += count
+            counts.update(pages=1, segments=len(segments), lines=len(lines))
             for segment in segments if segments_out else ():
                 row = {"page": episode.page, "order": segment.order, "kind": segment.kind, "text": segment.text}
                 print(json.dumps(row, ensure_ascii=False), file=segments_out)
             for line in lines if lines_out else ():
                 print(json.dumps(line_row(episode, line), ensure_ascii=False), file=lines_out)
-    counts |= {"pages failed": failed} if failed else {}
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
-    return BAD_INPUT if failed else 0
+    return BAD_INPUT if counts["pages failed"] else 0
 
 
 def read_scripts(path: Path, show: Show) -> Iterator[tuple[tuple[Segment, ...], Episode[Utterance]] | None]:

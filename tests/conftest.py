@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from hub.stand_in import StandIn
+from hypothesis import settings
 
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 collect_ignore = ["hub"]  # modules of the stand-in, not tests: its server imports them as hub.…, under no second name
 
 

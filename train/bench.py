@@ -71,18 +71,18 @@ def bench(args: argparse.Namespace) -> int:
     """All precisions, one after the other; the table, the JSON, the card. Raises InputError, OSError."""
     if args.steps < 2:
         raise InputError(f"--steps is {args.steps}; it must be 2 or more, as the first is not timed")
-    trained = read_card(args.card) if args.card else None
-    recipe = trained[0] if trained else load_recipe(args.dataset, None, {})
+    recipe, sha256 = read_card(args.card) if args.card else (load_recipe(args.dataset, None, {}), None)
     recipe = replace(recipe, max_steps=args.steps)
     base, folder = find_base(args.base or recipe.base, None)
     place = find_data(args.data)
     if isinstance(place, Path):
         check_folder(place, recipe.dataset)
     source = locate(base, folder)
-    if trained and trained[1] and source.sha256 != trained[1]:
+    if sha256 and source.sha256 != sha256:
         raise InputError(f"{args.card} was trained on another base than {base.model} as it is here; give its --base")
     say(f"base      {base.model}, from {source.described}")
-    say(f"training  {recipe.dataset}, {args.steps} steps of at most {tokens_a_step(base):,} tokens in each precision")
+    tokens = base.sequence_length * base.batch_size * base.gradient_accumulation
+    say(f"training  {recipe.dataset}, {args.steps} steps of at most {tokens:,} tokens in each precision")
     rows = []
     for bits in dict.fromkeys(args.bits):
         rows.append({"bits": bits} | in_own_process(recipe, replace(base, bits=bits), source, place))
@@ -108,11 +108,6 @@ def bench(args: argparse.Namespace) -> int:
         write_whole(card, with_block(card.read_text(encoding="utf-8"), measured))
         say(f"wrote     {card}, its table of precisions")
     return 0
-
-
-def tokens_a_step(base: Base) -> int:
-    """The size of an optimizer step where every window is full."""
-    return base.sequence_length * base.batch_size * base.gradient_accumulation
 
 
 def read_card(adapter: Path) -> tuple[Recipe, str | None]:

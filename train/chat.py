@@ -17,20 +17,20 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from friends_corpus.core.cli import Failed, InputError, did_you_mean, exit_code, in_short
+from friends_corpus.core.cli import Failed, InputError, did_you_mean, exit_code
 from friends_corpus.core.persona import SYSTEM
 from train.models.base import find_base
 from train.settings.base_preset import BITS
 
 from .adapters.loading import read_run
 from .adapters.run_record import cast_of
+from .dataset.formatting import Message
 from .generation.answers import Sampling
 from .generation.generator import BASE, DEFAULT_BASE, Voices, load_voices
 from .runtime.logging import quiet
-from .runtime.memory import is_out_of_memory
+from .runtime.memory import memory_errors
 from .talk.conversation import (
     FRIEND,
-    Message,
     Persona,
     answered,
     as_path,
@@ -104,12 +104,8 @@ def chat(args: argparse.Namespace) -> int:
         base, place = find_base(args.base or DEFAULT_BASE, args.bits)
         online = place is None and base.wheel is None
     quiet(offline=not online)
-    try:
+    with memory_errors(lambda: " while the base was loaded; fewer --bits need less"):
         voices = load_voices(adapters, args.bits, args.base)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise Failed(f"out of memory: {in_short(error)}; fewer --bits need less") from None
     check_sampling(sampling, voices.window)
     wanted = Persona(args.character, args.me, args.system)
     if args.web:
@@ -124,16 +120,13 @@ def converse(talk: Talk) -> None:
     print(f"{voice}: {base.model} in {base.bits} bits; /help, /quit")
     for line in asked():
         try:
-            if talk.hear(line):
-                break
+            with memory_errors(lambda: "; /reset, or begin again with fewer --tokens"):
+                if talk.hear(line):
+                    break
         except KeyboardInterrupt:
             print(f"\n{HINT}")
-        except InputError as error:
+        except (InputError, Failed) as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            print("error: out of memory; /reset, or begin again with fewer --tokens", file=sys.stderr, flush=True)
 
 
 def persona_of(voices: Voices, voice: str, wanted: Persona) -> Persona:

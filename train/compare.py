@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.cli import InputError, exit_code
 from friends_corpus.core.files import sha256_of
-from train.models.device import Device, processor
+from train.models.device import processor
 from train.settings.base_preset import BITS
 
 from .adapters.loading import read_run
@@ -38,7 +38,7 @@ from .generation.answers import Answer, Sampling
 from .generation.generator import Voices, load_voices
 from .report import write_report
 from .runtime.logging import quiet
-from .runtime.memory import is_out_of_memory
+from .runtime.memory import memory_errors
 
 ANSWERS = "answers.jsonl"  # in --out; the first file of a comparison
 SEEDS = 3  # of each prompt, or its answers say too little of how they vary
@@ -106,14 +106,8 @@ def compare(args: argparse.Namespace) -> None:
         voices = load_voices(plan.adapters, args.bits, args.base)
         say(f"base      {voices.base.model} in {voices.base.bits} bits, {voices.device.name}")
         say(f"voices    {', '.join(voices.names)}")
-        try:
+        with memory_errors(lambda: f" with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"):
             found = find(args, plan, voices, replies)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise Failed(
-                f"out of memory with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"
-            ) from None
         results = judged(make_results(args, plan, voices, found))
         write_report(results, args.out)
     show(results)
@@ -147,9 +141,9 @@ def find(args: argparse.Namespace, plan: Plan, voices: Voices, replies: Sequence
         "base": {"model": voices.base.model, "sha256": voices.source.sha256, "bits": voices.base.bits},
         "adapters": {name: sha256_of(path / "adapter_model.safetensors") for name, path in plan.adapters.items()},
     }
-    settings = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
     asked = {prompt.id: [prompt.system, prompt.text] for prompt in plan.prompts}
-    journal = Journal(args.out / ANSWERS, {**same, **settings, "prompts": asked})
+    drawn = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
+    journal = Journal(args.out / ANSWERS, same | drawn | {"prompts": asked})
     answers = ask(voices, plan.prompts, args, journal)
     cast = dict.fromkeys(name for voice in plan.runs for name in cast_of(voice, plan.runs).names)
     measured = measure(answers, plan.prompts, range(args.seeds), voices.names, list(cast))
@@ -162,8 +156,9 @@ def find(args: argparse.Namespace, plan: Plan, voices: Voices, replies: Sequence
 
 def make_results(args: argparse.Namespace, plan: Plan, voices: Voices, found: Found) -> Results:
     """Collect what results.json holds, but for the verdicts."""
+    device = voices.device
     return {
-        "device": describe(voices.device),
+        "device": device.name if device.kind == "cuda" else f"{processor()} ({device.name})",
         "base": voices.base.model,
         "base_sha256": voices.source.sha256,
         "budget_tokens": budget(plan.runs),
@@ -227,14 +222,11 @@ def ask(voices: Voices, prompts: Sequence[Prompt], args: argparse.Namespace, jou
     for sampling, some in bar(batches, "batches"):
         asked = [(prompt, voice) for prompt in some for voice in voices.names]
         answers = voices.answer([(voice, prompt.messages()) for prompt, voice in asked], sampling)
-        keys = [(prompt.id, sampling.seed, voice) for prompt, voice in asked]
-        journal.add((key, asdict(answer)) for key, answer in zip(keys, answers, strict=True))
+        journal.add(
+            ((prompt.id, sampling.seed, voice), asdict(answer))
+            for (prompt, voice), answer in zip(asked, answers, strict=True)
+        )
     return {key: Answer(**record) for key, record in journal.records.items()}
-
-
-def describe(device: Device) -> str:
-    """What computed, in words."""
-    return device.name if device.kind == "cuda" else f"{processor()} ({device.name})"
 
 
 def show(results: Results) -> None:

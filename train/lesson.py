@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -78,7 +79,6 @@ def stages(out: Path) -> list[Stage]:
         *("--data", data, "--limit", "6", "--seeds", "1", "--tokens", "40", "--replies", "20"),
         *("--out", str(out / "report")),
     )
-    *told, where = WHY["compare"]
     return [
         Stage("parse", WHY["parse"], (parse,)),
         Stage("datasets", WHY["datasets"], (("-m", "builders.build", "--out", data), ("-m", "builders.check", data))),
@@ -90,7 +90,7 @@ def stages(out: Path) -> list[Stage]:
             )
             for name, column in FORMATS.items()
         ),
-        Stage("compare", (*told, where.format(report=out / "report" / "report.html")), (compare,)),
+        Stage("compare", tuple(why.format(report=out / "report/report.html") for why in WHY["compare"]), (compare,)),
     ]
 
 
@@ -137,6 +137,7 @@ def plant(name: str, out: Path) -> int:
     if run(("-m", "builders.build", "--out", str(data))):
         return FAILED
     tell(f"fault  {name}", fault.why)
+    shutil.rmtree(out / name, ignore_errors=True)
     arguments = fault.plant(data, out / name)
     say(f"\n$ python {shlex.join(arguments)}")
     done = subprocess.run([sys.executable, *arguments], check=False, capture_output=True, text=True)
@@ -150,9 +151,7 @@ def plant(name: str, out: Path) -> int:
 
 def tell(title: str, why: Sequence[str]) -> None:
     """A headline and what there is to know."""
-    say(f"\n=== {title} ===")
-    for line in why:
-        say(f"    {line}")
+    say("\n    ".join([f"\n=== {title} ===", *why]))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -12,7 +12,6 @@ Repos are private unless --public is given. The token comes from HF_TOKEN or fro
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 import shlex
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from cards.hub.files import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
 from cards.hub.release import Release, add_options, connect, open_repo, publishing, put_release, repo_id, show
+from friends_corpus.core.files import sha256_of
 from friends_corpus.core.versions import VERSION, version
 from train.models.base import HUB_ID
 
@@ -143,8 +143,7 @@ def prepare(out: Path, repo: Repo, dataset_repo: str | None) -> tuple[list[Outgo
     files = {file.path: file for file in read_outgoing(out, allowed)}
     config, run = (parsed(out / name, files[name]) for name in (MARKER, "run.json"))
     base = config.get("base_model_name_or_path")
-    known = isinstance(base, str) and (HUB_ID.fullmatch(base) or BARE_NAME.fullmatch(base))
-    if not known:
+    if not isinstance(base, str) or not (HUB_ID.fullmatch(base) or BARE_NAME.fullmatch(base)):
         raise ReleaseError(f"{out / MARKER}: the base is {base!r}, not a name that others can load; train again")
     if dataset_repo and "/" not in dataset_repo:
         dataset_repo = f"{repo.id.partition('/')[0]}/{dataset_repo}"
@@ -152,8 +151,7 @@ def prepare(out: Path, repo: Repo, dataset_repo: str | None) -> tuple[list[Outgo
     files["README.md"] = outgoing("README.md", card.encode())
     check_secrets(files.values(), str(repo.api.token), machine_places(out))
     trained_on = str(run["dataset"].get("version"))
-    numbered = VERSION.fullmatch(trained_on)
-    return list(files.values()), trained_on if numbered else "0"
+    return list(files.values()), trained_on if VERSION.fullmatch(trained_on) else "0"
 
 
 def parsed(path: Path, file: Outgoing) -> dict[str, Any]:
@@ -185,8 +183,7 @@ def check_download(repo: Repo, tag: str, files: Sequence[Outgoing]) -> None:
     with tempfile.TemporaryDirectory(prefix="friends-corpus-") as cache:
         fetched = Path(repo.download(tag, cache))
         for file in files:
-            found = hashlib.sha256((fetched / file.path).read_bytes()).hexdigest()
-            if found != file.sha256:
+            if sha256_of(fetched / file.path) != file.sha256:
                 raise ReleaseError(f"{repo.id}: {file.path} at {tag} comes back changed; run the same command again")
     print(f"fetched   {len(files)} files from {tag}, the same bytes")
 

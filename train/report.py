@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
-import json
 import math
 import sys
 import unicodedata
@@ -25,10 +24,11 @@ from cards.render import render
 from friends_corpus.core.cli import InputError, exit_code
 from friends_corpus.core.files import write_whole
 from friends_corpus.core.persona import listed
+from friends_corpus.core.reader import json_values, load
 
 from .comparison.arms import AdapterFacts
 from .comparison.bootstrap import Interval
-from .comparison.intervals import Plot, amount, plot, worded, worded_difference
+from .comparison.intervals import Plot, amount, plot, worded
 from .comparison.measures import Sample
 from .comparison.results import Results, as_text, judged
 from .comparison.verdicts import Judged, Verdict
@@ -77,10 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 def read_results(path: Path) -> Results:
     """The results of a comparison, judged by today's rules. Raises InputError."""
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot read {path} ({error}); give the results.json of train.compare") from None
+    results = load(path, json_values, "give the results.json of train.compare")
     if not isinstance(results, dict):
         raise InputError(f"{path} holds no results; give the results.json of train.compare")
     with such_results():
@@ -107,12 +104,12 @@ def write_report(results: Results, folder: Path) -> None:
         page = view(printable(results))
     plain = {"style": render("interval.css", {}), "plots": page["plots"]}
     style, script = plain["style"] + render("report.css", {}), render("report.js", {})
-    only_ours = {"style_hash": csp_hash(style), "script_hash": csp_hash(script)}
+    ours = {"style": style, "style_hash": csp_hash(style), "script": script, "script_hash": csp_hash(script)}
     texts = {
         "results.json": as_text(results),
         "report.svg": render("report.svg", plain),
         "report.md": render("report.md", page),
-        "report.html": render("report.html.jinja", page | {"style": style, "script": script} | only_ours),
+        "report.html": render("report.html.jinja", page | ours),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
@@ -148,7 +145,6 @@ def view(results: Results) -> dict[str, Any]:
     metrics = [metric_view(name, about, arms) for name, about in results["metrics"].items()]
     verdicts = [verdict_view(verdict, results["metrics"]) for verdict in results["verdicts"]]
     prompts = prompt_views(results["samples"], list(arms))
-    seeds = list(dict.fromkeys(sample["seed"] for sample in results["samples"]))
     if not (prompts and any(metric["plot"] for metric in metrics)):
         raise ValueError("nothing was measured")
     counts = Counter(verdict["verdict"] for verdict in verdicts)
@@ -178,7 +174,7 @@ def view(results: Results) -> dict[str, Any]:
         "prompts": prompts,
         "few": sorted(prompts, key=lambda prompt: not prompt["author"])[:FEW],
         "kinds": sorted({prompt["kind"] for prompt in prompts}),
-        "seeds": seeds,
+        "seeds": list(dict.fromkeys(sample["seed"] for sample in results["samples"])),
     }
 
 
@@ -202,12 +198,11 @@ def limits(results: Results, claims: int) -> list[str]:
 def metric_view(name: str, about: Mapping[str, str], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A row of the table and its plot; an arm without this metric has an empty cell and no dot."""
     values = {arm: of[name] for arm, of in arms.items() if measured(of.get(name))}
-    words = {arm: worded(value, about["unit"]) for arm, value in values.items()}
-    rows = [(arm, value, words[arm]) for arm, value in values.items()]
+    rows = {arm: (arm, value, worded(value, about["unit"])) for arm, value in values.items()}
     base = values[BASE]["mean"] if BASE in values else None
-    picture = draw(about["label"], plot(rows, about["unit"], base)) if rows else None
     said = {"label": about["label"], "meaning": about["meaning"]}
-    return said | {"cells": [words.get(arm, "–") for arm in arms], "plot": picture and said | picture}
+    picture = said | draw(about["label"], plot(list(rows.values()), about["unit"], base)) if rows else None
+    return said | {"cells": [rows[arm][-1] if arm in rows else "–" for arm in arms], "plot": picture}
 
 
 def verdict_view(verdict: Verdict, metrics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -223,14 +218,15 @@ def part_view(part: Judged, about: Mapping[str, str]) -> dict[str, Any]:
     """One comparison as a sentence, and as a plot of the differences: of the arms together, then of each."""
     if not measured(part):
         return {"title": f"{about['label']}: left out, {part['note']}.", "drawn": ""}
-    arms, unit = part["arms"], about["unit"]
+    arms, unit, together = part["arms"], about["unit"], cast("Interval", part)
     reason = REASONS[part["verdict"], part["expected"]].format(amount(part["margin"], unit))
-    pair = f"{listed(arms)} against {part['against']}"
-    together = cast("Interval", part)
-    sentence = f"{about['label']}: {pair}, {worded_difference(together, unit)}; {reason}."
+    found = f"{listed(arms)} against {part['against']}, {worded(together, unit, difference=True)}"
     each = [(arm, of) for arm, of in part["by_arm"].items() if of and measured(of)] if len(arms) > 1 else []
     rows = [("together" if each else arms[0], together), *each]
-    return draw(sentence, plot([(name, of, worded_difference(of, unit)) for name, of in rows], unit, 0.0))
+    return draw(
+        f"{about['label']}: {found}; {reason}.",
+        plot([(name, of, worded(of, unit, difference=True)) for name, of in rows], unit, 0.0),
+    )
 
 
 def by_column(adapters: Mapping[str, AdapterFacts]) -> str:

@@ -11,8 +11,9 @@ from builders.configs.lines import EPISODE_COLUMNS, Row
 from builders.configs.named_lines import SEPARATOR, name_lines, named
 from builders.configs.schema import to_table
 from builders.configs.tables import DERIVED, RowSettings
-from builders.folder.violation import Violation, differ, shorten
+from builders.folder.violation import Violation, differ
 from builders.folder.write import parquet_path
+from friends_corpus.core.cli import shorten
 from friends_corpus.core.ids import episode_of, scene_of
 from friends_corpus.core.manifest import MANIFEST, Manifest
 
@@ -21,35 +22,31 @@ from .integrity import Part
 PRINTED = "text_with_directions"
 
 
-def check_agreement(parts: Sequence[Part], manifest: Manifest) -> list[Violation]:
+def check_agreement(parts: Sequence[Part], manifest: Manifest) -> Iterator[Violation]:
     """Rows against other rows and the manifest; what stands in a file that is not among `parts` is not compared."""
-    found: list[Violation] = []
     of = {(part.config, part.split): part for part in parts}
     for lines in [part for part in parts if part.config == "lines"]:
-        found += check_splits(lines, manifest)
-        found += check_constant(lines, (*EPISODE_COLUMNS, "source"), "episode", episode_of)
-        found += check_constant(lines, ("scene_heading",), "scene", scene_of)
+        yield from check_splits(lines, manifest)
+        yield from check_constant(lines, (*EPISODE_COLUMNS, "source"), "episode", episode_of)
+        yield from check_constant(lines, ("scene_heading",), "scene", scene_of)
         for config, expected in follow_from(lines.rows, manifest).items():
             part = of.get((config, lines.split))
             if part:
-                found += check_rows_follow(part, expected)
+                yield from check_rows_follow(part, expected)
             elif expected and lines.split not in manifest["configs"].get(config, {"splits": {}})["splits"]:
-                found.append(Violation(parquet_path(config, lines.split), "is missing: it follows from lines"))
+                yield Violation(parquet_path(config, lines.split), "is missing: it follows from lines")
             if part and config == "chunks":
-                found += check_scripts(part, lines.rows)
-    return found
+                yield from check_scripts(part, lines.rows)
 
 
 def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
     """Every episode stands in the split that the manifest says, and comes from its page; one violation an episode."""
     split_of = {id: split for split, ids in manifest["splits"].items() for id in ids}
     page_of = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
-    seen: set[str] = set()
+    first: dict[str, tuple[int, Row]] = {}
     for number, row in enumerate(lines.rows):
-        episode = episode_of(row["id"])
-        if episode in seen:
-            continue
-        seen.add(episode)
+        first.setdefault(episode_of(row["id"]), (number, row))
+    for episode, (number, row) in first.items():
         if episode not in split_of:
             yield lines.wrong(number, "id", f"episode {episode!r} is not in {MANIFEST}")
         elif split_of[episode] != lines.split:

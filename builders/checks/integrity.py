@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,24 +37,22 @@ class Part:
         return Violation(self.path, rule, row, self.rows[row]["id"] or "", column, detail)
 
 
-def check_files(folder: Path, manifest: Manifest) -> list[Violation]:
+def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:
     """Every file present with its hash, and no other one. Files of git, the Hub's client and desktops do not count."""
-    found = []
     for path, entry in manifest["files"].items():
         file = folder / path
         if not file.is_file():
-            found.append(Violation(path, "is missing"))
+            yield Violation(path, "is missing")
         elif file.stat().st_size != entry["bytes"]:
-            found.append(Violation(path, f"has {file.stat().st_size:,} bytes, not {entry['bytes']:,} as in {MANIFEST}"))
+            yield Violation(path, f"has {file.stat().st_size:,} bytes, not {entry['bytes']:,} as in {MANIFEST}")
         elif sha256_of(file) != entry["sha256"]:
-            found.append(Violation(path, f"has not the sha256 of {MANIFEST}"))
+            yield Violation(path, f"has not the sha256 of {MANIFEST}")
     known = {MANIFEST, *manifest["files"]}
     for file in sorted(folder.rglob("*")):
         place = file.relative_to(folder)
         ignored = place.parts[0] in FROM_THE_HUB or place.name in SYSTEM_FILES
         if place.as_posix() not in known and not ignored and (file.is_symlink() or not file.is_dir()):
-            found.append(Violation(place.as_posix(), f"is not in {MANIFEST}"))
-    return found
+            yield Violation(place.as_posix(), f"is not in {MANIFEST}")
 
 
 def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Violation]]:

@@ -43,16 +43,11 @@ def check_names(manifest: Manifest) -> Iterator[str]:
         yield f"parameters: the show has no character {manifest['parameters']['character']!r}"
 
 
-def expected_files(manifest: Manifest) -> set[str]:
-    """What a build writes beside the manifest: no more, and no Python file ever."""
-    configs = {config: described["splits"] for config, described in manifest["configs"].items()}
-    parquet = {parquet_path(config, split) for config, splits in configs.items() for split in splits}
-    return parquet | {CARD, STATS, REPORT, CROISSANT, *(plot.path for plot in plots(manifest["dropped"]).values())}
-
-
 def check_listed_files(manifest: Manifest) -> Iterator[str]:
-    """All files that a build writes, and no other ones."""
-    expected = expected_files(manifest)
+    """All files that a build writes beside the manifest, and no other ones: no Python file ever."""
+    expected = {CARD, STATS, REPORT, CROISSANT, *(plot.path for plot in plots(manifest["dropped"]).values())}
+    for config, described in manifest["configs"].items():
+        expected |= {parquet_path(config, split) for split in described["splits"]}
     yield from (f"files: {path!r} is missing" for path in sorted(expected - manifest["files"].keys()))
     yield from (f"files: {path!r} is none that a build writes" for path in sorted(manifest["files"].keys() - expected))
 

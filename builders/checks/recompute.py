@@ -19,7 +19,6 @@ from builders.assemble import Corpus, assemble
 from builders.configs.lines import Row
 from builders.configs.schema import CONFIGS, to_table
 from builders.configs.tables import Tables
-from builders.folder.manifest import check_shape
 from builders.folder.violation import Violation, differ
 from builders.folder.write import STATS, derived_files
 from builders.reports.croissant import CROISSANT, make_croissant
@@ -28,6 +27,7 @@ from builders.splitting.leakage import abridged
 from friends_corpus.core.cli import in_short
 from friends_corpus.core.ids import episode_of, numbers_of, scene_of
 from friends_corpus.core.manifest import MANIFEST, Manifest
+from friends_corpus.core.reader import Unreadable, faults, json_values, load
 
 from .integrity import Part
 
@@ -41,7 +41,7 @@ def check_derived(folder: Path, manifest: Manifest, parts: Sequence[Part]) -> tu
     Returns the corpus too, or None where stats.json does not say what only the pages tell.
     """
     kept, wrong = read_json(folder / STATS)
-    if wrong := wrong or check_shape(kept, PageStats, STATS):
+    if wrong := wrong or [Violation(STATS, fault) for fault in faults(kept, PageStats)]:
         return wrong, None
     facts = read_page_facts(manifest, kept)
     tables = gather(parts)
@@ -143,9 +143,9 @@ def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> I
 def read_json(path: Path) -> tuple[Any, list[Violation]]:
     """What is in the file, or why that cannot be said."""
     try:
-        return json.loads(path.read_text(encoding="utf-8")), []
-    except (OSError, ValueError) as error:
-        return None, [Violation(path.name, "cannot be read", detail=in_short(error))]
+        return load(path, json_values, "build the dataset again"), []
+    except Unreadable as error:
+        return None, [Violation(path.name, "cannot be read", detail=error.why)]
 
 
 def compare(file: str, rule: str, found: Any, expected: Any) -> list[Violation]:

@@ -10,7 +10,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
-from builders.folder.violation import Violation, shorten
+from builders.folder.violation import Violation
+from friends_corpus.core.cli import shorten
 from friends_corpus.core.ids import kind_of, numbers_of
 from friends_corpus.core.persona import listed
 from friends_corpus.parsing.normalise import clean

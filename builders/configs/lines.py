@@ -24,12 +24,15 @@ def line_rows(episode: Episode[Line]) -> list[Row]:
     >>> row["id"], row["speaker"], row["text"], row["scene_heading"]
     ('s01e01_c01_u0012', 'Joey', 'Hi.', '[Scene: A kitchen]')
     """
-    shared = episode_columns(episode)
-    episode_id = episode.id
     return [
         {
-            "id": line_id(episode_id, line.scene, line.position),
-            **shared,
+            "id": line_id(episode.id, line.scene, line.position),
+            "season": episode.season,
+            "episode": episode.numbers[0] if episode.numbers else None,
+            "episodes": list(episode.numbers),
+            "episode_title": episode.title,
+            "written_by": list(episode.written_by),
+            "transcribed_by": list(episode.transcribed_by),
             "scene": line.scene,
             "scene_heading": episode.scenes[line.scene - 1].heading,
             "position": line.position,
@@ -45,16 +48,3 @@ def line_rows(episode: Episode[Line]) -> list[Row]:
         for line in episode.utterances()
         if line.text
     ]
-
-
-def episode_columns(episode: Episode[Line]) -> Row:
-    """The columns that every row of an episode shares, whatever the config."""
-    values = (
-        episode.season,
-        episode.numbers[0] if episode.numbers else None,
-        list(episode.numbers),
-        episode.title,
-        list(episode.written_by),
-        list(episode.transcribed_by),
-    )
-    return dict(zip(EPISODE_COLUMNS, values, strict=True))

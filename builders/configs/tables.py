@@ -36,23 +36,15 @@ class RowSettings:
     @classmethod
     def of(cls, show: Show, parameters: Parameters) -> RowSettings:
         """Take them from what the manifest says."""
-        characters = characters_of(parameters["character"], show["cast"])
-        return cls(show["title"], characters, parameters["chunk_chars"])
-
-
-def chunks_of(lines: Sequence[Row], printed: Mapping[str, str], settings: RowSettings) -> list[Row]:
-    """Make the rows of `chunks`."""
-    return chunk_rows(lines, printed, settings.chunk_chars)
-
-
-def chat_of(lines: Sequence[Row], printed: Mapping[str, str], settings: RowSettings) -> list[Row]:
-    """Make the rows of `chat`."""
-    return chat_rows(lines, settings.title, settings.characters)
+        return cls(show["title"], characters_of(parameters["character"], show["cast"]), parameters["chunk_chars"])
 
 
 # config → how its rows follow from those of `lines` and from their turns as printed, by line id; `named_lines` follows
 # from the table
-DERIVED: dict[str, Derive] = {"chunks": chunks_of, "chat": chat_of}
+DERIVED: dict[str, Derive] = {
+    "chunks": lambda lines, printed, settings: chunk_rows(lines, printed, settings.chunk_chars),
+    "chat": lambda lines, printed, settings: chat_rows(lines, settings.title, settings.characters),
+}
 
 
 def make_rows(episodes: Iterable[Episode[Line]], settings: RowSettings) -> Tables:

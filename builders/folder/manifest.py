@@ -6,20 +6,17 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any, cast
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from builders.assemble import Corpus
 from builders.splitting.leakage import abridged
 from builders.splitting.splits import SPLITS
-from friends_corpus.core.cli import InputError, in_short
+from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.manifest import BUILDER, MANIFEST, Config, File, Manifest, Split
+from friends_corpus.core.reader import json_values, load, read
 from friends_corpus.parsing.version import PARSER_VERSION
 from friends_corpus.show.config import about
-
-from .violation import Violation
 
 
 def describe_files(folder: Path) -> dict[str, File]:
@@ -63,22 +60,11 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-class BrokenManifest(InputError):
-    """A manifest.json of which nobody can tell whose it is, and why."""
-
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path}: cannot be read ({why}); build the dataset again")
-        self.why = why
-
-
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The folder's manifest. Raises InputError where it is none of ours, BrokenManifest where it cannot be read."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        manifest = None
-    except (OSError, ValueError) as error:
-        raise BrokenManifest(folder / MANIFEST, in_short(error)) from None
+    """The folder's manifest. Raises InputError where it is none of ours, Unreadable where it cannot be read."""
+    manifest = (
+        load(folder / MANIFEST, json_values, "build the dataset again") if (folder / MANIFEST).is_file() else None
+    )
     if isinstance(manifest, dict) and manifest.get("builder") == BUILDER:
         return manifest
     raise InputError(f"{folder}: no dataset folder (no {MANIFEST} of ours); builders.build makes one")
@@ -86,10 +72,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def need_manifest(folder: Path) -> Manifest:
     """Return the folder's manifest, in which everything can be looked up. Raises InputError."""
-    manifest = read_manifest(folder)
-    for violation in check_shape(manifest):
-        raise InputError(f"{folder}: {violation}; build the dataset again, or use the version that built it")
-    return cast(Manifest, manifest)
+    read_manifest(folder)
+    return read(folder / MANIFEST, json_values, Manifest, "build the dataset again, or use the version that built it")
 
 
 def files_of(folder: Path) -> set[str]:
@@ -99,17 +83,3 @@ def files_of(folder: Path) -> set[str]:
     except InputError:
         return set()
     return {MANIFEST, *files} if isinstance(files, dict) else set()
-
-
-def check_shape(values: object, shape: Any = Manifest, file: str = MANIFEST) -> list[Violation]:
-    """Return a violation for everything that is missing or of another type; `shape` is a TypedDict.
-
-    >>> print(check_shape({"builder": "friends-corpus"})[0])
-    manifest.json: dataset: Field required
-    """
-    try:
-        TypeAdapter(shape).validate_python(values, strict=True)
-    except ValidationError as error:
-        places = [(".".join(map(str, problem["loc"])), problem["msg"]) for problem in error.errors()]
-        return [Violation(file, f"{place}: {message}".removeprefix(": ")) for place, message in places]
-    return []

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,9 @@ def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
         contents = sorted((repr(page.name), sha256_of(page)) for page in pages)
     except OSError:
         return None
-    libraries = [_version(library) for library in LIBRARIES]
     code = [hash_code(package, without=NOT_WRITING) for package in PACKAGES]
-    whole = [contents, parameters, code, libraries]
+    whole = [contents, parameters, code, [version(library) for library in LIBRARIES]]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return ""
 
 
 def recall(cache_folder: Path, mark: str, out: Path) -> Any | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from friends_corpus.core.cli import shorten
+
 SAME_SHOWN = 15  # characters before the first that differs
 
 
@@ -25,20 +27,9 @@ class Violation:
     detail: str = ""
 
     def __str__(self) -> str:
-        row = [f"row {self.row}" + (f" ({self.id})" if self.id else "")] if self.row is not None else []
-        column = [f"column {self.column}"] if self.column else []
-        place = [", ".join(row + column)] if row or column else []
-        text = ": ".join([self.file, *place, self.rule, *([self.detail] if self.detail else [])])
-        return " ".join(text.split())
-
-
-def shorten(text: str) -> str:
-    """A value for a message.
-
-    >>> shorten("x" * 99)
-    'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'
-    """
-    return text if len(text) <= 60 else text[:59] + "…"
+        row = "" if self.row is None else f"row {self.row} ({self.id})" if self.id else f"row {self.row}"
+        place = ", ".join(filter(None, [row, self.column and f"column {self.column}"]))
+        return " ".join(": ".join(filter(None, [self.file, place, self.rule, self.detail])).split())
 
 
 def differ(found: object, expected: object) -> str:

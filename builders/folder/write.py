@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -93,5 +94,4 @@ def example(rows: pa.Table) -> Row:
     with_directions = None
     if "text" in rows.column_names:
         with_directions = pc.index(pc.not_equal(rows["text"], rows["text_with_directions"]), True).as_py()
-    row: Row = rows.slice(max(0, with_directions or 0), 1).to_pylist()[0]
-    return row
+    return cast(Row, rows.slice(max(0, with_directions or 0), 1).to_pylist()[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,7 @@ class ConfigChanges:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain JSON values."""
-        return {
-            "step": self.step(),
-            "rows_old": self.rows_old,
-            "rows_new": self.rows_new,
-            "schema": list(self.schema),
-            "added": list(self.added),
-            "removed": list(self.removed),
-            "changed": {id: list(columns) for id, columns in self.changed.items()},
-            "reordered": self.reordered,
-        }
+        return {"step": self.step(), **asdict(self)}
 
 
 def read_config(folder: Path, splits: Mapping[Split, SplitFile]) -> Config:

@@ -71,12 +71,7 @@ def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Manifest) -> Itera
         "license": "other",
     }
     yield "corpus.json", json.dumps(corpus)
-    yield "index.json", json.dumps(index(corpus))
-
-
-def index(corpus: Iterable[str]) -> dict[str, Any]:
-    """The types of all meta fields."""
-    return {
+    index = {  # the types of all meta fields
         "utterances-index": {name: [TYPES[name]] for name in UTTERANCE_META},
         "speakers-index": {"lines": [TYPES["lines"]]},
         "conversations-index": {name: [TYPES[name]] for name in (*CONVERSATION_META, "split")},
@@ -84,3 +79,4 @@ def index(corpus: Iterable[str]) -> dict[str, Any]:
         "vectors": [],
         "version": 1,
     }
+    yield "index.json", json.dumps(index)

@@ -6,13 +6,13 @@ Nothing is decided here: the page is read again, and its cues say by which rule 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from friends_corpus.core.model import Block, Segment
 from friends_corpus.parsing.labels import Cue, Habits, find_cues
 from friends_corpus.show.config import Show
-from friends_corpus.show.speakers import BRACKETED, COUPLE, LIST, Person, key
+from friends_corpus.show.speakers import Person, key, split_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,9 @@ def find_label(blocks: Sequence[Block], segments: Sequence[Segment], habits: Hab
 
 def _cue_at(block: Block, habits: Habits, offset: int) -> Cue:
     """Return the parser's cue at a position of the line; a heading before an inner one hides the first."""
-    for inner_only in (False, True):
-        for cue in find_cues(block, habits, inner_only):
-            if cue.start <= offset < cue.end:
-                return cue
+    for cue in [*find_cues(block, habits), *find_cues(block, habits, inner_only=True)]:
+        if cue.start <= offset < cue.end:
+            return cue
     raise ValueError(f"no label at character {offset} of the line {block.text!r}")
 
 
@@ -58,45 +57,31 @@ def _weight(label: Block) -> str:
     return "bold" if all(letters) else "partly bold" if any(letters) else "plain"
 
 
-def describe_speakers(cue: str, episode_id: str, show: Show) -> list[str]:
+def describe_speakers(cue: str, episode_id: str, show: Show) -> Iterator[str]:
     """Tell how each person behind a cue was found, one line each.
 
     >>> from friends_corpus.show.config import friends
-    >>> describe_speakers("PHOE/MNCA", "s02e07", friends())[0]
+    >>> next(describe_speakers("PHOE/MNCA", "s02e07", friends()))
     'Phoebe: “PHOE” in a list of names; speakers.csv: phoe → Phoebe (Phoebe Buffay), in every episode'
-    >>> describe_speakers("MAN WITH HAT", "s01e01", friends())
+    >>> [*describe_speakers("MAN WITH HAT", "s01e01", friends())]
     ['Man With Hat: as printed; neither in speakers.csv nor of the cast']
     """
     people = show.people
     person = people.lookup(cue, episode_id)
     if person:
-        return [f"{person.speaker}: “{cue}”; {_table_row(cue, person, show)}"]
-    parts = _names(cue)
+        yield f"{person.speaker}: “{cue}”; {_table_row(cue, person, show)}"
+        return
+    _, parts = split_names(cue)
     rows = {found.speaker: (part, found) for part in reversed(parts) if (found := people.lookup(part, episode_id))}
-    described = []
     for speaker in people.resolve(cue, episode_id):
         if speaker in rows:
             part, found = rows[speaker]
             listed = "in a list of names" if len(parts) > 1 else "in the label"
-            described.append(f"{speaker}: “{part}” {listed}; {_table_row(part, found, show)}")
+            yield f"{speaker}: “{part}” {listed}; {_table_row(part, found, show)}"
         elif people.is_known(cue, episode_id) and not people.is_listed(cue, episode_id):
-            described.append(f"{speaker}: leads a label written as prose, “{cue}”; a name that the show knows")
+            yield f"{speaker}: leads a label written as prose, “{cue}”; a name that the show knows"
         else:
-            described.append(f"{speaker}: as printed; neither in speakers.csv nor of the cast")
-    return described
-
-
-def _names(cue: str) -> list[str]:
-    """Return the names that a cue lists.
-
-    >>> _names("Ross, Rachel, and Phoebe (together)"), _names("Mr. and Mrs. Geller")
-    (['Ross', 'Rachel', 'Phoebe'], ['Mr. Geller', 'Mrs. Geller'])
-    """
-    plain = " ".join(BRACKETED.sub(" ", cue).split()).strip(" ,;.:-")
-    couple = COUPLE.fullmatch(plain)
-    if couple:
-        return [f"{couple[1]}. {couple[3]}", f"{couple[2]}. {couple[3]}"]
-    return [part for part in LIST.split(plain) if part]
+            yield f"{speaker}: as printed; neither in speakers.csv nor of the cast"
 
 
 def _table_row(cue: str, person: Person, show: Show) -> str:

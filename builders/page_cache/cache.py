@@ -28,9 +28,7 @@ def load(folder: Path, key: str) -> Any | None:
         checksum, _, payload = (folder / key).read_bytes().partition(b"\n")
     except OSError:
         return None
-    if hashlib.sha256(payload).hexdigest().encode() != checksum:
-        return None
-    return json.loads(payload)
+    return json.loads(payload) if hashlib.sha256(payload).hexdigest().encode() == checksum else None
 
 
 def store(folder: Path, key: str, value: Any) -> None:

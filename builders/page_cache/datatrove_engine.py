@@ -26,22 +26,17 @@ from .pages import end_with, read_file
 MISSING = "--engine datatrove needs the package datatrove; install it with: pip install '.[scale]'"
 
 
-def run_tasks(pages: Sequence[Path], tasks: int, jobs: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
-    """Read the pages into the cache in `tasks` tasks, `jobs` at once; return the folder with the tasks' logs."""
+def run_tasks(share: ReadShare, tasks: int, jobs: int) -> Path:
+    """Read all pages in `tasks` tasks, `jobs` at once; return the folder with the tasks' logs."""
     if find_spec("datatrove") is None:
         raise InputError(MISSING)
     from datatrove.executor import LocalPipelineExecutor  # type: ignore[import-untyped,unused-ignore]
     from datatrove.utils.logging import logger  # type: ignore[import-untyped,unused-ignore]
 
-    logs = task_folder(pages, tasks, cache_folder, show)
+    logs = task_folder(share.pages, tasks, share.cache_folder, share.show)
     logger.remove()  # each task sets up its own and writes it to that folder, too
     with _ending_together():
-        LocalPipelineExecutor(
-            pipeline=[ReadShare([page.absolute() for page in pages], cache_folder, show.absolute())],
-            tasks=tasks,
-            workers=min(jobs, tasks),
-            logging_dir=str(logs),
-        ).run()
+        LocalPipelineExecutor(pipeline=[share], tasks=tasks, workers=min(jobs, tasks), logging_dir=str(logs)).run()
     return logs
 
 

@@ -13,7 +13,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -75,21 +74,14 @@ def read_files(
     paths: Sequence[Path],
     pool: Executor | None,
     cache_folder: Path | None,
-    progress: Callable[[Iterable[list[Result]]], Iterable[list[Result]]] = iter,
     show: Path = FRIENDS,
-    meanwhile: Callable[[], object] = bool,
-) -> list[Result]:
-    """Return the pages of all files in the order given, whatever the number of processes.
+) -> Iterator[list[Result]]:
+    """Return the pages of each file in the order given, whatever the number of processes; those begin at once.
 
-    `show` is the folder of the show; `progress` sees the pages of each file pass; `meanwhile` is called while other
-    processes read, and not where there are none.
+    `show` is the folder of the show.
     """
     read = partial(read_file, cache_folder=cache_folder, show_folder=show)
-    if pool is None:
-        return list(chain.from_iterable(progress(map(read, paths))))
-    results = pool.map(read, paths, chunksize=FILES_PER_TASK)  # begins at once
-    meanwhile()
-    return list(chain.from_iterable(progress(results)))
+    return pool.map(read, paths, chunksize=FILES_PER_TASK) if pool else map(read, paths)
 
 
 @contextmanager

@@ -35,9 +35,8 @@ def select_pages(results: Iterable[Result]) -> Selection:
         if episode.variant or not numbers:
             selection.left_out.append((page, f"variant: {episode.variant or 'no episode number'}"))
         elif twice:
-            season, number = twice[0]
-            both = f"{taken[twice[0]]} and {page.name}"
-            problem = f"{both} both hold season {season} episode {number}; remove one of them"
+            both = f"{taken[twice[0]]} and {page.name} both hold season {twice[0][0]} episode {twice[0][1]}"
+            problem = f"{both}; remove one of them"
             selection.failed.append(FailedPage(page.name, page.sha256, problem, page.locator))
         else:
             selection.shipped.append(page)

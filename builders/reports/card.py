@@ -13,6 +13,7 @@ from builders.configs.chat import EARLIER_CHARACTERS, EARLIER_LINES
 from builders.configs.lines import Row
 from builders.configs.schema import CONFIGS, meaning, type_name
 from cards.render import render
+from friends_corpus.core.cli import shorten
 from friends_corpus.core.manifest import Config, Manifest, Split, SplitFile
 from friends_corpus.show.config import About, about
 
@@ -111,16 +112,7 @@ def field_table(config: str, example: Row) -> list[dict[str, str]]:
             "name": column,
             "type": type_name(config, column),
             "meaning": meaning(config, column),
-            "example": shorten(json.dumps(value, ensure_ascii=False)),
+            "example": shorten(json.dumps(value, ensure_ascii=False), EXAMPLE_CHARACTERS),
         }
         for column, value in example.items()
     ]
-
-
-def shorten(text: str) -> str:
-    """A long value cut for a table cell.
-
-    >>> shorten("x" * 500)[-3:], len(shorten("x" * 500))
-    ('xx…', 160)
-    """
-    return text if len(text) <= EXAMPLE_CHARACTERS else text[: EXAMPLE_CHARACTERS - 1] + "…"

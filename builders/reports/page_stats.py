@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from builders.page_cache.pages import ReadPage
 from builders.page_cache.select_pages import Selection, identity, is_sample
 from friends_corpus.core.manifest import Count, FailedPage, Natural, Page
-from friends_corpus.core.model import Episode, Line, Scene
+from friends_corpus.core.model import Episode, Line, StageDirection
 from friends_corpus.show.config import Show
 
 DROPPED = "dropped:"
@@ -99,7 +99,7 @@ def page_facts(selection: Selection, show: Show) -> PageFacts:
 def page_stats(pages: Sequence[ReadPage], show: Show) -> PageStats:
     """Return the statistics of the shipped pages, which are in the order of their episodes."""
     unknown = {page.episode.id: unknown_in(page.episode, show) for page in pages}
-    segments = total_kinds(pages)
+    segments = add_up((kind, *counts) for page in pages for kind, counts in page.kinds.items())
     return {
         "pages_table": [page_row(page, sum(unknown[page.episode.id].values())) for page in pages],
         "unknown_cues": [
@@ -107,7 +107,7 @@ def page_stats(pages: Sequence[ReadPage], show: Show) -> PageStats:
             for cue, lines in ranked(sum(unknown.values(), Counter()))
         ],
         "segments": segments,
-        "dropped": dropped_kinds(segments) | unspoken(page.episode for page in pages),
+        "dropped": dropped_kinds(segments) | add_up(unspoken(page.episode for page in pages)),
     }
 
 
@@ -135,12 +135,17 @@ def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def total_kinds(pages: Iterable[ReadPage]) -> Counts:
-    """Kind of segment → how many and how many characters, over all pages."""
+def add_up(pieces: Iterable[tuple[str, int, int]]) -> Counts:
+    """Return the sums of (kind or reason, how many pieces, their characters), sorted.
+
+    >>> add_up([("note", 1, 9), ("cue", 2, 8), ("note", 1, 5)])
+    {'cue': {'count': 2, 'characters': 8}, 'note': {'count': 2, 'characters': 14}}
+    """
     totals: Counts = {}
-    for page in pages:
-        for kind, (segments, characters) in page.kinds.items():
-            add(totals, kind, segments, characters)
+    for kind, count, characters in pieces:
+        entry = totals.setdefault(kind, {"count": 0, "characters": 0})
+        entry["count"] += count
+        entry["characters"] += characters
     return dict(sorted(totals.items()))
 
 
@@ -153,33 +158,17 @@ def dropped_kinds(segments: Counts) -> Counts:
     return {kind.removeprefix(DROPPED): counts for kind, counts in segments.items() if kind.startswith(DROPPED)}
 
 
-def unspoken(episodes: Iterable[Episode[Line]]) -> Counts:
-    """Reason → what has no row of `lines`, for nobody speaks in it.
+def unspoken(episodes: Iterable[Episode[Line]]) -> Iterator[tuple[str, int, int]]:
+    """Yield (reason, pieces, characters) of what has no row of `lines`, for nobody speaks in it.
 
     `no_speech` are turns that hold only a direction; they are printed in `chunks.text_with_directions`.
     `scene_without_speech` are scenes of nothing else, with heading, directions and such turns; they are in no row.
     """
-    totals: Counts = {}
     for scene in (scene for episode in episodes for scene in episode.scenes):
-        if is_spoken(scene):
-            for line in scene.events:
-                if isinstance(line, Line) and not line.text:
-                    add(totals, "no_speech", 1, len(line.text_with_directions))
+        lines = [event for event in scene.events if isinstance(event, Line)]
+        if any(line.text for line in lines):
+            yield from (("no_speech", 1, len(line.text_with_directions)) for line in lines if not line.text)
         else:
-            pieces = [scene.heading or ""] + [
-                event.text_with_directions if isinstance(event, Line) else event.text for event in scene.events
-            ]
-            add(totals, "scene_without_speech", sum(map(bool, pieces)), sum(map(len, pieces)))
-    return dict(sorted(totals.items()))
-
-
-def is_spoken(scene: Scene[Line]) -> bool:
-    """Whether anybody speaks in it."""
-    return any(isinstance(event, Line) and event.text for event in scene.events)
-
-
-def add(totals: Counts, key: str, count: int, characters: int) -> None:
-    """Counts into `totals`."""
-    entry = totals.setdefault(key, {"count": 0, "characters": 0})
-    entry["count"] += count
-    entry["characters"] += characters
+            directions = [event.text for event in scene.events if isinstance(event, StageDirection)]
+            pieces = [scene.heading or "", *directions, *(line.text_with_directions for line in lines)]
+            yield "scene_without_speech", sum(map(bool, pieces)), sum(map(len, pieces))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from friends_corpus.core.cli import shorten
 from friends_corpus.core.files import cache_folder
 
 from .page_stats import Counts
@@ -26,6 +27,7 @@ FOLDER = "plots"
 DPI = 120
 WIDTH = 8.0  # inches: 960 pixels, a little more than the column of a card is wide
 SPEAKERS = 12
+BESIDE_AXIS = 21  # characters of a label
 SETTINGS = "MPLCONFIGDIR"  # where matplotlib keeps its list of fonts
 BLUE, GREY, ORANGE, INK = "#2f6690", "#6b7280", "#d97706", "#111827"
 GROWTH = 1.5  # each bar of line lengths is so much wider than the one before
@@ -154,7 +156,7 @@ def draw_speakers(counts: PlotData, stats: Stats) -> Figure:
             if count:
                 axes.text(x, y, f"{count:,}", ha="center", va="center")
     axes.set_xticks(range(len(seasons)), [f"{season}" for season in seasons])
-    axes.set_yticks(range(len(speakers)), [shorten(name) for name in speakers])
+    axes.set_yticks(range(len(speakers)), [shorten(name, BESIDE_AXIS) for name in speakers])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("season")
@@ -210,19 +212,10 @@ def draw_dropped(dropped: Counts) -> Figure:
         pieces = dropped[reason]["count"]
         label = f" {values[y]:,} in {pieces:,} {'piece' if pieces == 1 else 'pieces'}"
         axes.text(values[y], y, label, va="center")
-    axes.set_yticks(range(len(reasons)), [shorten(reason.replace("_", " ")) for reason in reasons])
+    axes.set_yticks(range(len(reasons)), [shorten(reason.replace("_", " "), BESIDE_AXIS) for reason in reasons])
     axes.set_xlim(0, max(1, *values) * 1.3)
     axes.xaxis.set_major_formatter(thousands)
     axes.set_xlabel("characters")
     axes.tick_params(axis="y", length=0)
     figure.subplots_adjust(left=0.235, right=0.985, bottom=0.55 / height, top=1 - 0.1 / height)
     return figure
-
-
-def shorten(name: str) -> str:
-    """A long label cut to what fits beside an axis.
-
-    >>> shorten("Joey"), shorten("Guy All The Way In The Back")
-    ('Joey', 'Guy All The Way In T…')
-    """
-    return name if len(name) <= 21 else name[:20] + "…"

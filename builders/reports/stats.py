@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from friends_corpus.core.ids import episode_of, season_of
 from friends_corpus.core.manifest import Count, Leakage, Split
 
 from .page_stats import Counts, PageRow, PageStats, UnknownCue, ranked
-from .warnings import Suspicion, WarningCount, count_suspicions
+from .warnings import Suspicion, WarningCount
 
 COUNTED = ("chunks", "chat")  # by season and split, beside the lines
 PERCENTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
@@ -77,8 +77,8 @@ class PageQuality(PageRow):
     duplicated_scenes: int
 
 
-class Stats(TypedDict):
-    """The whole of stats.json."""
+class Numbers(TypedDict):
+    """What of stats.json is counted."""
 
     total: Counted
     seasons: list[Counted]
@@ -94,20 +94,20 @@ class Stats(TypedDict):
     dropped: Counts
     written_by: list[CreditedPages]
     transcribed_by: list[CreditedPages]
+
+
+class Stats(Numbers):
+    """The whole of stats.json."""
+
     pages_table: list[PageQuality]
     suspicions: list[WarningCount]
     leakage: Leakage
 
 
-def compute_stats(
-    tables: Tables,
-    pages: PageStats,
-    splits: Mapping[str, Split],
-    characters: Sequence[str],
-    leakage: Leakage,
-    warnings: Sequence[Suspicion],
-) -> Stats:
-    """Compute all numbers of stats.json; `splits` goes by episode, `characters` are those who answer in `chat`."""
+def compute_numbers(
+    tables: Tables, pages: PageStats, splits: Mapping[str, Split], characters: Sequence[str]
+) -> Numbers:
+    """Compute what is counted; `splits` goes by episode, `characters` are those who answer in `chat`."""
     lines, chunks, chat = (tables[config] for config in ("lines", *COUNTED))
     counted = count_pages(pages["pages_table"], tables, splits)
     speakers = tally(pc.list_flatten(lines["speakers"]))
@@ -136,9 +136,6 @@ def compute_stats(
         "dropped": pages["dropped"],
         "written_by": credit_table(lines, "written_by"),
         "transcribed_by": credit_table(lines, "transcribed_by"),
-        "pages_table": page_table(pages["pages_table"], lines, warnings),
-        "suspicions": count_suspicions(warnings),
-        "leakage": leakage,
     }
 
 
@@ -161,8 +158,7 @@ def page_table(pages: Sequence[PageRow], lines: pa.Table, found: Sequence[Suspic
 
 def lengths(texts: pa.ChunkedArray) -> pd.Series[int]:
     """Characters of each text."""
-    found: pd.Series[int] = pc.utf8_length(texts).to_pandas()
-    return found
+    return cast("pd.Series[int]", pc.utf8_length(texts).to_pandas())
 
 
 def tally(values: pa.Array) -> Counter[str]:
@@ -199,8 +195,7 @@ def count_pages(pages: Sequence[PageRow], tables: Tables, splits: Mapping[str, S
 def split_table(counted: pd.DataFrame) -> list[SplitCounts]:
     """Per split: pages, lines, words, chunks, rows of chat; in the order train, validation, test."""
     table = counted.groupby("split")[["pages", "lines", "words", *COUNTED]].sum()
-    rows: list[SplitCounts] = _records(table.loc[[name for name in SPLITS if name in table.index]])
-    return rows
+    return cast(list[SplitCounts], _records(table.loc[[name for name in SPLITS if name in table.index]]))
 
 
 def _records(table: pd.DataFrame) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from friends_corpus.core.manifest import Page
 
 from .page_stats import UnknownCue
-from .stats import SplitCounts, Stats
+from .stats import Stats
 
 SHOWN_CUES = 20
 
@@ -19,9 +19,15 @@ def summary(stats: Stats, pages: Sequence[Page], failed: int) -> str:
     """Return numbers per season, drops by reason, unknown cues and what was left out, as plain aligned text."""
     drops: Cells = [[f"  {reason}", count["count"], count["characters"]] for reason, count in stats["dropped"].items()]
     not_shipped = [f"{page['page']} ({page['reason']})" for page in pages if "reason" in page]
+    columns = ["episodes", "scenes", "lines", "chunks", "chat"]
+    named = [(f"season {row['season']}", row) for row in stats["seasons"]] + [("all", stats["total"])]
+    seasons: Cells = [[name, *(row[column] for column in columns)] for name, row in named]
+    splits: Cells = [
+        [f"  {row['split']}", row["pages"], row["lines"], row["chunks"], row["chat"]] for row in stats["splits"]
+    ]
     parts = [
-        season_table(stats),
-        split_table(stats["splits"]),
+        table([["", *columns], *seasons]),
+        table([["split", "pages", "lines", "chunks", "chat"], *splits]),
         table([["dropped", "pieces", "characters"], *drops]) if drops else "dropped: nothing",
         *([] if stats["total"]["chat"] else ["chat: no such config, for no main character answers anybody"]),
         f"speakers: {stats['total']['speakers']:,}",
@@ -32,20 +38,6 @@ def summary(stats: Stats, pages: Sequence[Page], failed: int) -> str:
     if failed:
         parts.append(f"failed pages: {failed}, listed in manifest.json")
     return "\n\n".join(parts)
-
-
-def season_table(stats: Stats) -> str:
-    """Return the numbers of each season and of all."""
-    columns = ["episodes", "scenes", "lines", "chunks", "chat"]
-    named = [(f"season {row['season']}", row) for row in stats["seasons"]] + [("all", stats["total"])]
-    rows: Cells = [[name, *(row[column] for column in columns)] for name, row in named]
-    return table([["", *columns], *rows])
-
-
-def split_table(splits: Sequence[SplitCounts]) -> str:
-    """Return the numbers of each split."""
-    rows: Cells = [[f"  {row['split']}", row["pages"], row["lines"], row["chunks"], row["chat"]] for row in splits]
-    return table([["split", "pages", "lines", "chunks", "chat"], *rows])
 
 
 def unknown_cues(cues: Sequence[UnknownCue]) -> str:

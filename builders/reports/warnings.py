@@ -84,11 +84,13 @@ def find_suspicions(lines: pa.Table, episodes: Collection[str]) -> list[Suspicio
     [Suspicion(kind='label in text', id='s01e01_c01_u0000', excerpt='Hi. Joey: Bye')]
     """
     names = {name.casefold() for name in pc.unique(pc.list_flatten(lines["speakers"])).to_pylist() if name}
-    found = [one for row in _worth_reading(lines).to_pylist() for one in _in_line(row, names)]
-    found += _repeated(lines)
-    found += _in_scenes(lines)
-    with_lines = set(pc.unique(episodes_of(lines)).to_pylist())
-    return found + [Suspicion("no lines", id, "") for id in sorted(set(episodes) - with_lines)]
+    without_lines = set(episodes).difference(pc.unique(episodes_of(lines)).to_pylist())
+    return [
+        *(one for row in _worth_reading(lines).to_pylist() for one in _in_line(row, names)),
+        *_repeated(lines),
+        *_in_scenes(lines),
+        *(Suspicion("no lines", id, "") for id in sorted(without_lines)),
+    ]
 
 
 def _worth_reading(lines: pa.Table) -> pa.Table:

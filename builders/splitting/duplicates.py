@@ -90,22 +90,14 @@ class Duplicates:
         Clusters are chains of copies. Passages make none: a clip show that quotes one sentence of a scene is no
         duplicate of it, and would chain half of a season into one cluster.
         """
-        parents = list(range(len(self.scenes)))
-
-        def root(index: int) -> int:
-            while parents[index] != index:
-                parents[index] = parents[parents[index]]
-                index = parents[index]
-            return index
-
+        first = np.arange(len(self.scenes))  # of each scene: the first one of its chain
         for pair in self.pairs:
-            if pair.copies:
-                left, right = root(pair.left), root(pair.right)
-                parents[max(left, right)] = min(left, right)
-        sizes = Counter(root(index) for index in range(len(parents)))
-        repeated = sorted(first for first, size in sizes.items() if size > 1)
-        names = {first: f"d{number:03d}" for number, first in enumerate(repeated, start=1)}
-        return {scene.id: names[root(i)] for i, scene in enumerate(self.scenes) if root(i) in names}
+            if pair.copies and first[pair.left] != first[pair.right]:
+                earlier, later = sorted((first[pair.left], first[pair.right]))
+                first[first == later] = earlier
+        heads = [scene for scene, size in sorted(Counter(first.tolist()).items()) if size > 1]
+        names = {scene: f"d{number:03d}" for number, scene in enumerate(heads, start=1)}
+        return {scene.id: names[head] for scene, head in zip(self.scenes, first.tolist(), strict=True) if head in names}
 
 
 def find_duplicates(scenes: Sequence[SceneText]) -> Duplicates:

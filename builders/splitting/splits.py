@@ -35,9 +35,7 @@ def assign_splits(episode_ids: Iterable[str], train_only: Collection[str] = ()) 
         return splits | by_hash
     held_out = min(max(1, round(len(ids) / BUCKETS)), ceil(len(free) / 2))
     test, validation = free[:held_out], free[held_out : 2 * held_out]
-    splits.update(dict.fromkeys(validation, "validation"))
-    splits.update(dict.fromkeys(test, "test"))
-    return splits
+    return {**splits, **dict.fromkeys(validation, "validation"), **dict.fromkeys(test, "test")}
 
 
 def _draw(episode_id: str) -> tuple[int, int]:

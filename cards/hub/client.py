@@ -273,9 +273,5 @@ class Repo:
         fetch = self.api.snapshot_download
         return self._call("download", lambda: fetch(self.id, revision=revision, repo_type=self.type, cache_dir=cache))
 
-    def explained(self, error: BaseException, doing: str, tried: int) -> ReleaseError:
-        """Turn an error of `commit` into the one line that ends the command."""
-        return explained(error, self.api, self.id, doing, tried)
-
     def _call(self, doing: str, do: Callable[[], T]) -> T:
         return call(self.api, self.id, doing, do, self.patience)

@@ -15,6 +15,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+from friends_corpus.core.cli import Failed
+
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")  # one part of a path: "train-00000-of-00001.parquet"
 GAP = rb"(?:\s|\\[nrt]){1,20}"  # between words, also of a text in JSON: "\n"
 A_DIGIT = rb"(?=[A-Za-z_-]{0,100}[0-9])"  # soon: not "desk-admin-and-other-words"
@@ -42,7 +44,7 @@ SHAPES = {what: re.compile(shape) for what, shape in SECRETS.items()}
 SHORTEST_PLACE = 4  # "/tmp"; anything shorter turns up in random bytes
 
 
-class ReleaseError(Exception):
+class ReleaseError(Failed):
     """Publishing stopped; one line that names the thing and the remedy. `status`: what the Hub answered, if it did."""
 
     def __init__(self, message: str, status: int | None = None, missing: bool = False) -> None:
@@ -83,15 +85,13 @@ def read_outgoing(folder: Path, paths: Iterable[str]) -> list[Outgoing]:
     """
     files = []
     for path in sorted(paths):
-        for part in PurePosixPath(path).parts:
-            fits = PART.fullmatch(part)
-            if not fits:
-                raise ReleaseError(
-                    f"{folder}: cannot publish the name {path!r}; rename it (letters, digits, dots, - and _)"
-                )
         place = folder
         for part in PurePosixPath(path).parts:
             place /= part
+            if PART.fullmatch(part) is None:
+                raise ReleaseError(
+                    f"{folder}: cannot publish the name {path!r}; rename it (letters, digits, dots, - and _)"
+                )
             if place.is_symlink():
                 raise ReleaseError(f"{place} is a link; put a copy of the file in its place")
         try:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from friends_corpus.core.cli import FAILED, complain, exit_code
+from friends_corpus.core.cli import FAILED, exit_code
 
-from .client import CONFLICTS, Info, Patience, Repo, call, is_passing, possible_errors, status_of
+from .client import CONFLICTS, Info, Patience, Repo, call, explained, is_passing, possible_errors, status_of
 from .files import Outgoing, ReleaseError
 
 if TYPE_CHECKING:
@@ -63,19 +63,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def publishing(publish: Callable[[], None], advice: str) -> int:
-    """Run a publisher and return its exit code; advice follows the reason of a failure."""
-
-    def work() -> int:
-        try:
-            publish()
-        except ReleaseError as error:
-            complain(error)
-            if advice:
-                print(advice, file=sys.stderr)
-            return FAILED
-        return 0
-
-    return exit_code(work, "what was published by then is whole, run the command again")
+    """Run a publisher and return its exit code; if it fails the advice follows the reason on stderr."""
+    code = exit_code(publish, "what was published by then is whole, run the command again")
+    if code == FAILED and advice:
+        print(advice, file=sys.stderr)
+    return code
 
 
 def repo_id(text: str) -> str:
@@ -84,8 +76,7 @@ def repo_id(text: str) -> str:
     >>> repo_id("ana/friends-lines")
     'ana/friends-lines'
     """
-    well_formed, forbidden = REPO.fullmatch(text), NO_NAME.search(text)
-    if not well_formed or forbidden:
+    if REPO.fullmatch(text) is None or NO_NAME.search(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no repo id; write USER/NAME (letters, digits, -, _ and .)")
     return text
 
@@ -256,7 +247,7 @@ def put_commit(repo: Repo, release: Release, plan: Plan) -> str:
             if may_pass:
                 plan = make_plan(repo, release)
             if plan.commit is None and not waited:
-                raise repo.explained(error, "commit", tried) from None
+                raise explained(error, repo.api, repo.id, "commit", tried) from None
     return plan.commit
 
 

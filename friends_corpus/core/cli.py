@@ -5,11 +5,13 @@ A package that is not installed is such an end as well, wherever the import stan
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -126,6 +128,29 @@ def in_short(error: BaseException, most: int = 200) -> str:
     'no number'
     """
     return " ".join(str(error).split())[:most]
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """Cut a text to a number of characters.
+
+    >>> shorten("Joey", 9), shorten("Guy In The Back", 9)
+    ('Joey', 'Guy In T…')
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def natural(text: str, least: int = 0) -> int:
+    """Return a whole number of at least `least`; for argparse.
+
+    >>> natural("12")
+    12
+    """
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return int(text)
+
+
+positive = partial(natural, least=1)
 
 
 _command = getattr(sys.modules.get("__main__"), "__spec__", None)

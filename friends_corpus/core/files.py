@@ -9,10 +9,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,13 +57,9 @@ def heal(folder: Path) -> None:
     aside = _aside(folder)
     if aside.is_dir() and not folder.exists():
         aside.rename(folder)
-    for left in [aside, *folder.parent.glob(f".{_glob_escape(folder.name)}.building-*")]:
+    for left in [aside, *folder.parent.glob(f".{glob.escape(folder.name)}.building-*")]:
         if left.is_dir():
             shutil.rmtree(left)
-
-
-def _glob_escape(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _aside(folder: Path) -> Path:
@@ -101,13 +97,11 @@ def exchange(left: Path, right: Path) -> bool:
     This is Linux's renameat2(…, RENAME_EXCHANGE), for which Python has no name. False where the system or the file
     system does not offer it.
     """
-    if sys.platform != "linux":
-        return False
     at_cwd, rename_exchange = -100, 2  # AT_FDCWD of fcntl.h, RENAME_EXCHANGE of linux/fs.h
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
-        return False  # an old C library
+        return False  # another system, or an old C library
     if renameat2(at_cwd, os.fsencode(left), at_cwd, os.fsencode(right), ctypes.c_uint(rename_exchange)) == 0:
         return True
     code = ctypes.get_errno()
@@ -118,10 +112,8 @@ def exchange(left: Path, right: Path) -> bool:
 
 def sync(folder: Path) -> None:
     """Write a folder to the disk, files first: after a power cut a swapped-in folder is whole."""
-    for root, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            sync_path(Path(root, name))
-        sync_path(Path(root))
+    for path in sorted([folder, *folder.rglob("*")], reverse=True):  # what is in a folder before the folder
+        sync_path(path)
 
 
 def sync_path(path: Path) -> None:

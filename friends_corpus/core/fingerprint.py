@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from importlib.resources import files
-from importlib.resources.abc import Traversable
-
-NO_CODE = ("__pycache__",)
+from pathlib import Path
 
 
-def hash_code(package: str, parts: Iterable[str] = ("",), without: Collection[str] = ()) -> str:
+def hash_code(package: str, parts: Iterable[str] = ("",), without: Iterable[str] = ()) -> str:
     """Return 16 hex digits over files of an installed package.
 
     A folder stands for all files in it, at any depth.
@@ -20,18 +18,11 @@ def hash_code(package: str, parts: Iterable[str] = ("",), without: Collection[st
     False
     """
     digest = hashlib.sha256()
+    root = Path(str(files(package)))
     for part in parts:
-        for name, file in _walk(files(package).joinpath(part), part, {*NO_CODE, *without}):
-            digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+        for path in sorted([root / part, *(root / part).rglob("*")]):
+            name = path.relative_to(root)
+            left_out = "__pycache__" in name.parts or any(name.is_relative_to(other) for other in without)
+            if path.is_file() and not left_out:
+                digest.update(f"{name.as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def _walk(place: Traversable, name: str, without: Collection[str]) -> Iterator[tuple[str, Traversable]]:
-    """Yield every file at or below `place` with its path, sorted."""
-    if place.is_file():
-        yield name, place
-        return
-    for part in sorted(place.iterdir(), key=lambda part: part.name):
-        path = f"{name}/{part.name}".lstrip("/")
-        if part.name not in NO_CODE and path not in without:
-            yield from _walk(part, path, without)

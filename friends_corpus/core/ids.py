@@ -41,7 +41,7 @@ def line_id(episode: str, scene: int, position: int) -> str:
     >>> line_id("s01e01", 3, 12)
     's01e01_c03_u0012'
     """
-    return f"{episode}_c{scene:02d}_u{position:04d}"
+    return f"{scene_id(episode, scene)}_u{position:04d}"
 
 
 def chunk_id(scene: str, number: int) -> str:

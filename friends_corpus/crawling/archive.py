@@ -24,10 +24,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Required, Self
+
+from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import Failed
 from friends_corpus.core.files import PART, write_whole
+from friends_corpus.core.reader import checked, json_values
 
 if TYPE_CHECKING:
     from .links import Get
@@ -35,10 +38,23 @@ if TYPE_CHECKING:
 
 RECORDS = "pages.jsonl"
 BEGINNING = b'{"event": "'  # of every line of it
+KEPT = ("url", "final_url", "sha256")  # of a page, beside its headers
 INDEX = "index"  # the file of the index page; no .html, or it would count as a transcript
 NOT_KEPT = frozenset(("set-cookie", "set-cookie2"))  # headers that may hold a secret
 
 Record = dict[str, Any]
+
+
+class Line(TypedDict, total=False):
+    """What is read back of a line of pages.jsonl; which of it there is depends on the event."""
+
+    event: Required[str]
+    source: str
+    name: str
+    url: str
+    final_url: str
+    sha256: str
+    headers: dict[str, str]
 
 
 class Archive:
@@ -51,10 +67,10 @@ class Archive:
         self.checked: set[str] = set()  # names that the last run, interrupted, has asked for already
         self.source = ""  # of that run
         self.unreadable = 0
-        for line in self._lines():
+        for line in (folder / RECORDS).read_bytes().splitlines():
             try:
-                self._learn(json.loads(line))
-            except (ValueError, TypeError, KeyError, AttributeError):
+                self._learn(checked(json_values(line), Line))
+            except (ValueError, KeyError, RecursionError):
                 self.unreadable += 1
 
     @classmethod
@@ -100,15 +116,12 @@ class Archive:
             os.fsync(self._descriptor)
         return bool(torn)
 
-    def _lines(self) -> list[bytes]:
-        return (self.folder / RECORDS).read_bytes().splitlines()
-
-    def _learn(self, record: Record) -> None:
+    def _learn(self, record: Mapping[str, Any]) -> None:
         event = record["event"]
         if event in ("page", "unchanged"):
             known = self.stored.get(record["name"], {})
             headers = {**known.get("headers", {}), **record["headers"]} if event == "unchanged" else record["headers"]
-            self.stored[record["name"]] = {**record, "sha256": str(record["sha256"]), "headers": headers}
+            self.stored[record["name"]] = {key: record[key] for key in KEPT} | {"headers": headers}
             self.checked.add(record["name"])
         elif event == "end" or (event == "start" and record["source"] != self.source):
             self.checked.clear()

@@ -100,10 +100,8 @@ def same_site(url: str, other: str) -> bool:
     [True, True, False, False]
     """
     old, new = httpx2.URL(url), httpx2.URL(other)
-    if old.host != new.host:
-        return False
     upgraded = (old.scheme, new.scheme, old.port, new.port) == ("http", "https", None, None)
-    return upgraded or (old.scheme, old.port) == (new.scheme, new.port)
+    return old.host == new.host and (upgraded or (old.scheme, old.port) == (new.scheme, new.port))
 
 
 class Site:

@@ -8,8 +8,8 @@ import ssl
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from itertools import chain
+from typing import Any
 
 import httpcore2
 import httpx2
@@ -235,12 +235,8 @@ class Downloader:
         headers = {"User-Agent": agent, "Accept": "text/html, text/plain;q=0.9, */*;q=0.1", "Accept-Encoding": "gzip"}
         self._client = httpx2.Client(transport=CheckedTransport(self._backend), trust_env=False, headers=headers)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self._client.close()
 
     def request(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Reply:
@@ -265,13 +261,11 @@ class Downloader:
 def capped(pieces: Iterable[bytes], headers: httpx2.Headers, most: int) -> Iterator[bytes]:
     """Yield the pieces of a body. Raises PageError once they are, or are announced to be, over `most` bytes."""
     announced = headers.get("content-length", "")
-    total = int(announced) if announced.isdecimal() else 0
-    if total > most:
-        raise PageError(f"larger than {most:,} bytes", status=200)
+    least = int(announced) if announced.isdecimal() else 0
     total = 0
-    for piece in pieces:
+    for piece in chain([b""], pieces):  # what is announced is too large before the first piece comes
         total += len(piece)
-        if total > most:
+        if max(total, least) > most:
             raise PageError(f"larger than {most:,} bytes", status=200)
         yield piece
 

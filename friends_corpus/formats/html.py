@@ -12,6 +12,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import cast
 
 from lxml.etree import HTMLParser
 
@@ -27,6 +29,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+LATIN = ("iso8859-1", "cp1252", "ascii")  # all three are read as windows-1252
 HIDDEN = frozenset("head link meta noscript script style template title".split())
 MAX_BYTES = 2_000_000  # a transcript has about 50 kB; the worst page of this size takes half a minute
 
@@ -67,14 +70,11 @@ def decode(data: bytes) -> str:
         if data.startswith(bom):
             return data[len(bom) :].decode(name, errors="replace").translate(C1_TO_CP1252)
     declared = DECLARED_CHARSET.search(data[:4096])
-    for name in (_codec(declared.group(1).decode("ascii")) if declared else "", "utf-8"):
-        if name not in ("", "iso8859-1", "cp1252", "ascii"):
-            try:
+    declared_codec = _codec(declared.group(1).decode("ascii")) if declared else ""
+    if declared_codec not in LATIN:
+        for name in filter(None, (declared_codec, "utf-8")):
+            with suppress(UnicodeDecodeError):
                 return data.decode(name).translate(C1_TO_CP1252)
-            except UnicodeDecodeError:
-                continue
-        if name:
-            break
     return data.decode("latin-1").translate(C1_TO_CP1252)
 
 
@@ -108,8 +108,7 @@ def read_blocks(data: bytes) -> list[Block]:
     text = STYLE_TAG.sub(lambda found: found[0] if found[1] is None else closer + _style_mark(found), text)
     parser = HTMLParser(target=_Page())
     parser.feed(text)
-    blocks: list[Block] = parser.close()
-    return blocks
+    return cast(list[Block], parser.close())
 
 
 def _style_mark(tag: re.Match[str]) -> str:
@@ -204,9 +203,6 @@ class _Writer:
 
     def end_block(self, heading: bool, starts_paragraph: bool) -> Block | None:
         """End the block here, and return it; None where nothing visible was written: a paragraph border (<br><br>)."""
-        if not self.runs:
-            self.paragraph = True
-            return None
         runs, paragraph = tuple(self.runs), self.paragraph
         self.runs = []
         if all(run.text.isspace() for run in runs):

@@ -82,6 +82,28 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may be a label: a stretch of a line up to a colon."""
+
+    block: Block
+    bold: bytes  # of the block's text, as `bold_mask` gives it
+    start: int
+    colon: int
+    label: str  # what stands there outside brackets
+
+    @property
+    def bold_share(self) -> float:
+        """The share of its letters that are bold."""
+        return bold_share(self.block.text, self.bold, self.start, self.colon)
+
+    @property
+    def is_bold(self) -> bool:
+        """Whether it is bold; if its whole line is, it must be like a name: "**My point: no.**" is speech."""
+        rest = self.bold[self.colon + 1 : len(self.block.text.rstrip())]
+        return self.bold_share > 0.8 and (not rest or 0 in rest or NAME_LIKE.fullmatch(self.label) is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Habits:
     """How one page prints its labels, read off the page before it is cut up."""
 
@@ -120,10 +142,8 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
         if colon < 0 or NO_LABEL.match(text) or SPEECH_START.match(text):
             continue
         label = outside(text[:colon])
-        bold = (
-            len(label) <= 40 and not SENTENCE.search(label) and _is_bold_label(text, bold_mask(block), 0, colon, label)
-        )
-        if bold:
+        short = len(label) <= 40 and not SENTENCE.search(label)
+        if short and Candidate(block, bold_mask(block), 0, colon, label).is_bold:
             labels.add(key(label))
         if people.is_listed(label, episode_id):
             cast.add(key(label))
@@ -152,9 +172,9 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
         quotes += sum(QUOTE_COUNTS.get(char, 0) for char in text[counted:offset])
         counted = offset
         colon = _colon(text, offset) if offset >= end else -1
-        label = text[offset:colon] if colon >= 0 else ""
-        if label and len(outside(label)) <= 40:
-            rule = _rule_of_inner_label(text, bold, offset, colon, habits, quotes % 2 == 1)
+        label = outside(text[offset:colon]) if colon > offset else ""
+        if colon > offset and len(label) <= 40:
+            rule = _rule_of_inner_label(Candidate(block, bold, offset, colon, label), habits, quotes % 2 == 1)
             if rule:
                 cues.append(Cue(offset, colon, _end(COLON, text, colon), rule))
                 end = cues[-1].speech
@@ -177,7 +197,7 @@ def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
             start, printed = start + 1, printed[1:].rstrip(") \xa0")
         label = outside(printed)
         if label and not NO_LABEL.fullmatch(label.strip(" .")):
-            rule = _rule_of_label(block, bold, label, start, colon, habits)
+            rule = _rule_of_label(Candidate(block, bold, start, colon, label), habits)
             if rule:
                 return Cue(0, len(text[:colon].rstrip()), _end(COLON, text, colon), rule)
     return _bold_name(block, habits, start)
@@ -201,28 +221,28 @@ def _inner_starts(block: Block) -> list[int]:
     return sorted(offset for offset in plain.union(bold_starts(block)) if not inside[offset])
 
 
-def _rule_of_inner_label(text: str, bold: bytes, start: int, colon: int, habits: Habits, quoted: bool) -> Rule | None:
+def _rule_of_inner_label(candidate: Candidate, habits: Habits, quoted: bool) -> Rule | None:
     """Return the rule by which a label inside a line is one.
 
     It is bold and known, bold and a part after a sentence, or of the page's cast, not quoted.
     """
-    label = outside(text[start:colon])
+    label, start = candidate.label, candidate.start
     known = habits.rule_of(label)
-    if not any(bold[start:colon]):
+    if not any(candidate.bold[start : candidate.colon]):
         names = [label] if key(label) in habits.cast else LIST.split(label)
         of_cast = not quoted and all(key(name) in habits.cast or name in habits.show.cast for name in names)
         return (known or Rule.CAST) if of_cast else None
     if known:
         return known
-    after_sentence = text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
+    after_sentence = candidate.block.text[max(0, start - 4) : start].rstrip(" \xa0").endswith(SENTENCE_END)
     is_part = NAME_LIKE.fullmatch(label) and ROLE.fullmatch(label)
-    return Rule.BOLD_PART if after_sentence and is_part and bold_share(text, bold, start, colon) > 0.8 else None
+    return Rule.BOLD_PART if after_sentence and is_part and candidate.bold_share > 0.8 else None
 
 
-def _rule_of_label(block: Block, bold: bytes, label: str, start: int, colon: int, habits: Habits) -> Rule | None:
+def _rule_of_label(candidate: Candidate, habits: Habits) -> Rule | None:
     """Return the first rule by which what stands before a colon at the start of a line is a label."""
-    text = block.text
-    if CLOCK.match(text, colon - 1) or (QUOTED.match(label) and 1 not in bold[start:colon]):
+    block, label, colon = candidate.block, candidate.label, candidate.colon
+    if CLOCK.match(block.text, colon - 1) or (QUOTED.match(label) and 1 not in candidate.bold[candidate.start : colon]):
         return None
     known = habits.rule_of(label)
     if known or SENTENCE.search(label) or SPEECH_START.match(label) or not any(char.isalpha() for char in label):
@@ -230,7 +250,7 @@ def _rule_of_label(block: Block, bold: bytes, label: str, start: int, colon: int
     words, is_part = len(label.split()), ROLE.fullmatch(label)
     is_prose = PROSE.fullmatch(label) and not SAYS.match(label) and habits.knows_actor(label)
     rule = None
-    if words <= 8 and _is_bold_label(text, bold, start, colon, label):
+    if words <= 8 and candidate.is_bold:
         rule = Rule.BOLD
     elif QUOTED.search(label):
         pass
@@ -238,7 +258,7 @@ def _rule_of_label(block: Block, bold: bytes, label: str, start: int, colon: int
         rule = Rule.CAPITALS
     elif words <= 6 and is_part and CAPITALS.fullmatch(label):
         rule = Rule.PART
-    elif is_prose and (block.paragraph or bold_share(text, bold, start, colon) > 0):
+    elif is_prose and (block.paragraph or candidate.bold_share > 0):
         rule = Rule.PROSE
     elif words <= 4 and is_part and NAME_LIKE.fullmatch(label):
         rule = Rule.PART
@@ -271,14 +291,6 @@ def _colon(text: str, start: int) -> int:
             return start + offset
         offset = window.find(":", around[1])
     return -1
-
-
-def _is_bold_label(text: str, bold: bytes, start: int, colon: int, label: str) -> bool:
-    """Tell whether a label is bold; if its whole line is, it must be like a name: "**My point: no.**" is speech."""
-    if bold_share(text, bold, start, colon) <= 0.8:
-        return False
-    rest = bold[colon + 1 : len(text.rstrip())]
-    return not rest or 0 in rest or NAME_LIKE.fullmatch(label) is not None
 
 
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:

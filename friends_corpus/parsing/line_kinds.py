@@ -135,11 +135,10 @@ def holds_no_first_cue(text: str, heading: bool, head: bool, habits: Habits) -> 
     )
 
 
-def kind_of_line(text: str, paragraph: bool, heading: bool, bold: bool, place: Place, habits: Habits) -> str:
-    """Return the kind of a whole line without a label; "speech" for one that goes on with speech before it.
-
-    `text` has its blanks folded, `paragraph` tells that no mere <br> began it, `heading` and `bold` how it is printed.
-    """
+def kind_of_line(line: Block, place: Place, habits: Habits) -> str:
+    """Return the kind of a whole line without a label; "speech" for one that goes on with speech before it."""
+    text = " ".join(line.text.split())
+    bold = all(run.bold or not run.text.strip() for run in line.runs)
     bracket = text.strip(" *")[:1]
     wrapped = is_wrapped(text)
     words = wording(habits.show)
@@ -156,11 +155,11 @@ def kind_of_line(text: str, paragraph: bool, heading: bool, bold: bool, place: P
         kind = "marker"
     elif SCENE_INSIDE.search(text):
         kind = "speech"  # what is in its brackets is cut out of it
-    elif heading:
+    elif line.heading:
         kind = "title" if place.head else "heading"
     elif (place.head or place.ended) and len(text) < 200 and words.navigation.fullmatch(text):
         kind = "dropped:navigation"
-    elif (TRANSITION.match(text) and wrapped) or (paragraph and is_bare_transition(text, habits)):
+    elif (TRANSITION.match(text) and wrapped) or (line.paragraph and is_bare_transition(text, habits)):
         kind = "transition"
     elif wrapped:
         named = place.few_scenes and words.place.fullmatch(text) and (bold or bracket == "[")
@@ -171,9 +170,9 @@ def kind_of_line(text: str, paragraph: bool, heading: bool, bold: bool, place: P
         kind = "title"
     elif place.head and not (bold and place.titled):
         kind = "title" if bold else "note"
-    elif (paragraph or bold) and CAPTION.fullmatch(text):
+    elif (line.paragraph or bold) and CAPTION.fullmatch(text):
         kind = "caption"
-    elif paragraph and not (place.speaking and SPEECH_LIKE.search(text)):
+    elif line.paragraph and not (place.speaking and SPEECH_LIKE.search(text)):
         actor = PROSE_DIRECTION.match(text)
         if (actor and habits.has(actor[1])) or first_unopened_closer(text) == len(text) - 1:
             kind = "direction"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from itertools import count
 
 from friends_corpus.core.model import SPOKEN_KINDS, Episode, Line, Scene, Segment, StageDirection, Utterance
 from friends_corpus.show.config import Show, friends
-from friends_corpus.show.speakers import People
 
 TYPOGRAPHY = str.maketrans(
     {"‘": "'", "’": "'", "‚": "'", "‛": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "…": "..."}
@@ -24,11 +23,17 @@ def normalise(episode: Episode[Utterance], show: Show | None = None) -> Episode[
     `show` says whom the cues mean (default: *Friends*).
     """
     people = (show or friends()).people
-    positions = iter(range(sum(1 for _ in episode.utterances())))
+    positions = count()
+
+    def shipped(event: Utterance | StageDirection, scene: int) -> Line | StageDirection:
+        if isinstance(event, StageDirection):
+            return StageDirection(fold_blanks(event.text), event.segments)
+        return _line(event, scene, next(positions), people.resolve(event.cue, episode.id))
+
     scenes = tuple(
         Scene(
             clean(scene.heading) if scene.heading else None,
-            tuple(_events(scene, number, episode.id, positions, people)),
+            tuple(shipped(event, number) for event in scene.events),
         )
         for number, scene in enumerate(episode.scenes, start=1)
     )
@@ -85,17 +90,7 @@ def _join(before: str, after: str) -> str:
     return before + ("" if before[-1].isspace() or after[:1].isspace() else " ") + after
 
 
-def _events(
-    scene: Scene[Utterance], number: int, episode_id: str, positions: Iterator[int], people: People
-) -> Iterator[Line | StageDirection]:
-    for event in scene.events:
-        if isinstance(event, StageDirection):
-            yield StageDirection(fold_blanks(event.text), event.segments)
-        else:
-            yield _line(event, number, next(positions), episode_id, people)
-
-
-def _line(utterance: Utterance, scene: int, position: int, episode_id: str, people: People) -> Line:
+def _line(utterance: Utterance, scene: int, position: int, speakers: tuple[str, ...]) -> Line:
     directions = tuple(clean(part.text) for part in utterance.parts if part.kind not in SPOKEN_KINDS)
     text = spoken(utterance.parts)
     if directions and not any(char.isalnum() for char in text):
@@ -103,7 +98,7 @@ def _line(utterance: Utterance, scene: int, position: int, episode_id: str, peop
     return Line(
         scene=scene,
         position=position,
-        speakers=people.resolve(utterance.cue, episode_id),
+        speakers=speakers,
         cue=fold_blanks(utterance.cue),
         text=text,
         text_with_directions=fold_blanks(utterance.text),

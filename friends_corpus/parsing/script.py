@@ -83,7 +83,7 @@ def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
         ends_line = segment.text.endswith("\n")
         if segment.kind == "heading":
             if events or heading is not None:
-                yield _scene(heading, events)
+                yield Scene(heading, tuple(map(_event, events)))
             heading, events, turn = " ".join(segment.text.split()), [], []
         elif segment.kind in ("marker", "credit"):
             turn = []
@@ -102,7 +102,7 @@ def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:
             turn.append(segment)
         label_open = not ends_line and (segment.kind == "cue" or (label_open and segment.kind in DIRECTION_KINDS))
         apart = ends_line or (apart and segment.kind in DIRECTION_KINDS)
-    yield _scene(heading, events)
+    yield Scene(heading, tuple(map(_event, events)))
 
 
 def _absorb(events: list[list[Segment]], turn: list[Segment]) -> None:
@@ -113,10 +113,6 @@ def _absorb(events: list[list[Segment]], turn: list[Segment]) -> None:
     for between in events[index:]:
         turn.extend(between)
     del events[index:]
-
-
-def _scene(heading: str | None, events: list[list[Segment]]) -> Scene[Utterance]:
-    return Scene(heading, tuple(map(_event, events)))
 
 
 def _event(segments: list[Segment]) -> Utterance | StageDirection:

@@ -89,9 +89,7 @@ def _start_of_marker(block: Block) -> int:
 
 
 def _without_cue(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterator[Piece]:
-    flat = " ".join(block.text.split())
-    bold = all(run.bold or not run.text.strip() for run in block.runs)
-    kind = kind_of_line(flat, block.paragraph, block.heading, bold, place, habits)
+    kind = kind_of_line(block, place, habits)
     if kind == "speech":
         yield from _speech(block.text, 0, len(block.text), match_brackets(block.text, goes_on))
     elif kind == "credit":

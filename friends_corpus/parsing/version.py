@@ -7,7 +7,16 @@ from importlib.metadata import version
 from friends_corpus.core.fingerprint import hash_code
 
 ROOMS = ("formats", "parsing", "show")  # of friends_corpus, all that is in them; a show's data is in Show.version
-IMPORTED = ("cli", "fingerprint", "ids", "manifest", "model", "versions")  # of core, by these rooms
+IMPORTED = (
+    "cli",
+    "fingerprint",
+    "ids",
+    "manifest",
+    "model",
+    "reader",
+    "versions",
+    "visible",
+)  # of core, by these rooms
 CORE = tuple(f"core/{name}.py" for name in IMPORTED)
 
 PARSER_VERSION = f"{hash_code('friends_corpus', (*ROOMS, *CORE))}-lxml-{version('lxml')}"

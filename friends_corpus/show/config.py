@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -13,29 +12,43 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Required
 from unicodedata import combining
 
+from pydantic import AfterValidator, Field
+from typing_extensions import TypedDict
+
 from friends_corpus.core import manifest
-from friends_corpus.core.cli import InputError, did_you_mean
+from friends_corpus.core.cli import InputError
 from friends_corpus.core.ids import episode_id
+from friends_corpus.core.reader import Text, closed, csv_values, read, yaml_values
 
 from .speakers import People, Person
 
 FRIENDS = Path(__file__).parents[1]  # show.yaml, speakers.csv and sample/ lie at the root of the package
-COLUMNS = ["cue", "speaker", "full_name", "episodes"]
-NUMBERS = range(100)  # of seasons and episodes: ids and speakers.csv name them by two digits; 0 is for specials
-PAGE_KEYS = {"season": int, "episodes": list, "variant": str}
+COLUMNS = ("cue", "speaker", "full_name", "episodes")
+FORM = f"the first line must be {','.join(COLUMNS)}, and each needs {len(COLUMNS)} columns, cue and speaker filled"
 NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")  # "Harbour Lights" → "harbour-lights"
 URL = re.compile(r"https?://[^\s<>|()\[\]`]+")
 
 
+def ascending(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """The numbers themselves, if each is above the one before. Raises ValueError."""
+    if sorted(set(numbers)) != [*numbers]:
+        raise ValueError("they must be in ascending order")
+    return numbers
+
+
+Number = Annotated[int, Field(ge=0, le=99)]  # ids and speakers.csv name it by two digits; 0 is for specials
+
+
+@closed
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a page is: season, episode numbers (two on a two-part page, none for outtakes), variant."""
 
-    season: int
-    numbers: tuple[int, ...]
+    season: Number
+    numbers: Annotated[tuple[Number, ...], AfterValidator(ascending), Field(alias="episodes")]
     variant: str = ""
 
     @property
@@ -124,93 +137,50 @@ def friends() -> Show:
     return read_show(FRIENDS)
 
 
+@closed
+class ShowFile(TypedDict, total=False):
+    """What show.yaml may hold; a cast without full names has none for values."""
+
+    title: Required[str]
+    years: str
+    owner: str
+    archive: str
+    pages_at: str
+    titles: list[str]
+    places: list[str]
+    cast: dict[str, str | None]
+    pages: dict[str, Source]
+
+
 @cache
 def read_show(folder: Path) -> Show:
     """Return the show of a folder. Raises InputError."""
-    import yaml
-
     facts, table = folder / "show.yaml", folder / "speakers.csv"
-    try:
-        printed = facts.read_bytes()
-        rows = table.read_bytes() if table.exists() else b"cue,speaker,full_name,episodes\n"
-        settings = yaml.safe_load(printed.decode("utf-8"))
-        people = list(_read_people(table, rows.decode("utf-8-sig")))
-    except FileNotFoundError:
-        raise InputError(f"{facts}: no such file; a show folder holds show.yaml and speakers.csv") from None
-    except OSError as error:
-        raise InputError(f"{error.filename}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{folder}: show.yaml and speakers.csv must be UTF-8 text: {error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{facts}: no YAML: {' '.join(str(error).split())}") from None
-    fields = _checked(facts, settings, {**TYPES}, required=("title",))
-    title = fields["title"].strip()
-    archive = fields["archive"]
+    file = read(facts, yaml_values, ShowFile, "a show folder holds show.yaml and speakers.csv")
+    title, archive = file["title"].strip(), file.get("archive", "")
     if not title or (archive and not (URL.fullmatch(archive) and archive.endswith("/"))):
         raise InputError(f"{facts}: title must not be empty, archive must be a web address that ends with /")
-    cast = {name: str(full or "") for name, full in fields["cast"].items()}
+    lines = read(table, csv_values, dict[str, tuple[Text, Text, str, str]], FORM) if table.exists() else {"": COLUMNS}
+    if [*lines.values()][:1] != [COLUMNS]:
+        raise InputError(f"{table}: {FORM}")
+    people = [
+        Person(speaker, full, tuple(episodes.split()), cue) for cue, speaker, full, episodes in [*lines.values()][1:]
+    ]
+    cast = {name: full or "" for name, full in file.get("cast", {}).items()}
     known = [Person(name, full, (), label) for name, full in cast.items() for label in (name, full) if label]
+    printed = table.read_bytes() if table.exists() else f"{','.join(COLUMNS)}\n".encode()
     return Show(
         title,
-        fields["years"],
-        fields["owner"],
+        file.get("years", ""),
+        file.get("owner", ""),
         archive,
-        fields["pages_at"],
+        file.get("pages_at", ""),
         folder,
         cast,
-        tuple(map(str, fields["titles"])),
-        tuple(map(str, fields["places"])),
-        {name.lower(): _source(facts, name, page) for name, page in fields["pages"].items()},
+        tuple(file.get("titles", ())),
+        tuple(file.get("places", ())),
+        {name.lower(): source for name, source in file.get("pages", {}).items()},
         People([*people, *known]),
         frozenset(known) - frozenset(people),
-        sha256(printed + b"\0" + rows).hexdigest()[:16],
+        sha256(facts.read_bytes() + b"\0" + printed).hexdigest()[:16],
     )
-
-
-TYPES: Mapping[str, type] = {
-    **dict.fromkeys(("title", "years", "owner", "archive", "pages_at"), str),
-    **dict.fromkeys(("titles", "places"), list),
-    **dict.fromkeys(("cast", "pages"), dict),
-}
-
-
-def _checked(file: Path, settings: object, types: Mapping[str, type], required: tuple[str, ...]) -> dict[str, Any]:
-    """Return the settings with every key there and of its type; a key inside a setting is text."""
-    if not isinstance(settings, dict):
-        raise InputError(f"{file}: must hold keys and values: {', '.join(types)}")
-    for name, value in settings.items():
-        if name not in types:
-            hint = did_you_mean(str(name), types) or f" (known are {', '.join(types)})"
-            raise InputError(f"{file}: unknown key {name!r}{hint}")
-        if not isinstance(value, types[name]):
-            raise InputError(f"{file}: {name} must be of type {types[name].__name__}, not {value!r}")
-        if isinstance(value, dict) and (numbers := [key for key in value if not isinstance(key, str)]):
-            raise InputError(f'{file}: {name}: the key {numbers[0]!r} is no text; quote it, as in "0101"')  # 0101 is 65
-    if missing := [name for name in required if name not in settings]:
-        raise InputError(f"{file}: no {missing[0]}; add it")
-    return {name: settings.get(name, kind()) for name, kind in types.items()}
-
-
-def _source(file: Path, name: str, page: object) -> Source:
-    try:
-        fields = _checked(file, page, PAGE_KEYS, required=("season", "episodes"))
-    except InputError as error:
-        raise InputError(f"{file}: pages: {name}: {str(error).removeprefix(f'{file}: ')}") from None
-    season, numbers = fields["season"], fields["episodes"]
-    if not all(type(number) is int and number in NUMBERS for number in (season, *numbers)):
-        raise InputError(f"{file}: pages: {name}: season and episodes must be whole numbers from 0 to 99")
-    if sorted(set(numbers)) != numbers:
-        raise InputError(f"{file}: pages: {name}: episodes must be in ascending order, not {numbers}")
-    return Source(season, tuple(numbers), fields["variant"])
-
-
-def _read_people(file: Path, text: str) -> list[Person]:
-    reader = csv.DictReader(text.splitlines())
-    if reader.fieldnames != COLUMNS:
-        raise InputError(f"{file}: the first line must be {','.join(COLUMNS)}")
-    people = []
-    for row in reader:
-        if None in row or None in row.values() or not row["cue"] or not row["speaker"]:
-            raise InputError(f"{file}, line {reader.line_num}: needs {len(COLUMNS)} columns, cue and speaker filled")
-        people.append(Person(row["speaker"], row["full_name"], tuple(row["episodes"].split()), row["cue"]))
-    return people

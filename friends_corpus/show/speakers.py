@@ -63,10 +63,8 @@ class People:
 
     def lookup(self, cue: str, episode_id: str) -> Person | None:
         """Return the row for one name in one episode; None where the table does not have it."""
-        for person in self.rows.get(key(cue), ()):
-            if not person.episodes or any(episode_id.startswith(scope) for scope in person.episodes):
-                return person
-        return None
+        rows = self.rows.get(key(cue), ())
+        return next((row for row in rows if not row.episodes or episode_id.startswith(row.episodes)), None)
 
     def resolve(self, cue: str, episode_id: str) -> tuple[str, ...]:
         """Return the display names a printed cue means; never empty. Unknown cues stay as printed, title-cased.
@@ -88,11 +86,7 @@ class People:
         person = self.lookup(cue, episode_id)
         if person:
             return (person.speaker,), "listed"
-        plain = SPACES.sub(" ", BRACKETED.sub(" ", cue)).strip(" ,;.:-")
-        couple = COUPLE.fullmatch(plain)
-        parts = [part for part in LIST.split(plain) if part]
-        if couple:
-            parts = [f"{couple[1]}. {couple[3]}", f"{couple[2]}. {couple[3]}"]
+        plain, parts = split_names(cue)
         people = [self.lookup(part, episode_id) for part in parts]
         known = [person for person in people if person]
         if len(parts) > 1 and len(known) == len(parts):
@@ -110,6 +104,18 @@ class People:
         match = PROSE_LABEL.match(label)
         people = [self.lookup(name, episode_id) for name in match.groups() if name] if match else []
         return tuple(person.speaker for person in people if person) if people and all(people) else ()
+
+
+def split_names(cue: str) -> tuple[str, list[str]]:
+    """Return a cue without its brackets, and the names that it lists.
+
+    >>> split_names("Ross, Rachel, and Phoebe (together)")[1], split_names("Mr. and Mrs. Geller")[1]
+    (['Ross', 'Rachel', 'Phoebe'], ['Mr. Geller', 'Mrs. Geller'])
+    """
+    plain = SPACES.sub(" ", BRACKETED.sub(" ", cue)).strip(" ,;.:-")
+    if couple := COUPLE.fullmatch(plain):
+        return plain, [f"{couple[1]}. {couple[3]}", f"{couple[2]}. {couple[3]}"]
+    return plain, [part for part in LIST.split(plain) if part]
 
 
 def title_case(label: str) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import random
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -422,26 +422,32 @@ def test_same_bytes_in_any_process(tmp_path: Path) -> None:
 WRITES = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "ctypes.dlsym")
 
 
-def killed_at(pages: Path, out: Path, moment: int) -> bool:
-    """Builds in a forked process that is killed at its n-th file operation around `out`; whether it came to that."""
+def copy_at_each_moment(pages: Path, out: Path, copies: Path) -> int:
+    """Build in a forked process that copies the folder of `out` before each file operation; how many there were.
+
+    A copy is what a kill at that moment leaves: what was written and not flushed is in neither.
+    """
+    copies.mkdir()
     process = os.fork()
     if process:
-        return os.WIFSIGNALED(os.waitpid(process, 0)[1])
-    seen = 0
+        assert os.waitpid(process, 0)[1] == 0
+        return len(list(copies.iterdir()))
+    copying = False
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal seen
+        nonlocal copying
         around = f"/{out.name}" in str(arguments) or f"/.{out.name}." in str(arguments) or event == "ctypes.dlsym"
-        if event in WRITES and around:
-            seen += 1
-            if seen == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
+        if event in WRITES and around and not copying:
+            copying = True
+            shutil.copytree(out.parent, copies / str(len(list(copies.iterdir()))), symlinks=True)
+            copying = False
 
+    code = 1
     try:
         sys.addaudithook(hook)
-        run(pages, out)
+        code = run(pages, out)
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def no_drawing(folder: Path, *_: object) -> None:
@@ -457,23 +463,26 @@ def test_killed_at_any_file_operation(exchange: bool, tmp_path: Path, monkeypatc
         monkeypatch.setattr(files, "exchange", lambda left, right: False)
     monkeypatch.setattr(plots, "draw_plots", no_drawing)
     old, new = write_pages(tmp_path / "old pages"), write_pages(tmp_path / "new pages", [1, 2, 3, 4, 5])
-    out = tmp_path / "out"
+    out = tmp_path / "folder" / "out"
+    out.parent.mkdir()
     run(new, out)
     finished = tree(out)
     run(old, out)
     before = tree(out)
     seen = set()
-    moment = 1
-    while killed_at(new, out, moment):
+    moments = copy_at_each_moment(new, out, tmp_path / "copies")
+    assert moments > 20
+    for moment in range(moments):
+        shutil.rmtree(out.parent)
+        shutil.copytree(tmp_path / "copies" / str(moment), out.parent, symlinks=True)
         if not exchange and not out.exists():  # between the two renames; the next build puts it back
             with files.locked(out):
                 files.heal(out)
         assert tree(out) in (before, finished)
         seen.add(tree(out) == finished)
         assert run(old, out) == 0
+        assert tree(out) == before
         assert beside(out) == []
-        moment += 1
-    assert moment > 20
     assert seen == {False, True}
 
 

@@ -567,22 +567,19 @@ def test_no_dataset(content: str | None, tmp_path: Path, capsys: pytest.CaptureF
     if content is not None:
         (tmp_path / "manifest.json").write_text(content)
     assert check.main([str(tmp_path)]) == 2
-    assert (
-        capsys.readouterr().err
-        == f"error: {tmp_path}: no dataset folder (no manifest.json of ours); builders.build makes one\n"
-    )
+    error = capsys.readouterr().err
+    assert f"{tmp_path}: no dataset folder" in error
+    assert "builders.build" in error
 
 
 @pytest.mark.slow
-def test_as_typed(built: Path) -> None:
-    command = [sys.executable, "-m", "builders.check"]
-    run = subprocess.run([*command, str(built)], capture_output=True, text=True)
+def test_as_typed(built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run = subprocess.run([sys.executable, "-m", "builders.check", str(built)], capture_output=True, text=True)
     assert run.returncode == 0
     assert run.stderr == ""
     assert run.stdout.endswith("0 violations, 0 warnings\n")
-    missing = subprocess.run(command, capture_output=True, text=True, cwd=built.parent)
-    assert missing.returncode == 2
-    assert (
-        missing.stderr
-        == "error: friends-lines: no dataset folder (no manifest.json of ours); builders.build makes one\n"
-    )
+    monkeypatch.chdir(built.parent)
+    assert check.main([]) == 2
+    error = capsys.readouterr().err
+    assert "friends-lines: no dataset folder" in error
+    assert "builders.build" in error

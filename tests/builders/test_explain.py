@@ -261,7 +261,7 @@ def labels(name: str, data: bytes) -> list:
     ],
 )
 def test_speakers(cue: str, episode: str, expected: list[str]) -> None:
-    described = describe_speakers(cue, episode, friends())
+    described = [*describe_speakers(cue, episode, friends())]
     assert len(described) == len(expected)
     for line, start in zip(described, expected, strict=True):
         assert line.startswith(start)
@@ -278,14 +278,14 @@ def test_a_table_row_that_another_one_precedes_in_some_episodes(tmp_path: Path) 
     rows = ["Cook,Ben,,", "Cook,Cy,,s01 s02e03", "Ann,Ann,Ann Lee,", "Cap,Ann,Ann Lee,"]
     (tmp_path / "speakers.csv").write_text("\n".join(["cue,speaker,full_name,episodes", *rows]))
     show = read_show(tmp_path)
-    assert describe_speakers("Cook", "s02e01", show) == [
+    assert [*describe_speakers("Cook", "s02e01", show)] == [
         "Ben: “Cook”; speakers.csv: cook → Ben, in every episode but s01, s02e03"
     ]
-    assert describe_speakers("Cook", "s01e04", show) == ["Cy: “Cook”; speakers.csv: cook → Cy, only in s01, s02e03"]
-    assert describe_speakers("Ann", "s01e01", show) == [
+    assert [*describe_speakers("Cook", "s01e04", show)] == ["Cy: “Cook”; speakers.csv: cook → Cy, only in s01, s02e03"]
+    assert [*describe_speakers("Ann", "s01e01", show)] == [
         "Ann: “Ann”; speakers.csv: ann → Ann (Ann Lee), in every episode"
     ]
-    assert describe_speakers("ANN LEE", "s01e01", show) == [
+    assert [*describe_speakers("ANN LEE", "s01e01", show)] == [
         "Ann: “ANN LEE”; show.yaml: ann lee → Ann (Ann Lee), in every episode"
     ]
 

@@ -129,7 +129,8 @@ def test_reading_back_is_patient_and_exact(
 def test_no_dataset_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish.main([str(tmp_path), "ana/x"]) == 2
     [error] = capsys.readouterr().err.splitlines()
-    assert error == f"error: {tmp_path}: no dataset folder (no manifest.json of ours); builders.build makes one"
+    assert f"{tmp_path}: no dataset folder" in error
+    assert "builders.build" in error
 
 
 @pytest.mark.parametrize(

@@ -887,7 +887,7 @@ def test_a_folder_gives_no_file_outside_of_it(tmp_path: Path) -> None:
         (["--source", "file:///etc/"], 1, "no web address"),
         (["--source", "http://me:pw@a.org/"], 1, "password"),
         (["--source", "{here}", "--warc", "x.warc.gz"], 1, "leave it out"),
-        (["--show", "{here}"], 2, "show.yaml: no such file"),
+        (["--show", "{here}"], 2, "show.yaml: cannot be read"),
     ],
 )
 def test_bad_arguments(

@@ -121,7 +121,7 @@ def test_own_yaml(tmp_path: Path) -> None:
         pytest.param("a/b/c", "no base model 'a/b/c'", id="too-many-slashes"),
         pytest.param("nowhere.yaml", "no base model 'nowhere.yaml'", id="no-yaml"),
         pytest.param("", "no base model ''", id="empty"),
-        pytest.param("empty", "empty holds no model (no readable config.json)", id="folder-without-model"),
+        pytest.param("empty", "empty holds no model", id="folder-without-model"),
     ],
 )
 def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:

@@ -473,20 +473,16 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, 
 @pytest.mark.parametrize(
     ("raised", "code", "says"),
     [
-        pytest.param(KeyboardInterrupt(), 130, "error: interrupted; nothing was said yet\n", id="ctrl-c"),
-        pytest.param(
-            RuntimeError("CUDA\nout of memory"),
-            1,
-            "error: out of memory: CUDA out of memory; fewer --bits need less\n",
-            id="memory",
-        ),
-        pytest.param(MemoryError(), 1, "error: out of memory; nothing was said yet\n", id="memory-of-the-machine"),
+        pytest.param(KeyboardInterrupt(), 130, "interrupted", id="ctrl-c"),
+        pytest.param(RuntimeError("CUDA\nout of memory"), 1, "fewer --bits", id="memory"),
+        pytest.param(MemoryError(), 1, "out of memory", id="memory-of-the-machine"),
     ],
 )
 def test_how_it_ends(monkeypatch: pytest.MonkeyPatch, capsys: Any, raised: BaseException, code: int, says: str) -> None:
     monkeypatch.setattr(chat, "load_voices", raising(raised))
     assert chat.main([]) == code
-    assert capsys.readouterr().err == says
+    [error] = capsys.readouterr().err.splitlines()
+    assert says in error
 
 
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch, *typed: str | BaseException) -> None:
@@ -543,8 +539,9 @@ def test_a_taken_port_is_told_before_anything_is_loaded(monkeypatch: pytest.Monk
 def test_more_tokens_than_the_model_reads(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(chat, "load_voices", lambda *_: Scripted({"base": "Hey."}, window=50))
     assert chat.main(["--tokens", "50"]) == 2
-    says = "error: tokens is 50; it must be above 0 and below 50, as much as the model reads\n"
-    assert capsys.readouterr().err == says
+    error = capsys.readouterr().err
+    assert "tokens is 50" in error
+    assert "below 50" in error
 
 
 # --- with a model ----------------------------------------------------------------------------------------------------
@@ -571,7 +568,8 @@ def test_through_a_pipe(tmp_path: Path) -> None:
 
     done = piped()
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "error: unknown command /swpa (did you mean 'swap'?); /help lists them\n"
+    [error] = done.stderr.splitlines()
+    assert "/swpa (did you mean 'swap'?)" in error
     head, *said = done.stdout.splitlines()
     assert head == "chat: someone/tiny in 32 bits; /help, /quit"
     said = "\n".join(said).split("named answers now\n")

@@ -218,7 +218,7 @@ FAULTS = {
     "nan": "some of its weights are no numbers",
     "config-no-json": "cannot be loaded",
     "config-of-other-layers": "cannot be loaded",
-    "run-no-json": "run.json is not what this train.sft writes",
+    "run-no-json": "run.json: cannot be read",
     "other-base": "is of another base (model someone/large) than someone/tiny as loaded",
     "other-weights": f"is of another base (sha256 {'0' * 64})",
 }

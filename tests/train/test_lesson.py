@@ -37,7 +37,7 @@ def test_a_stage_that_fails_ends_the_lesson(tmp_path: Path, monkeypatch: pytest.
     assert lesson.main(["--out", str(tmp_path)]) == 1
     assert ran == ["friends_corpus.parse", "builders.build", "builders.check"]
     printed = capsys.readouterr()
-    assert printed.err == "error: the stage 'datasets' failed; its message stands above\n"
+    assert "'datasets' failed" in printed.err
     assert f"$ python -m builders.check {tmp_path}/friends-lines" in printed.out
 
 

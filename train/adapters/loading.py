@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from friends_corpus.core.cli import InputError, did_you_mean
+from friends_corpus.core.reader import json_values, read
 from train.models.base import Source, find_base, locate
 from train.settings.base_preset import Base
 
@@ -29,16 +27,7 @@ def read_run(adapter: Path) -> tuple[Run, Base]:
     for name in NEEDED:
         if not (adapter / name).is_file():
             raise InputError(f"{adapter} is no adapter of train.sft (no {name}); give the folder that it wrote")
-    text = (adapter / "run.json").read_bytes()
-    try:
-        TypeAdapter(Run).validate_json(text, strict=True)
-    except ValidationError as error:
-        [problem, *_] = error.errors()
-        where, value = ".".join(map(str, problem["loc"])), problem["input"]
-        found = f"{where} is {value!r:.60}, " if where and not isinstance(value, dict) else where and f"{where}: "
-        said = f"{found}{problem['msg']}"
-        raise InputError(f"{adapter / 'run.json'} is not what this train.sft writes ({said}); train again") from None
-    run: Run = json.loads(text)  # with the keys that nobody here reads
+    run = read(adapter / "run.json", json_values, Run, "it is not what this train.sft writes; train again")
     recorded: Mapping[str, Any] = run["base"]
     return run, Base(**{field.name: recorded[field.name] for field in fields(Base)})
 

@@ -17,10 +17,10 @@ from friends_corpus.core import files
 from friends_corpus.core.cli import InputError
 from train.dataset.formatting import messages_of
 from train.training.checkpoints import (
+    BAD,
     UNFINISHED,
     checkpoints,
     differences,
-    is_bad,
     is_checkpoint,
     newest_good,
     remove,
@@ -63,7 +63,7 @@ def check_replaceable(output: Path) -> None:
     if not output.is_dir() or output.is_symlink():
         raise InputError(f"{output} is not a folder; choose another --output")
     for path in sorted(output.iterdir()):
-        if path.name not in (*OURS, *TOKENIZER, LIVE) and not is_checkpoint(path) and not is_bad(path):
+        if path.name not in (*OURS, *TOKENIZER, LIVE) and not is_checkpoint(path) and not is_checkpoint(path, BAD):
             raise InputError(
                 f"{output} holds {path.name!r}, which no training wrote; choose another --output or move it away"
             )

@@ -15,7 +15,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from friends_corpus.core.persona import Cast
-from train.dataset.loading import DatasetRecord, Text
+from friends_corpus.core.reader import Text
+from train.dataset.loading import DatasetRecord
 from train.settings.recipe import as_json, packaged
 from train.training.setup import Setup
 
@@ -69,7 +70,7 @@ class Facts(TypedDict):
 class Results(TypedDict, total=False):
     """Losses and tokens of a run."""
 
-    losses: dict[str, float | None]
+    losses: dict[str, float | int | None]
     tokens: int
     trained_tokens: int
 

@@ -83,10 +83,11 @@ def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
         notes.append(f"the adapters learnt different columns: {with_values(columns)}. A difference may come from that")
     if len({run["dataset"].get("manifest_sha256") for run in runs.values()}) > 1:
         notes.append("the adapters learnt different builds of the dataset")
-    for name in runs:
-        if name not in ARMS:
-            notes.append(f"{name} is no arm of any claim{did_you_mean(name, ARMS)}; it is measured and not judged")
-    return notes
+    return notes + [
+        f"{name} is no arm of any claim{did_you_mean(name, ARMS)}; it is measured and not judged"
+        for name in runs
+        if name not in ARMS
+    ]
 
 
 def column(run: Run) -> str | None:

@@ -31,26 +31,20 @@ UNITS = {
 }
 
 
-def worded(value: Mapping[str, float], unit: str) -> str:
-    r"""A mean with its interval; the only place where such text may be broken is before the bracket.
+def worded(value: Mapping[str, float], unit: str, difference: bool = False) -> str:
+    r"""Word a mean with its interval; every number of a difference has its sign.
+
+    The only place where such text may be broken is before the bracket.
 
     >>> worded({"mean": 0.123, "low": 0.08, "high": 0.17}, "share")
     '12.3\xa0% [8.0,\xa017.0]'
-    """
-    shown = UNITS[unit]
-    mean, low, high = (f"{value[key] * shown.factor:.{shown.digits}f}" for key in ("mean", "low", "high"))
-    return minus(f"{mean}{shown.suffix} [{low},{HARD}{high}]")
-
-
-def worded_difference(value: Mapping[str, float], unit: str) -> str:
-    r"""A difference with its interval, every number with its sign.
-
-    >>> worded_difference({"mean": -0.123, "low": -0.17, "high": 0.0}, "share")
+    >>> worded({"mean": -0.123, "low": -0.17, "high": 0.0}, "share", difference=True)
     '−12.3\xa0points [−17.0,\xa0+0.0]'
     """
     shown = UNITS[unit]
-    mean, low, high = (f"{value[key] * shown.factor:+.{shown.digits}f}" for key in ("mean", "low", "high"))
-    return minus(f"{mean}{shown.points} [{low},{HARD}{high}]")
+    sign, suffix = ("+", shown.points) if difference else ("", shown.suffix)
+    mean, low, high = (f"{value[key] * shown.factor:{sign}.{shown.digits}f}" for key in ("mean", "low", "high"))
+    return minus(f"{mean}{suffix} [{low},{HARD}{high}]")
 
 
 def amount(value: float, unit: str) -> str:
@@ -110,11 +104,10 @@ def plot(rows: Sequence[tuple[str, Mapping[str, float], str]], unit: str, refere
     def place(value: float) -> float:
         return round(MARGIN + (100 - 2 * MARGIN) * (value - scale[0]) / (scale[-1] - scale[0]), 2)
 
-    factor = UNITS[unit].factor
     return {
         "height": ROW * len(rows) + AXIS,
         "foot": ROW * len(rows),
-        "ticks": [{"x": place(tick), "label": minus(f"{tick * factor:.6g}")} for tick in scale],
+        "ticks": [{"x": place(tick), "label": minus(f"{tick * UNITS[unit].factor:.6g}")} for tick in scale],
         "reference": None if reference is None else place(reference),
         "rows": [
             {"y": ROW * number, "name": name, "words": words}

@@ -18,10 +18,8 @@ def bar(items: Sequence[Item], what: str) -> Iterator[Item]:
     >>> list(bar([1, 2], "replies"))
     [1, 2]
     """
-    if sys.stderr.isatty():
-        yield from tqdm(items, desc=what, dynamic_ncols=True)
-        return
-    for done, item in enumerate(items, 1):
+    shown = tqdm(items, desc=what, dynamic_ncols=True, disable=None)  # None: where stderr is no terminal
+    for done, item in enumerate(shown, 1):
         yield item
-        if done == len(items) or done % max(1, len(items) // LINES) == 0:
+        if shown.disable and (done == len(items) or done % max(1, len(items) // LINES) == 0):
             print(f"{what:<10}{done}/{len(items)}", file=sys.stderr, flush=True)

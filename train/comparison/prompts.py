@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Literal, get_args
 
-import yaml
+from friends_corpus.core.cli import InputError
+from friends_corpus.core.reader import Text, closed, read, yaml_values
+from train.dataset.formatting import Message, with_system
 
-from friends_corpus.core.cli import InputError, did_you_mean, in_short
-from train.settings.recipe import OneOfEach, convert
-
-KINDS = ("persona", "identity", "question", "small_talk", "instruction")
+Kind = Literal["persona", "identity", "question", "small_talk", "instruction"]
+KINDS = get_args(Kind)
 ON_TOPIC = ("question", "instruction")  # those whose answer should come back to their words
 
 
+@closed
 @dataclass(frozen=True)
 class Prompt:
     """One thing to ask."""
 
-    id: str
-    kind: str
-    text: str  # the user's message
-    system: str | None = None
-    plays: str | None = None  # the name that the system message gives the assistant
-    user: str | None = None  # the name of the one who asks
+    id: Text
+    kind: Kind
+    text: Text  # the user's message
+    system: Text | None = None
+    plays: Text | None = None  # the name that the system message gives the assistant
+    user: Text | None = None  # the name of the one who asks
     author: bool = False  # verbatim from the blog post
 
-    def messages(self) -> list[dict[str, str]]:
+    def messages(self) -> list[Message]:
         """As a conversation that the assistant has to answer."""
-        said = [{"role": "user", "content": self.text}]
-        return [{"role": "system", "content": self.system}, *said] if self.system else said
+        return with_system(self.system, [{"role": "user", "content": self.text}])
 
 
 def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
@@ -42,44 +43,13 @@ def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     True
     """
     place: Path | Traversable = path or files("train") / "prompts.yaml"
-    try:
-        loaded = yaml.load(place.read_text(encoding="utf-8"), OneOfEach)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: bytes, and dates that are none
-        reason = in_short(error)
-        raise InputError(
-            f"cannot read the prompts in {place}: {reason}; write a list as in train/prompts.yaml"
-        ) from None
-    if not isinstance(loaded, list) or not loaded:
-        raise InputError(f"{place.name} holds no list of prompts; write `- {{id: …, kind: …, text: …}}` for each")
-    prompts = tuple(make_prompt(entry, f"prompt {number} of {place.name}") for number, entry in enumerate(loaded, 1))
+    prompts = read(
+        place, yaml_values, tuple[Prompt, ...], "write a list of `- {id: …, kind: …, text: …}` as in train/prompts.yaml"
+    )
     twice = [name for name, count in Counter(prompt.id for prompt in prompts).items() if count > 1]
     if twice:
-        raise InputError(f"the id {twice[0]!r} stands twice in {place.name}; give each prompt its own")
+        raise InputError(f"{place}: the id {twice[0]!r:.60} stands twice; give each prompt its own")
     return prompts
-
-
-def make_prompt(entry: object, where: str) -> Prompt:
-    """One entry of the list. Raises InputError.
-
-    >>> make_prompt({"id": "who", "kind": "identity", "text": "Who are you?"}, "prompt 1").messages()
-    [{'role': 'user', 'content': 'Who are you?'}]
-    """
-    if not isinstance(entry, dict):
-        raise InputError(f"{where} is {entry!r}; write {{id: …, kind: …, text: …}}")
-    known = {field.name: field for field in fields(Prompt)}
-    for key in entry:
-        if key not in known:
-            hint = did_you_mean(str(key), known) or f"; known keys: {', '.join(known)}"
-            raise InputError(f"unknown key {str(key)!r} in {where}{hint}")
-    for key, field in known.items():
-        if field.default is MISSING and key not in entry:
-            raise InputError(f"{where} has no {key!r}; add `{key}: …`")
-    prompt = Prompt(**{key: convert(value, str(known[key].type), key, where) for key, value in entry.items()})
-    if prompt.kind not in KINDS:
-        raise InputError(
-            f"{where} is of the kind {prompt.kind!r}{did_you_mean(prompt.kind, KINDS)}; kinds are {', '.join(KINDS)}"
-        )
-    return prompt
 
 
 def choose(prompts: tuple[Prompt, ...], limit: int | None) -> tuple[Prompt, ...]:

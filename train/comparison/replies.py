@@ -7,7 +7,6 @@ whole scenes would lose here what it lost there already. Nothing of a reply is k
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +77,8 @@ def load_replies(place: Path | str, most: int) -> list[Reply]:
         rows: Any = datasets.concatenate_datasets([found[split] for split in splits_of(place) if split in found])
         rows = rows.select_columns(["id", "prompt", "completion"])
     except (ValueError, OSError) as error:
-        reason = in_short(error)
         raise InputError(
-            f"cannot load the config {CONFIG!r} of {place}; build it anew or leave out --data ({reason})"
+            f"cannot load the config {CONFIG!r} of {place}; build it anew or leave out --data ({in_short(error)})"
         ) from None
     chosen = rows.shuffle(seed=SEED).select(range(min(most, len(rows))))
     return [Reply(row["id"], tuple(row["prompt"]), row["completion"][0]["content"]) for row in chosen]
@@ -118,15 +116,10 @@ def by_cluster(
     >>> names, found.values["base"].tolist(), found.weights.tolist()
     (['a'], [1.0], [3.0])
     """
-    tokens: dict[str, int] = defaultdict(int)
-    sums: dict[tuple[str, str], float] = defaultdict(float)
-    for name, (of_voices, count) in losses.items():
-        tokens[cluster_of(name)] += count
-        for voice in voices:
-            sums[cluster_of(name), voice] += of_voices[voice]
-    names = sorted(tokens)
-    values = {voice: np.array([sums[name, voice] / tokens[name] for name in names]) for voice in voices}
-    return names, Measured(values, "nats", np.array([float(tokens[name]) for name in names]))
+    names, place = np.unique([cluster_of(reply) for reply in losses], return_inverse=True)
+    tokens = np.bincount(place, [count for _, count in losses.values()]).astype(float)
+    sums = {voice: np.bincount(place, [of_voices[voice] for of_voices, _ in losses.values()]) for voice in voices}
+    return names.tolist(), Measured({voice: of_all / tokens for voice, of_all in sums.items()}, "nats", tokens)
 
 
 def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, Scored]:
@@ -154,7 +147,6 @@ def notes_on(place: Path | str | None, scored: Scored | None, runs: Mapping[str,
     manifest = Path(place or "", "manifest.json")
     if manifest.is_file():
         digest = sha256_of(manifest)
-        other = [name for name, run in runs.items() if run["dataset"].get("manifest_sha256") != digest]
-        if other:
+        if other := [name for name, run in runs.items() if run["dataset"].get("manifest_sha256") != digest]:
             notes.append(f"{', '.join(other)} learnt another build of the dataset: these replies may be in it")
     return notes

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import islice
 
 from train.adapters.run_record import FRIENDS
 from train.generation.turns import ASIDE, NAME, SELF, USER, is_same, turns
@@ -132,7 +131,8 @@ def distinct(text: str, n: int) -> float | None:
     >>> distinct("no no no yes", 1), distinct("no no no yes", 2), distinct("no", 2)
     (0.5, 0.6666666666666666, None)
     """
-    runs = _runs(text, n)
+    said = words(text)
+    runs = list(zip(*(said[start:] for start in range(n)), strict=False))
     return len(set(runs)) / len(runs) if runs else None
 
 
@@ -144,11 +144,6 @@ def repetition(text: str) -> float | None:
     """
     share = distinct(text, 4)
     return None if share is None else round(1 - share, 12)
-
-
-def _runs(text: str, n: int) -> list[tuple[str, ...]]:
-    said = words(text)
-    return list(zip(*(islice(said, start, None) for start in range(n)), strict=False))
 
 
 def stem(word: str) -> str:

@@ -150,8 +150,13 @@ def judge_claim(claim: Claim, measured: Mapping[str, Measured]) -> Verdict:
 
 def judge_part(part: Part, measured: Mapping[str, Measured]) -> Judged:
     """The verdict on one comparison, by the rule above."""
-
-    def left_out(why: str) -> Judged:
+    metric = measured.get(part.metric, Measured({}, ""))
+    arms = [arm for arm in part.arms if arm in metric.values]
+    missing = [] if part.against in metric.values else [part.against]
+    missing += [] if arms else [" or ".join(part.arms)]
+    together = None if missing else metric.difference(arms, part.against)
+    if together is None:
+        few = f"it needs {' and '.join(missing)} among the adapters" if missing else f"too few values of {part.metric}"
         return {
             "verdict": LEFT_OUT,
             "metric": part.metric,
@@ -161,20 +166,8 @@ def judge_part(part: Part, measured: Mapping[str, Measured]) -> Judged:
             "mean": None,
             "low": None,
             "high": None,
-            "note": why,
+            "note": few if part.metric in measured else f"{part.metric} was not measured",
         }
-
-    metric = measured.get(part.metric)
-    if metric is None:
-        return left_out(f"{part.metric} was not measured")
-    arms = [arm for arm in part.arms if arm in metric.values]
-    missing = [] if part.against in metric.values else [part.against]
-    missing += [] if arms else [" or ".join(part.arms)]
-    if missing:
-        return left_out(f"it needs {' and '.join(missing)} among the adapters")
-    together = metric.difference(arms, part.against)
-    if together is None:
-        return left_out(f"too few values of {part.metric} for an interval")
     margin = MARGINS[part.metric]
     by_arm = {arm: metric.difference([arm], part.against) for arm in arms}
     return {

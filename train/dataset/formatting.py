@@ -13,7 +13,7 @@ from friends_corpus.core.cli import InputError
 
 COMPLETION = "completion"  # the column to learn where a row is a prompt and its completion
 IGNORED = -100  # the label of a token that is fed and not learnt
-Message = dict[str, str]
+Message = dict[str, str]  # role, content; in a chat also voice and character; there the role "note" is the program's
 
 
 def columns_of(text_field: str, columns: Sequence[str]) -> list[str]:
@@ -39,9 +39,7 @@ def as_said(row: Mapping[str, Any]) -> str:
 def fed(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
     """The tokens of a row as it is trained, its end included."""
     if is_conversation(row):
-        messages = row["prompt"] + row[COMPLETION]
-        ids: list[int] = tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"]
-        return ids
+        return list(tokenizer.apply_chat_template(row["prompt"] + row[COMPLETION], return_dict=True)["input_ids"])
     return [*tokenizer("".join(row.values()))["input_ids"], tokenizer.eos_token_id]
 
 
@@ -54,15 +52,18 @@ def messages_of(prompt: str) -> list[Message]:
     [{'role': 'user', 'content': 'Hi!'}]
     """
     system, _, question = prompt.rpartition("\n\n")
-    messages = [{"role": "user", "content": question}]
+    return with_system(system, [{"role": "user", "content": question}])
+
+
+def with_system(system: str | None, messages: list[Message]) -> list[Message]:
+    """Put the system message, if there is one, in front of a conversation."""
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
 def asked(tokenizer: Any, prompts: Sequence[str], conversation: bool) -> list[list[int]]:
     """The tokens of each prompt, to go on from."""
     if not conversation:
-        ids: list[list[int]] = tokenizer(list(prompts))["input_ids"]
-        return ids
+        return list(tokenizer(list(prompts))["input_ids"])
     template = tokenizer.apply_chat_template
     return [template(messages_of(text), add_generation_prompt=True, return_dict=True)["input_ids"] for text in prompts]
 

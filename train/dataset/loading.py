@@ -9,18 +9,17 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import Any, NotRequired
 
-from pydantic import Field
 from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
+from friends_corpus.core.reader import Text
 from train.models.base import HUB_ID
 
 from .formatting import as_said, columns_of, fed, is_conversation
 
 DEFAULT = "friends-lines"
-Text = Annotated[str, Field(min_length=1)]
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
 
 

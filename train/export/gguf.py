@@ -83,25 +83,22 @@ def tokenizer_fields(tokenizer: Any, vocabulary: int) -> Fields:
         raise no_tokenizer(f"is {model['type']}")
     texts = {number: text for text, number in (model["vocab"] | tokenizer.get_vocab()).items()}
     unknown = tokenizer.unk_token if model.get("byte_fallback") else None  # a byte-level tokenizer knows every text
-    fields = bpe_fields(described, [texts.get(number, "") for number in range(vocabulary)])
-    fields["tokens"] = [texts.get(number, f"[PAD{number}]") for number in range(vocabulary)]
-    fields["token_type"] = [
-        UNUSED if number not in texts else type_of(texts[number], added.get(number), unknown)
-        for number in range(vocabulary)
-    ]
-    start = tokenizer("a")["input_ids"]
-    fields["add_bos_token"] = start[0] == tokenizer.bos_token_id
-    fields["add_eos_token"] = start[-1] == tokenizer.eos_token_id
-    for key, number in (
-        ("bos", tokenizer.bos_token_id),
-        ("eos", tokenizer.eos_token_id),
-        ("unknown", tokenizer.unk_token_id),
-        ("padding", tokenizer.pad_token_id),
-    ):
-        if number is not None:
-            fields[f"{key}_token_id"] = number
+    letter = tokenizer("a")["input_ids"]
+    fields = bpe_fields(described, [texts.get(number, "") for number in range(vocabulary)]) | {
+        "tokens": [texts.get(number, f"[PAD{number}]") for number in range(vocabulary)],
+        "token_type": [
+            UNUSED if number not in texts else type_of(texts[number], added.get(number), unknown)
+            for number in range(vocabulary)
+        ],
+        "add_bos_token": letter[0] == tokenizer.bos_token_id,
+        "add_eos_token": letter[-1] == tokenizer.eos_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "unknown_token_id": tokenizer.unk_token_id,
+        "padding_token_id": tokenizer.pad_token_id,
+    }
     template = {"tokenizer.chat_template": tokenizer.chat_template} if tokenizer.chat_template else {}
-    return {f"tokenizer.ggml.{key}": value for key, value in fields.items()} | template
+    return {f"tokenizer.ggml.{key}": value for key, value in fields.items() if value is not None} | template
 
 
 def bpe_fields(described: Mapping[str, Any], texts: Sequence[str]) -> Fields:

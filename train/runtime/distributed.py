@@ -14,11 +14,11 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from friends_corpus.core import cli
 from friends_corpus.core.cli import InputError
@@ -103,37 +103,31 @@ def leave() -> None:
 
 def from_first(make: Callable[[], Made]) -> Made:
     """What `make()` returns on rank 0, on every rank. It runs there alone; what it raises is raised everywhere."""
-    if count() == 1:
-        return make()
-    import torch
+    made: list[Made | None] = [None]
 
-    box: list[Any] = [None, None]
-    if rank() == 0:
-        try:
-            box[0] = make()
-        except Exception as error:
-            box[1] = error
-    torch.distributed.broadcast_object_list(box)
-    if box[1] is not None:
-        raise box[1]
-    made: Made = box[0]
-    return made
+    def on_first() -> None:
+        if rank() == 0:
+            made[0] = make()
+
+    everywhere(on_first)
+    if count() > 1:
+        import torch
+
+        torch.distributed.broadcast_object_list(made)
+    return cast("Made", made[0])
 
 
 def everywhere(check: Callable[[], None]) -> None:
     """Runs `check` on every rank; what it raises on any is raised on all."""
-    if count() == 1:
-        check()
-        return
-    import torch
-
-    mine: Exception | None = None
+    found: list[Exception | None] = [None] * count()
     try:
         check()
     except Exception as error:
-        mine = error
-    found: list[Exception | None] = [None] * count()
-    torch.distributed.all_gather_object(found, mine)
+        found[rank()] = error
+    if count() > 1:
+        import torch
+
+        torch.distributed.all_gather_object(found, found[rank()])
     for problem in filter(None, found):
         raise problem
 
@@ -152,11 +146,10 @@ def most(value: float) -> float:
 @contextmanager
 def only_first_speaks() -> Iterator[None]:
     """Within it all other ranks print into nothing, on stdout and on stderr."""
-    with ExitStack() as stack:
-        if rank():
-            nothing = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-            stack.enter_context(redirect_stdout(nothing))
-            stack.enter_context(redirect_stderr(nothing))
+    if rank() == 0:
+        yield
+        return
+    with Path(os.devnull).open("w", encoding="utf-8") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
         yield
 
 

@@ -29,15 +29,26 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def explained(base: Base, step: Step, device: Device, when: Callable[[], str]) -> Iterator[None]:
-    """Turns an error of the allocator into Failed; `when` says where in the run, "at step 3 of 12"."""
+    """Turn an error of the allocator into Failed; `when` says where in the run, "at step 3 of 12"."""
+
+    def told() -> str:
+        free = free_memory(device)
+        left = f", with {free / GB:.1f} GB of {device.kind} memory free" if free is not None else ""
+        return f" {when()}{left}; {lighter(step, base)}"
+
+    with memory_errors(told):
+        yield
+
+
+@contextmanager
+def memory_errors(told: Callable[[], str]) -> Iterator[None]:
+    """Turn an error of the allocator into Failed, which says “out of memory” and what `told` returns."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
         if not is_out_of_memory(error):
             raise
-        free = free_memory(device)
-        left = f", with {free / GB:.1f} GB of {device.kind} memory free" if free is not None else ""
-        raise Failed(f"out of memory {when()}{left}; {lighter(step, base)}", own=True) from None
+        raise Failed(f"out of memory{told()}", own=True) from None
 
 
 def free_memory(device: Device) -> int | None:

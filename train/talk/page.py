@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.visible import visible
 from train.adapters.run_record import cast_of
+from train.dataset.formatting import Message
 from train.generation.answers import Sampling
 from train.generation.generator import BASE, Voices
 
 from .columns import card, columns, escape, told
-from .conversation import Message, Persona, answered, friend_of, named_folder, outcome, question, reply
+from .conversation import Persona, answered, friend_of, named_folder, outcome, question, reply
 from .streaming import Tokens, answers, check_sampling
 
 ONE, ALL = "Talk to one", "Ask all at once"
@@ -42,22 +43,13 @@ class Choice:
     seed: float | None
 
 
+@dataclass
 class Tab:
     """What goes on in one tab of a browser."""
 
-    def __init__(self) -> None:
-        self.sees = (ONE, BASE)  # mode and voice that are chosen now
-        self.asked: Histories = {}  # whom its last question went to, with what came of it so far
-        self.growing: Tokens | None = None  # of the answers to it
-
-    @contextmanager
-    def answering(self) -> Iterator[Tokens]:
-        """Within it answers grow; `stop` their tokens, and they end."""
-        self.growing = Tokens()
-        try:
-            yield self.growing
-        finally:
-            self.growing = None
+    sees: tuple[str, str] = (ONE, BASE)  # mode and voice that are chosen now
+    asked: Histories = field(default_factory=dict)  # whom its last question went to, with what came of it so far
+    growing: Tokens | None = None  # of the answers to it; `stop` them, and they end
 
     def kept(self, said: Histories) -> Histories:
         """`said` and what it was answered last."""
@@ -106,19 +98,21 @@ class Page:
         tab.sees = choice.mode, choice.voice
         asked = {name: [*said.get(name, []), question(text.strip())] for name in self.visible(*tab.sees)}
         box: Any = ""  # emptied once: what is typed while the answer grows is the next question
-        with tab.answering() as growing:
+        tab.growing = tokens = Tokens()
+        try:
             try:
                 if not text.strip():
                     raise InputError("nothing was asked; say something first")
                 friend = "" if choice.plays in (NOBODY, None) else str(choice.plays).strip()
-                sampling = self.drawing(choice)
-                for tab.asked in self.ask(asked, friend, sampling, growing):
+                for tab.asked in self.ask(asked, friend, self.drawing(choice), tokens):
                     yield box, self.columns(said, tab, growing=True), tab.kept(said)
                     box = gr.skip()
             except Exception as error:  # Gradio would show nothing of it
                 gr.Warning(escape(in_short(error) if isinstance(error, InputError) else reported(error)))
                 box, tab.asked = text, {}
             yield box, self.columns(said, tab, growing=False), tab.kept(said)
+        finally:
+            tab.growing = None
 
     def ask(self, asked: Histories, friend: str, sampling: Sampling, tokens: Tokens) -> Iterator[Histories]:
         """`asked` with the answers as they grow, and with what came of it in the end. Raises InputError."""
@@ -163,9 +157,9 @@ class Page:
     def first_choice(self) -> list[Any]:
         """What is chosen before anybody chose: mode, voice, character, temperature, tokens, seed."""
         first = next((name for name in self.voices.names if name != BASE), BASE)
-        learnt = any(run["dataset"]["config"] == "chat" for run in self.voices.runs.values())
-        friend = friend_of(cast_of(first, self.voices.runs)) if learnt else ""
-        plays = friend if self.wanted.character is None else self.wanted.character
+        plays = self.wanted.character
+        if plays is None and any(run["dataset"]["config"] == "chat" for run in self.voices.runs.values()):
+            plays = friend_of(cast_of(first, self.voices.runs))
         return [ONE, first, plays or NOBODY, self.sampling.temperature, self.sampling.tokens, self.sampling.seed]
 
     def is_choice(self, kept: list[Any]) -> bool:
@@ -186,11 +180,6 @@ class Page:
         controls[VOICE] = gr.update(value=voice, choices=list(self.voices.names))
         return [gr.update(visible=True), *controls, self.show(mode, voice, said, Tab()), self.card(voice)]
 
-    def head(self) -> str:
-        """Its first lines."""
-        base = self.voices.base
-        return f"<h1>Talk to a Friend</h1>{told(f'{base.model} in {base.bits} bits; what it writes is invented.')}"
-
 
 def reported(error: Exception) -> str:
     """One line on what should not have happened; the server's log gets all of it."""
@@ -209,13 +198,18 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
         tab = gr.State(Tab())
         kept = gr.BrowserState([], storage_key="friends-corpus-chosen", secret="friends-corpus")
         with gr.Column(visible=False) as body:  # until it is as it was left: who chooses earlier would be overruled
-            gr.HTML(it.head())
+            base = f"{voices.base.model} in {voices.base.bits} bits; what it writes is invented."
+            gr.HTML(f"<h1>Talk to a Friend</h1>{told(base)}")
             with gr.Row():
                 mode = gr.Radio([ONE, ALL], value=first[0], label="How", min_width=280)
                 voice = gr.Dropdown(list(voices.names), value=first[VOICE], label="Voice", min_width=200)
-                names = [(visible(name), name) for name in (NOBODY, *cast_of(first[VOICE], voices.runs).names)]
-                label = "Plays (or type a name)"
-                plays = gr.Dropdown(names, value=first[2], allow_custom_value=True, label=label, min_width=200)
+                plays = gr.Dropdown(
+                    [(visible(name), name) for name in (NOBODY, *cast_of(first[VOICE], voices.runs).names)],
+                    value=first[2],
+                    allow_custom_value=True,
+                    label="Plays (or type a name)",
+                    min_width=200,
+                )
             shown = gr.HTML()
             with gr.Row(elem_id="ask"):  # always in sight, however long the columns are
                 text = gr.Textbox(

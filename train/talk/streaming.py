@@ -18,10 +18,11 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError
 from train.adapters.run_record import cast_of
+from train.dataset.formatting import Message
 from train.generation.answers import Sampling
 from train.generation.generator import Voices
 
-from .conversation import SCRIPTS, Message, Persona, clean, fitted, for_model
+from .conversation import SCRIPTS, Persona, clean, fitted, for_model
 from .turn import Turn, own_turn
 
 
@@ -92,11 +93,11 @@ def answers(
     is left out, too, oldest first. `tokens.stop()` ends it from outside. InputError, before anything else, if a
     question alone does not fit.
     """
-
-    played = [replace(persona, cast=cast_of(voice, voices.runs)) for voice, _ in asked]
-    parts = list(zip(asked, played, strict=True))
-    prompts = [(voice, fitted_prompt(voices, history, who, sampling.tokens)) for (voice, history), who in parts]
-    rows = [Row(voices, voice, who) for (voice, _), who in parts]
+    rows = [Row(voices, voice, replace(persona, cast=cast_of(voice, voices.runs))) for voice, _ in asked]
+    prompts = [
+        (voice, fitted_prompt(voices, history, row.persona, sampling.tokens))
+        for (voice, history), row in zip(asked, rows, strict=True)
+    ]
     come = Tokens() if tokens is None else tokens
     with written(voices, prompts, sampling, come):
         yield [row.turn(ended=False) for row in rows]

@@ -72,11 +72,10 @@ class Watch(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **unused: Any) -> None:
         """Refuses what is no number, before it can be saved; else keeps it."""
         logs = logs or {}
-        bad_loss = not math.isfinite(logs.get("loss", 0.0)) or not math.isfinite(logs.get("eval_loss", 0.0))
-        bad_gradient = not math.isfinite(logs.get("grad_norm", 0.0))
-        self._skipped = self._skipped + 1 if bad_gradient and "loss" in logs else 0
-        if bad_loss or (bad_gradient and not (args.fp16 and self._skipped < SKIPPED_STEPS)):
-            names = {"loss": "the loss", "grad_norm": "the gradient's norm", "eval_loss": "the held-out loss"}
+        names = {"loss": "the loss", "grad_norm": "the gradient's norm", "eval_loss": "the held-out loss"}
+        bad = {key for key in names if not math.isfinite(logs.get(key, 0.0))}
+        self._skipped = self._skipped + 1 if "grad_norm" in bad and "loss" in logs else 0
+        if bad and not (bad == {"grad_norm"} and args.fp16 and self._skipped < SKIPPED_STEPS):
             said = ", ".join(f"{name} is {logs[key]}" for key, name in names.items() if key in logs)
             raise NotFinite(f"at step {state.global_step} {said}; {self.trainer.last_rows()}")
         if state.log_history and logs and state.is_world_process_zero:
@@ -105,7 +104,7 @@ class Progress(TrainerCallback):
     def __init__(self) -> None:
         self.tokens = 0  # of the whole run
         self.speed = 0.0  # tokens a second, in this process, while steps run: evaluations and saving apart
-        self._bar: tqdm[Any] | None = None
+        self._bar: tqdm[Any]
         self._start = self._step_start = self._in_steps = 0.0
         self._first_step = self._first_tokens = 0
 
@@ -114,10 +113,14 @@ class Progress(TrainerCallback):
         self._start = time.monotonic()
         self._first_step = state.global_step
         self._first_tokens = max((int(entry.get("num_tokens", 0)) for entry in state.log_history), default=0)
-        if sys.stderr.isatty():
-            self._bar = tqdm(
-                total=state.max_steps, initial=state.global_step, desc="training", unit="step", dynamic_ncols=True
-            )
+        self._bar = tqdm(
+            total=state.max_steps,
+            initial=state.global_step,
+            desc="training",
+            unit="step",
+            dynamic_ncols=True,
+            disable=None,  # only where stderr is no terminal
+        )
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
         """Starts the clock of a step."""
@@ -129,19 +132,16 @@ class Progress(TrainerCallback):
             return
         self.tokens = int(logs["num_tokens"])
         now = time.monotonic()
-        seconds = now - self._start
         self._in_steps += now - self._step_start
         step, last = state.global_step, state.max_steps
         self.speed = (self.tokens - self._first_tokens) / self._in_steps
         rate = f"loss {logs['loss']:.3f}  {self.speed:.0f} tokens/s"
-        if self._bar is not None:
-            self._bar.set_postfix_str(rate, refresh=False)
-            self._bar.update(step - self._bar.n)
-        elif step == last or step % max(1, last // 10) == 0 or step == 1:
-            left = seconds / (step - self._first_step) * (last - step)
+        self._bar.set_postfix_str(rate, refresh=False)
+        self._bar.update(step - self._bar.n)
+        if self._bar.disable and (step == last or step % max(1, last // 10) == 0 or step == 1):
+            left = (now - self._start) / (step - self._first_step) * (last - step)
             print(f"training  step {step}/{last}  {rate}  {left:.0f} s left", file=sys.stderr, flush=True)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
         """Leaves the finished bar on the screen."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()

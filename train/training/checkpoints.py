@@ -20,14 +20,12 @@ UNFINISHED = "it was not finished"  # the fault of a checkpoint whose run ended 
 PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
 
 
-def is_checkpoint(path: Path) -> bool:
-    """True of OUT/checkpoint-12: state of a run that is going on, never published."""
-    return path.is_dir() and path.name.startswith(PREFIX) and path.name.removeprefix(PREFIX).isdigit()
+def is_checkpoint(path: Path, prefix: str = PREFIX) -> bool:
+    """Tell whether it is OUT/checkpoint-12: state of a run that is going on, never published.
 
-
-def is_bad(path: Path) -> bool:
-    """True of OUT/bad-checkpoint-12, a checkpoint that was found damaged and put aside."""
-    return path.is_dir() and path.name.startswith(BAD) and path.name.removeprefix(BAD).isdigit()
+    With the prefix BAD: whether it is OUT/bad-checkpoint-12, one that was found damaged and put aside.
+    """
+    return path.is_dir() and path.name.startswith(prefix) and path.name.removeprefix(prefix).isdigit()
 
 
 def step_of(checkpoint: Path) -> int:
@@ -43,7 +41,7 @@ def checkpoints(output: Path) -> list[Path]:
 def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
     """Makes a finished folder a checkpoint of `run`: every byte on the disk, then the list of them."""
     files = {}
-    for path in _files(checkpoint):
+    for path in sorted(filter(Path.is_file, checkpoint.rglob("*"))):
         sync_path(path)
         files[path.relative_to(checkpoint).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
     write_whole(checkpoint / SEAL, json.dumps({"run": run, "files": files}, indent=1))
@@ -91,8 +89,7 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
 
 def run_of(checkpoint: Path) -> dict[str, Any]:
     """What `seal` was told of the run."""
-    run: dict[str, Any] = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))["run"]
-    return run
+    return dict(json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))["run"])
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool = True) -> list[str]:
@@ -112,12 +109,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool 
 def remove(output: Path) -> None:
     """Takes away all checkpoints of a folder, good and bad."""
     for path in output.glob("*checkpoint-*"):
-        if is_checkpoint(path) or is_bad(path):
+        if is_checkpoint(path) or is_checkpoint(path, BAD):
             shutil.rmtree(path)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

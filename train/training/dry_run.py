@@ -27,19 +27,21 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
     for key, value in as_json(recipe).items():
         say(f"  {key:<20}{value!r}")
     say("\nfirst window, what is learnt between « and » (each row ends with the end-of-text token)")
-    first = windows[0]
-    say("  " + mark(tokenizer, first["input_ids"], first["labels"])[:SHOWN].replace("\n", "\n  "))
+    say("  " + mark(tokenizer, windows[0]["input_ids"], windows[0]["labels"])[:SHOWN].replace("\n", "\n  "))
     say("\ndata")
     for name, value in measures(tokenizer, windows, rows).items():
         say(f"  {name:<28}{value}")
-    seconds, steps = time_steps(trainer), total_steps(trainer)
-    say("\nrun")
-    say(f"  {'steps':<28}{steps:,}")
-    say(f"  {'seconds a step, measured':<28}{seconds:.2f}")
-    say(f"  {'time for all steps':<28}{duration(seconds * steps)}, evaluations apart")
-    say(f"  {'memory, at least':<28}{needs.memory / GB:.1f} GB")
-    say(f"  {'disk for checkpoints':<28}{needs.disk / GB:.2f} GB")
-    say("\nnothing was trained and nothing was written")
+    seconds = time_steps(trainer)
+    steps = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
+    say(
+        f"\nrun\n"
+        f"  {'steps':<28}{steps:,}\n"
+        f"  {'seconds a step, measured':<28}{seconds:.2f}\n"
+        f"  {'time for all steps':<28}{duration(seconds * steps)}, evaluations apart\n"
+        f"  {'memory, at least':<28}{needs.memory / GB:.1f} GB\n"
+        f"  {'disk for checkpoints':<28}{needs.disk / GB:.2f} GB\n\n"
+        "nothing was trained and nothing was written"
+    )
 
 
 def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
@@ -82,12 +84,6 @@ def time_steps(trainer: Any) -> float:
         model.zero_grad()
         times.append(time.monotonic() - began)
     return sorted(times[1:])[MEASURED_STEPS // 2]
-
-
-def total_steps(trainer: Any) -> int:
-    """Optimizer steps of the whole run."""
-    steps: int = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
-    return steps
 
 
 def share(part: int, whole: int) -> str:

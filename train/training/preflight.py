@@ -61,13 +61,12 @@ def check_files(folder: Path, config: str) -> None:
         listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return  # a folder of somebody else's: there is nothing to compare with
-    for name, entry in listed.items():
-        if name.startswith(f"{config}/"):
-            path = folder / name
-            if not path.is_file():
-                raise InputError(f"{path} is missing, manifest.json lists it; build {folder} again")
-            if sha256_of(path) != entry["sha256"]:
-                raise InputError(f"{path} is not the file that manifest.json lists; build {folder} again")
+    read = {folder / name: entry for name, entry in listed.items() if name.startswith(f"{config}/")}
+    for path, entry in read.items():
+        if not path.is_file():
+            raise InputError(f"{path} is missing, manifest.json lists it; build {folder} again")
+        if sha256_of(path) != entry["sha256"]:
+            raise InputError(f"{path} is not the file that manifest.json lists; build {folder} again")
 
 
 def check_machine(setup: Setup) -> Needs:
@@ -83,15 +82,13 @@ def check_bits(bits: int, device: Device) -> None:
     import torch
 
     try:
-        layer = _layer(bits, device)
         x = torch.ones(2, 64, device=device.kind, dtype=getattr(torch, device.dtype), requires_grad=True)
-        layer(x).sum().backward()
+        _layer(bits, device)(x).sum().backward()
         if x.grad is None or not bool(torch.isfinite(x.grad).all()):
             raise RuntimeError("the gradient is no number")
     except (RuntimeError, ImportError, AttributeError, AssertionError) as error:
-        reason = in_short(error)
         raise InputError(
-            f"{bits} bits do not work on this {device.kind} ({reason}); try --bits 16 or --bits 32"
+            f"{bits} bits do not work on this {device.kind} ({in_short(error)}); try --bits 16 or --bits 32"
         ) from None
 
 
@@ -112,12 +109,10 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    place = str(source.folder) if source.folder else base.model
     try:
-        config = AutoConfig.from_pretrained(place, revision=source.revision)
+        config = AutoConfig.from_pretrained(str(source.folder or base.model), revision=source.revision)
     except (OSError, ValueError) as error:
-        reason = in_short(error)
-        raise InputError(f"cannot read the configuration of the base model {base.model!r}: {reason}") from None
+        raise InputError(f"cannot read the configuration of the base model {base.model!r}: {in_short(error)}") from None
     with torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(config)
     head = model.get_output_embeddings()
@@ -151,13 +146,12 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
 def check_room(needs: Needs, device: Device, output: Path) -> None:
     """Raises InputError if memory or disk will not suffice."""
     free = free_memory(device)
-    if free is not None and device.kind == "cpu":
-        free //= count()  # the processes of a launcher share it
-    if free is not None and needs.memory > free:
+    sharing = count() if device.kind == "cpu" else 1  # the processes of a launcher share it
+    if free is not None and needs.memory > free // sharing:
         raise InputError(
             f"training needs at least {needs.memory / GB:.1f} GB of {device.kind} memory (weights "
             f"{needs.weights / GB:.1f}, adapter {needs.adapter / GB:.1f}, one step {needs.work / GB:.1f}) and "
-            f"{free / GB:.1f} GB are free; try fewer --bits, or a base YAML with a shorter sequence_length"
+            f"{free // sharing / GB:.1f} GB are free; try fewer --bits, or a base YAML with a shorter sequence_length"
         )
     parent = next(folder for folder in [output, *output.absolute().parents] if folder.is_dir())
     left = shutil.disk_usage(parent).free

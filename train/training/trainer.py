@@ -234,31 +234,36 @@ def as_trained(model: Any) -> None:
             layer.train()
 
 
-def held_out_loss(trainer: Any) -> tuple[float, int]:
-    """Mean cross-entropy in nats per token over the trainer's eval rows, and the number of tokens scored."""
-    model = trainer.model
+@contextmanager
+def eval_mode(model: Any) -> Iterator[None]:
+    """Within it the model is `as_trained` and no gradient is kept; afterwards it is in the mode that it was in."""
     was_training = model.training
     as_trained(model)
+    with torch.no_grad():
+        yield
+    model.train(was_training)
+
+
+def held_out_loss(trainer: Any) -> tuple[float, int]:
+    """Mean cross-entropy in nats per token over the trainer's eval rows, and the number of tokens scored."""
     loss, tokens = 0.0, 0
     ranks = trainer.accelerator.num_processes
-    with torch.no_grad():
+    with eval_mode(trainer.model):
         for row in trainer.eval_dataset:  # one at a time, and every rank all of them
             batch = trainer._prepare_inputs(trainer.data_collator([row]))
             tokens += int(learnt(batch))
             with trainer.compute_loss_context_manager():
-                loss += trainer.compute_loss(model, batch, num_items_in_batch=ranks).item()  # TRL multiplies by them
-    model.train(was_training)
+                # TRL multiplies by the ranks
+                loss += trainer.compute_loss(trainer.model, batch, num_items_in_batch=ranks).item()
     return loss / tokens, tokens
 
 
 def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[str]:
     """What the model writes after each of the recipe's prompts, in one batch, stripped; the same for the same seed."""
-    was_training = model.training
-    as_trained(model)
     ids = asked(tokenizer, recipe.prompts, conversation)
     batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
     chosen = {"temperature": recipe.sample_temperature, "top_k": 0} if recipe.sample_temperature else {}
-    with torch.no_grad(), torch.random.fork_rng():
+    with eval_mode(model), torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         ids = model.generate(
             input_ids=batch["input_ids"],
@@ -270,9 +275,8 @@ def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> 
             pad_token_id=tokenizer.pad_token_id,
             **chosen,
         )
-    model.train(was_training)
-    new = ids[:, batch["input_ids"].shape[1] :]
-    return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+    texts = tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [text.strip() for text in texts]
 
 
 def write_samples(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
