@@ -1,7 +1,7 @@
 """Cards from templates: numbers are computed and passed in, prose is written in `cards/templates`.
 
 Values are data: they are never read as a template, a missing one is an error, and the filters escape them for the
-place where they stand.
+place where they stand. What would act in a reader's terminal or turn a line is shown as an escape.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+
+from friends_corpus.core.visible import visible
 
 MARKDOWN = re.compile(r"([\\`*_\[\]|~])")  # what could start markup, or end a table cell: "*sighs* [x](y) | z"
 FENCE = re.compile(r"`{3,}")  # "```"
@@ -27,7 +29,12 @@ def render(template_name: str, values: Mapping[str, object]) -> str:
     from jinja2.sandbox import SandboxedEnvironment
 
     environment = SandboxedEnvironment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
     )
     environment.filters |= {"cell": cell, "yaml": yaml, "fenced": fenced}
     template = (files("cards") / "templates" / template_name).read_text(encoding="utf-8")

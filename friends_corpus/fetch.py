@@ -190,7 +190,10 @@ def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]
             archive.fail(INDEX, url, str(error), error.status)
             raise Failed(f"{url}: {error}; without the index no page can be fetched") from None
     html = (archive.folder / INDEX).read_bytes()
-    wanted = list(read_index(html, archive.stored[INDEX]["final_url"], show))
+    try:
+        wanted = list(read_index(html, archive.stored[INDEX]["final_url"], show))
+    except PageError as error:
+        raise Failed(f"{url}: {error}") from None
     if not any(page.name for page in wanted):
         raise Failed(f"{url}: no link to a transcript page on it; --source takes the page that lists the episodes")
     return wanted

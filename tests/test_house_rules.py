@@ -17,7 +17,7 @@ MAY_IMPORT = {  # package → what it may import of ours
     "builders": ("builders", "friends_corpus", "cards"),
     "train": ("train", "friends_corpus.core", "cards"),
 }
-ONLY_IN = {"datasets": {"builders", "train"}, "torch": {"train"}, "transformers": {"train"}, "bs4": {"friends_corpus"}}
+ONLY_IN = {"datasets": {"builders", "train"}, "torch": {"train"}, "transformers": {"train"}}
 AT_THE_ROOT = {"assemble.py", "render.py"}  # no commands: the heart of builders, and what all templates go through
 COMMANDS = [
     f"{package}.{path.stem}"

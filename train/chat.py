@@ -216,8 +216,7 @@ class Talk:
         except KeyboardInterrupt:
             stopped = " [stopped]"
         came = outcome(turn, self.voice, persona.character or "")
-        note = "" if turn.text else came["content"]
-        print(f"\x1b[2m{note}\x1b[0m" if note and sys.stdout.isatty() else note, end=f"{stopped}\n", flush=True)
+        print("" if turn.text else came["content"], end=f"{stopped}\n", flush=True)
         self.sampling = replace(self.sampling, seed=(self.sampling.seed + 1) % 2**32)
         self.history = answered([*history, came])
 

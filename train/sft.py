@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from friends_corpus.core.cli import BAD_INPUT, FAILED, INTERRUPTED, Failed, InputError, in_short
+from friends_corpus.core.visible import screened
 from train.models.base import find_base, locate
 from train.models.device import choose_device
 from train.models.loading import load_base
@@ -108,6 +109,7 @@ def make_parser() -> Parser:
     return parser
 
 
+@screened()
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit code.
 

@@ -25,9 +25,7 @@ from .manifest import read_manifest
 
 PACKAGES = ("friends_corpus", "builders", "cards")  # all of their code, templates and data, but:
 NOT_WRITING = ("crawling", "fetch.py")  # what gets pages and decides nothing about a folder
-LIBRARIES = tuple(
-    "beautifulsoup4 datasets huggingface_hub jinja2 lxml matplotlib numpy pandas pillow pyarrow pyyaml".split()
-)
+LIBRARIES = tuple("datasets huggingface_hub jinja2 lxml matplotlib numpy pandas pillow pyarrow pyyaml".split())
 
 
 def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import stat
@@ -10,13 +11,36 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from friends_corpus.core.cli import Failed
 
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")  # one part of a path: "train-00000-of-00001.parquet"
-TOKEN = re.compile(rb"(?<![A-Za-z0-9_])(?:hf|api_org)_[A-Za-z0-9]{30,}")  # "hf_" and 34 letters: a token of the Hub
-AFTER_A_PATH = rb"[/\\\"'\s:,;)\]}]"  # what ends or goes on after the name of a folder: "/home/ana/x", "'/home/ana'"
+GAP = rb"(?:\s|\\[nrt]){1,20}"  # between words, also of a text in JSON: "\n"
+A_DIGIT = rb"(?=[A-Za-z_-]{0,100}[0-9])"  # soon: not "desk-admin-and-other-words"
+SECRETS = {  # what it is → its shape, wherever it stands: a letter before it says nothing. Made-up examples.
+    "token of the Hub": rb"(?:hf|api_org)_[A-Za-z0-9]{30,}",  # "hf_" and 34 letters
+    "key of AWS": rb"(?:A3T[A-Z0-9]|A[KS]IA|ABIA|ACCA)[A-Z0-9]{16}",  # "AKIA" and 16 capitals and digits
+    "secret key of AWS": rb"(?i:aws.{0,20}secret.{0,20}[=:][\s\\'\"]{0,5})[A-Za-z0-9/+]{40}",
+    "token of GitHub": rb"gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}",  # "ghp_" and 36 letters and digits
+    "token of GitLab": rb"gl(?:pat|dt|rt)-[A-Za-z0-9_-]{20,}",  # "glpat-" and 20
+    "key of Anthropic": rb"sk-ant-" + A_DIGIT + rb"[A-Za-z0-9_-]{20,}",  # "sk-ant-api03-…"
+    "key of OpenAI": rb"sk-(?:(?:proj|svcacct|admin)-" + A_DIGIT + rb"[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{40,})",
+    "token of Slack": rb"xox[a-z](?:\.xox[a-z])?-" + A_DIGIT + rb"[A-Za-z0-9-]{10,}|xapp-[0-9]-[A-Za-z0-9-]{10,}",
+    "webhook of Slack": rb"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/]{20,}",
+    "key of Google": rb"AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{20,}",  # "AIza" and 35
+    "token of Google": rb"ya29\.[A-Za-z0-9_-]{20,}",  # "ya29.a0…"
+    "token of a package index": rb"npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{30,}",
+    "key of Stripe": rb"[sr]k_live_[A-Za-z0-9]{20,}",
+    "private key": rb"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY|PuTTY-User-Key-File-[0-9]",
+    "JSON web token": rb"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # "eyJhbGciOi….eyJzdWIiOi….…"
+    "line of a netrc": rb"(?:machine%s[^\s\\]{1,200}|default)%s(?:login%s[^\s\\]{1,200}%s(?:account%s[^\s\\]{1,200}%s)?"
+    rb"password|password%s[^\s\\]{1,200}%slogin)%s[^\s\\]" % ((GAP,) * 9),  # "machine a.org login ana password x"
+    "address with a password": rb"[a-z]://[^\s/?#:@'\"<>\\]{0,100}:[^\s/?#@'\"<>\\]{1,200}@[\w\[]",  # "https://ana:x@a.org"
+}
+SHAPES = {what: re.compile(shape) for what, shape in SECRETS.items()}
 SHORTEST_PLACE = 4  # "/tmp"; anything shorter turns up in random bytes
 
 
@@ -95,7 +119,7 @@ def machine_places(folder: Path) -> set[str]:
 
 
 def check_secrets(files: Iterable[Outgoing], token: str, places: Iterable[str]) -> None:
-    """Refuse to send the token in use, another token or a path of this machine. Raises ReleaseError.
+    """Refuse to send the token in use, another secret or a path of this machine. Raises ReleaseError.
 
     >>> check_secrets([outgoing("README.md", b"one\\nsee /home/ana/notes")], "x" * 40, ["/home/ana"])
     Traceback (most recent call last):
@@ -109,15 +133,30 @@ def check_secrets(files: Iterable[Outgoing], token: str, places: Iterable[str]) 
 
 def suspicious(content: bytes, token: str, places: Iterable[str]) -> Iterator[tuple[str, int]]:
     """Yield (what it is, where it starts) of all that must not leave this machine."""
-    at = content.find(token.encode())
+    narrow = content.replace(b"\0", b"")  # UTF-16 and UTF-32, in either order of bytes, without their empty halves
+    for text in (content, narrow) if len(narrow) < len(content) else (content,):
+        for what, start in named_in(text, token, places):
+            yield what, start if text is content else next(islice(re.finditer(rb"[^\0]", content), start, None)).start()
+
+
+def named_in(text: bytes, token: str, places: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Yield (what it is, where it starts) of what must not leave this machine, of each kind the first."""
+    at = text.find(token.encode())
     if at >= 0:
         yield "the token in use (revoke it, it has been written to a file)", at
-    for found in TOKEN.finditer(content):
-        yield "what looks like a token of the Hub", found.start()
+    for what, shape in SHAPES.items():
+        if found := shape.search(text):
+            article = "an" if what[0] in "aeiou" else "a"
+            yield f"what looks like {article} {what}", found.start()
     for place in sorted(places, key=len, reverse=True):
-        named = re.search(re.escape(os.fsencode(place)) + AFTER_A_PATH, content)
-        if named:
-            yield f"a path of this machine ({place})", named.start()
+        forms = {
+            os.fsencode(form) for form in (place, json.dumps(place)[1:-1], place.replace("/", "\\/"), quote(place, ""))
+        }
+        for found in re.finditer(b"|".join(map(re.escape, sorted(forms))), text):
+            after = text[found.end() : found.end() + 4].decode(errors="replace")[:1]
+            if not (after.isalnum() or after == "_"):  # "/home/anabel" is somebody else's
+                yield f"a path of this machine ({place})", found.start()
+                break
 
 
 def where(content: bytes, position: int) -> str:

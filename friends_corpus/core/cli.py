@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .import_path import OURS
+from .visible import masked, screened, visible
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes
 PIPE_CLOSED = 128 + signal.SIGPIPE
@@ -45,36 +46,38 @@ def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None 
     """Do a command's work and return its exit code; all but 0 come after one line on stderr.
 
     `kept` says what is left where it is interrupted or a disk fails, `out` is where it writes, for errors that name
-    no file. A reader that has enough (`| head`) ends it quietly. Work after which something else is left, such as a
-    report on what was written, is a call of its own: `exit_code(write, …) or exit_code(report, …)`.
+    no file. All that is printed goes through a screen, see `visible`. A reader that has enough (`| head`) ends it
+    quietly. Work after which something else is left, such as a report on what was written, is a call of its own:
+    `exit_code(write, …) or exit_code(report, …)`.
 
     >>> exit_code(lambda: None, "nothing was written")
     0
     """
-    try:
-        code = work() or 0
-        sys.stdout.flush()  # or the closed pipe is found too late, by Python itself
-        return code
-    except InputError as error:
-        return complain(*error.args)
-    except Failed as error:
-        return complain(str(error), code=error.code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
-        return PIPE_CLOSED
-    except OSError as error:
-        place = error.filename or out
-        return complain(f"{f'{place}: ' if place else ''}{error.strerror or error}; {kept}", code=FAILED)
-    except MemoryError:
-        return complain(f"out of memory; {kept}", code=FAILED)
-    except KeyboardInterrupt:
-        return complain(f"interrupted; {kept}", code=INTERRUPTED)
+    with screened():
+        try:
+            code = work() or 0
+            sys.stdout.flush()  # or the closed pipe is found too late, by Python itself
+            return code
+        except InputError as error:
+            return complain(*error.args)
+        except Failed as error:
+            return complain(str(error), code=error.code)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+            return PIPE_CLOSED
+        except OSError as error:
+            place = error.filename or out
+            return complain(f"{f'{place}: ' if place else ''}{error.strerror or error}; {kept}", code=FAILED)
+        except MemoryError:
+            return complain(f"out of memory; {kept}", code=FAILED)
+        except KeyboardInterrupt:
+            return complain(f"interrupted; {kept}", code=INTERRUPTED)
 
 
 def complain(*problems: object, code: int = BAD_INPUT) -> int:
     """Print each problem as one line on stderr and return the exit code."""
     for problem in problems:
-        print(f"error: {' '.join(str(problem).split())}", file=sys.stderr)
+        print(f"error: {masked(visible(' '.join(str(problem).split())))}", file=sys.stderr)
     return code
 
 

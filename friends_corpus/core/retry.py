@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-WHOLE_SECONDS = re.compile(r"[0-9]{1,9}")  # "120"
+WHOLE_SECONDS = re.compile(r"[0-9]+")  # "120"
+LONGEST = 1e9  # seconds, thirty years: what is longer is as good as this
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -24,9 +25,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """
     value = headers.get("retry-after", "").strip()
     if WHOLE_SECONDS.fullmatch(value):
-        return float(value)
+        return min(float(value), LONGEST)
     until, sent = (_seconds(date) for date in (value, headers.get("date", "")))
-    return None if until is None else max(0.0, until - (now if sent is None else sent))
+    return None if until is None else min(max(0.0, until - (now if sent is None else sent)), LONGEST)
 
 
 def _seconds(date: str) -> float | None:

@@ -14,10 +14,12 @@ a kill at any moment a line tells the truth, and a file without a line is fetche
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from .transport import Reply
 
 RECORDS = "pages.jsonl"
+BEGINNING = b'{"event": "'  # of every line of it
 KEPT = ("url", "final_url", "sha256")  # of a page, beside its headers
 INDEX = "index"  # the file of the index page; no .html, or it would count as a transcript
 NOT_KEPT = frozenset(("set-cookie", "set-cookie2"))  # headers that may hold a secret
@@ -78,15 +81,24 @@ class Archive:
         """Open the archive of a folder, made if need be. Raises Failed, OSError."""
         records = folder / RECORDS
         ours = os.path.lexists(records)
-        if ours and (records.is_symlink() or not is_record(records.read_bytes())):
-            raise Failed(f"{records} is no record of fetched pages; choose another --out")
         if folder.is_dir() and not ours:
             foreign = [path.name for path in folder.iterdir() if path.suffix.lower() in (".html", ".htm")]
             if foreign:
                 raise Failed(f"{folder} holds {min(foreign)} but no {RECORDS} of ours; choose another --out")
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(records, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o644)
         try:
+            descriptor = os.open(records, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise Failed(f"{records} is a link or no file; put a copy of the file in its place") from None
+            raise
+        try:
+            known = os.fstat(descriptor)
+            if not stat.S_ISREG(known.st_mode) or known.st_nlink > 1:  # another name of it would grow as well
+                raise Failed(f"{records} is a link or no file; put a copy of the file in its place")
+            written = records.read_bytes() if ours else b""
+            if not BEGINNING.startswith(written[: len(BEGINNING)]) and b"\n" + BEGINNING not in written:
+                raise Failed(f"{records} is not of this program; choose another --out")
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
             except BlockingIOError:
@@ -192,16 +204,6 @@ class Archive:
             os.write(self._descriptor, line[written:])  # says why: the disk is full
         os.fsync(self._descriptor)
         self._learn(record)
-
-
-def is_record(content: bytes) -> bool:
-    """Tell whether a pages.jsonl is ours; a kill may have left only the begin of its first line.
-
-    >>> is_record(b'{"ev'), is_record(b'{"event": "start"'), is_record(b"shopping list")
-    (True, True, False)
-    """
-    begin = b'{"event": "'
-    return content.startswith(begin) or begin.startswith(content)
 
 
 def kept_headers(reply: Reply) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
 import httpx2
-from bs4 import BeautifulSoup
+from lxml.etree import HTMLParser
 
 from friends_corpus.core.model import ParseError
-from friends_corpus.formats.html import decode
+from friends_corpus.formats.html import CONTROLS, decode
 from friends_corpus.parsing.script import read_script
 from friends_corpus.show.config import Show, Source
 from friends_corpus.show.page_names import identify
@@ -27,6 +26,10 @@ NAME = re.compile(r"[a-z0-9-]{1,40}")  # "0212-0213", "07outtakes"
 OTHER_FILE = re.compile(r"(?i)\.(?:css|js|png|jpe?g|gif|ico|svg|pdf|zip|gz|xml|rss|txt|mp3|rtf|doc)$")  # "logo.gif"
 NO_PAGES = frozenset(("mailto", "javascript", "tel", "data", "news"))  # schemes of links that are not for fetching
 Get = Callable[[str, Mapping[str, str]], Reply]  # (address, headers that make it conditional) → the answer
+
+
+MOST_LINKS = 5_000  # on an index; the one of Friends has about 240
+LONGEST_ADDRESS, LONGEST_TITLE = 2_000, 300  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +45,27 @@ def read_index(html: bytes, url: str, show: Show) -> Iterator[Wanted]:
     """Yield the pages that an index page at `url` links to, each once, under the names they get here.
 
     Links within the page, mail addresses and the like, and files that are no pages are left out; any other link whose
-    page cannot be told, or is at another site, comes with an error.
+    page cannot be told, or is at another site, comes with an error. Raises PageError for more than MOST_LINKS.
 
     >>> from friends_corpus.show.config import friends
     >>> list(read_index(b'<a href="season/0101.html#top">Pilot</a>', "http://a.org/", friends()))
     [Wanted(url='http://a.org/season/0101.html', name='0101.html', error='')]
     """
-    with warnings.catch_warnings(action="ignore"):  # of Beautiful Soup's, about XML
-        soup = BeautifulSoup(decode(html), "lxml")
-    base = soup.find("base", href=True)
+    text = CONTROLS.sub("", decode(html).replace("\0", ""))
+    parser = HTMLParser(target=_Links())
+    parser.feed(text or " ")
+    index: _Links = parser.close()
     base_url = url
     with suppress(ValueError):
-        base_url = urljoin(url, str(base["href"])) if base else url
+        base_url = urljoin(url, index.base)
     mirror = url.startswith("file:")
     here = urldefrag(url)[0]
     seen = {here, here.removesuffix("index.html")}
     names: dict[str, str] = {}
-    for link in soup.find_all("a", href=True):
-        href = str(link["href"]).strip()
+    for href, words in index.links:
+        if len(href) > LONGEST_ADDRESS:
+            yield Wanted(href[:100], "", f"skipped: an address of {len(href):,} characters")
+            continue
         try:
             target = urldefrag(urljoin(base_url, href))[0] if mirror else canonical(base_url, href)
         except (PageError, ValueError):
@@ -72,7 +78,7 @@ def read_index(html: bytes, url: str, show: Show) -> Iterator[Wanted]:
             continue
         seen.add(target)
         try:
-            source = identify(unquote(path.rpartition("/")[2]), " ".join(link.get_text(" ").split()), show)
+            source = identify(unquote(path.rpartition("/")[2]), " ".join(" ".join(words).split())[:LONGEST_TITLE], show)
             name = file_name(source, show)
         except ParseError:
             name = ""
@@ -87,6 +93,39 @@ def read_index(html: bytes, url: str, show: Show) -> Iterator[Wanted]:
         else:
             names[name] = target
             yield Wanted(target, name)
+
+
+class _Links:
+    """What the parser calls: collects the address and the text of every link, however deep it stands."""
+
+    def __init__(self) -> None:
+        self.base = ""
+        self.links: list[tuple[str, list[str]]] = []
+        self._open = False
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        address = attributes.get("href")
+        if address is None:
+            return
+        if tag == "base":
+            self.base = self.base or address
+        elif tag == "a":
+            if len(self.links) == MOST_LINKS:
+                raise PageError(
+                    f"more than {MOST_LINKS:,} links on it; --source takes the page that lists the episodes"
+                )
+            self.links.append((address.strip(), []))
+            self._open = True
+
+    def end(self, tag: str) -> None:
+        self._open = self._open and tag != "a"
+
+    def data(self, text: str) -> None:
+        if self._open:
+            self.links[-1][1].append(text)
+
+    def close(self) -> _Links:
+        return self
 
 
 def file_name(source: Source, show: Show) -> str:

@@ -15,6 +15,13 @@ import httpcore2
 import httpx2
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv6 addresses that stand for the IPv4 address in their last 32 bits
+NOT_PUBLIC = tuple(  # what `is_global` of Python 3.11 takes for the open internet, or of some later version
+    map(
+        ipaddress.ip_network,
+        "fec0::/10 64:ff9b:1::/48 3fff::/20 5f00::/16 2001::/23 100.64.0.0/10 192.0.0.0/24 192.88.99.0/24".split(),
+    )
+)
+ISATAP = (0x5EFE, 0x200_5EFE)  # before an IPv4 address in the last 32 bits
 BROKEN = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
 PIECE = 65536  # bytes inflated at a time
 
@@ -44,8 +51,8 @@ class Limits:
 
     deadline: float = 60
     silence: float = 20  # seconds without a byte
-    wire: int = 5_000_000
-    inflated: int = 20_000_000  # MAX_BYTES of formats/html.py: the parser reads no longer page
+    wire: int = 2_000_000
+    inflated: int = 2_000_000  # MAX_BYTES of formats/html.py: the parser reads no longer page
     retries: int = 5
     longest_wait: float = 120  # that a site may ask for with Retry-After
     site_errors: int = 5  # pages in a row that the site fails to serve, then the run stops
@@ -89,10 +96,12 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.split("%")[0])  # without the zone: "fe80::1%eth0"
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
-        inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else inner
+        embeds = ip in NAT64 or int(ip) >> 32 & 0xFFFFFFFF in ISATAP
+        inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if embeds else inner
         if inner:
             return is_public(str(inner))
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
+    special = any(ip in network for network in NOT_PUBLIC if network.version == ip.version)
+    return ip.is_global and not (special or ip.is_multicast or ip.is_reserved)
 
 
 def resolve(host: str, port: int) -> list[str]:

@@ -31,7 +31,7 @@ BYTE_ORDER_MARKS = (
 )
 LATIN = ("iso8859-1", "cp1252", "ascii")  # all three are read as windows-1252
 HIDDEN = frozenset("head link meta noscript script style template title".split())
-MAX_BYTES = 20_000_000  # a transcript has about 50 kB
+MAX_BYTES = 2_000_000  # a transcript has about 50 kB; the worst page of this size takes half a minute
 
 DECLARED_CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([\w.:-]+)""", re.I)  # <meta charset="utf-8">
 BROWSER_CODEC = re.compile(
@@ -96,7 +96,7 @@ def read_blocks(data: bytes) -> list[Block]:
     ['Joey: Hi.', 'Bye.']
     """
     if len(data) > MAX_BYTES:
-        raise ParseError(f"{len(data)} bytes is no transcript page (limit {MAX_BYTES}); remove the file")
+        raise ParseError(f"{len(data):,} bytes is no transcript page (limit {MAX_BYTES:,}); remove the file")
     text = decode(data)
     if "\0" in text:
         raise ParseError("binary data, not an HTML page; remove the file or save the page again")

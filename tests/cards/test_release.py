@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import random
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,11 @@ import pytest
 from hub.stand_in import StandIn
 from huggingface_hub import HfApi
 from publisher import NUMBERS, OTHER, TOKEN, Publisher, content, files
+from real import PAGES, needs_pages
 
 from cards.hub.client import Patience, Repo
 from cards.hub.files import ReleaseError, check_secrets, machine_places, outgoing, read_outgoing
-from cards.hub.release import Release, connect, open_repo, put_release, repo_id
+from cards.hub.release import Release, connect, open_repo, publishing, put_release, repo_id
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,41 @@ def ana(hub: StandIn) -> Publisher:
         pytest.param(b'{"p": "/home/ana"}', "holds a path of this machine (/home/ana)", id="home"),
         pytest.param(b"/home/ana/x", "holds a path of this machine (/home/ana)", id="below-home"),
         pytest.param(b"open('/tmp/x')", "holds a path of this machine (/tmp)", id="temporary"),
-        pytest.param(b"/home/anabel, hf_short, myhf_" + b"x" * 40 + b" and tmp/x", None, id="nothing"),
+        *(
+            pytest.param(f"/home/ana{after}".encode(), "holds a path of this machine", id=f"path-before-{after!r}")
+            for after in (
+                "",
+                ".",
+                "<",
+                "|",
+                "`",
+                "*",
+                "#",
+                "?",
+                "&",
+                "%",
+                "=",
+                "-",
+                "\0",
+                "\t",
+                "’",
+                "…",
+                "»",
+                "\u3000",
+            )
+        ),
+        pytest.param(b"/home/ana\xff", "holds a path of this machine", id="path-before-no-text"),
+        pytest.param("/home/ana/x".encode("utf-16-le"), "byte 0 holds a path of this machine", id="path-utf-16"),
+        pytest.param(b"file:%2Fhome%2Fana%2Fx", "holds a path of this machine", id="path-in-an-address"),
+        pytest.param(rb'"\/home\/ana\/x"', "holds a path of this machine", id="path-in-json"),
+        pytest.param("/home/anaïs, /home/ana_b, /home/ana2".encode(), None, id="others-paths"),
+        pytest.param(b"/home/anabel, hf_short and tmp/x", None, id="nothing"),
+        pytest.param(
+            b"xoxo-gossip-girl-and-others, desk-admin-and-many-other-words, glass-half-full-kind-of-person",
+            None,
+            id="words",
+        ),
+        pytest.param(b"this machine can login and the password is swordfish; default password", None, id="dialogue"),
     ],
 )
 def test_secrets(text: bytes, message: str | None) -> None:
@@ -77,6 +114,93 @@ def test_secrets(text: bytes, message: str | None) -> None:
     assert message in str(caught.value)
     assert TOKEN not in str(caught.value)
     assert OTHER not in str(caught.value)
+
+
+A36, UPPER, DIGITS = "a1B2c3D4e5F6" * 3, "A1B2C3D4E5F6G7H8", "123456789012"
+SECRETS = [  # made up, and put together here: as one text they would alarm others
+    pytest.param("hf" + "_" + "abCDefGHij" * 4, id="hub"),
+    pytest.param("AK" + "IA" + UPPER, id="aws"),
+    pytest.param("AS" + "IA" + UPPER, id="aws-temporary"),
+    pytest.param("aws_secret_access" + "_key = " + "aB3/" * 10, id="aws-secret"),
+    pytest.param("gh" + "p_" + A36, id="github"),
+    pytest.param("gh" + "s_" + A36, id="github-server"),
+    pytest.param("github" + "_pat_" + A36 + "_" + A36, id="github-fine-grained"),
+    pytest.param("gl" + "pat-" + A36[:20], id="gitlab"),
+    pytest.param("sk" + "-" + A36 + A36[:12], id="openai"),
+    pytest.param("sk" + "-proj-" + A36 + "_-" + A36, id="openai-project"),
+    pytest.param("sk" + "-ant-api03-" + A36 + "-_" + A36, id="anthropic"),
+    pytest.param("xo" + f"xb-{DIGITS}-{DIGITS}-" + A36[:24], id="slack"),
+    pytest.param("xo" + f"xp-{DIGITS}-" + A36[:24], id="slack-user"),
+    pytest.param("xa" + f"pp-1-A0{DIGITS}-" + A36, id="slack-app"),
+    pytest.param("hooks.slack" + f".com/services/T{DIGITS}/B{DIGITS}/" + A36[:24], id="slack-webhook"),
+    pytest.param("AI" + "za" + A36[:35], id="google"),
+    pytest.param("ya" + "29.a0" + A36, id="google-oauth"),
+    pytest.param("GO" + "CSPX-" + A36[:28], id="google-client"),
+    pytest.param("-----BEGIN " + "PRIVATE KEY-----", id="key"),
+    pytest.param("-----BEGIN OPENSSH " + "PRIVATE KEY-----", id="key-of-ssh"),
+    pytest.param("-----BEGIN PGP " + "PRIVATE KEY BLOCK-----", id="key-of-pgp"),
+    pytest.param("machine hub.example\n  login ana\n  password " + A36[:8], id="netrc"),
+    pytest.param("machine hub.example password " + A36[:8] + " login ana", id="netrc-turned"),
+    pytest.param("default login ana password " + A36[:8], id="netrc-default"),
+    pytest.param("ey" + "J" + A36 + ".ey" + "J" + A36 + "." + A36, id="jwt"),
+    pytest.param("https://ana:" + "secret@hub.example/x", id="address"),
+    pytest.param("npm" + "_" + A36, id="npm"),
+    pytest.param("py" + "pi-AgE" + A36, id="pypi"),
+    pytest.param("sk" + "_live_" + A36, id="stripe"),
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(lambda text: f"one\nkey = {text}\n".encode(), id="alone"),
+        pytest.param(lambda text: f"my{text}".encode(), id="glued"),
+        pytest.param(lambda text: f"’{text}’".encode(), id="quoted"),
+        pytest.param(lambda text: json.dumps({"text": f"see {text}\n"}).encode(), id="json"),
+        pytest.param(lambda text: f"’k={text}".encode("utf-16-le"), id="utf-16-le"),
+        pytest.param(lambda text: f"’k={text}".encode("utf-16-be"), id="utf-16-be"),
+        pytest.param(lambda text: f"\ufeffk={text}".encode("utf-32"), id="utf-32"),
+        pytest.param(lambda text: b"\x93NUMPY\xff\xfe" + text.encode() + b"\xff", id="binary"),
+    ],
+)
+def test_shapes_of_secrets(secret: str, written: Callable[[str], bytes]) -> None:
+    with pytest.raises(ReleaseError, match=r"line \d holds|byte \d+ holds") as caught:
+        check_secrets([outgoing("x", written(secret))], TOKEN, [])
+    assert secret not in str(caught.value)
+
+
+def test_the_samples_hold_no_secrets() -> None:
+    pages = (
+        Path("friends_corpus/sample").glob("*"),
+        Path("tests/harbour_lights").rglob("*"),
+        Path("tests/pages").glob("*"),
+    )
+    files = [outgoing(path.name, path.read_bytes()) for path in chain(*pages) if path.is_file()]
+    assert len(files) > 20
+    check_secrets(files, TOKEN, ["/home/ana", "/work"])
+
+
+@needs_pages
+def test_real_dialogue_holds_no_secrets() -> None:
+    check_secrets((outgoing(path.name, path.read_bytes()) for path in PAGES.glob("*.html")), TOKEN, ["/home/ana"])
+
+
+def test_random_bytes_and_digests_hold_no_secrets() -> None:
+    noise = random.Random(1).randbytes(4_000_000)
+    check_secrets(
+        [outgoing("x", noise), outgoing("y", noise.hex().encode()), outgoing("z", b64encode(noise))], TOKEN, []
+    )
+
+
+def test_no_password_of_an_endpoint_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        open_repo(connect("http://ana:" + "sesame@127.0.0.1:9", "hf_x"), "ana/x", "dataset", Patience(tries=1))
+
+    assert publishing(work, "see http://ana:" + "sesame@127.0.0.1:9") == 1
+    told = capsys.readouterr()
+    assert "sesame" not in told.out + told.err
+    assert "***@127.0.0.1:9" in told.err
 
 
 def test_places_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import formatdate
 from hashlib import sha256
@@ -165,14 +166,17 @@ FATAL = [  # what a page does for ever, a part of the error, and how many reques
     pytest.param(faulty.status(503), "503 Service Unavailable", 6, id="503-for-ever"),
     pytest.param(faulty.status(599), "status 599", 6, id="599"),
     pytest.param(faulty.status(429, Retry_After="3600"), "asks to wait 3600 s (more than 120)", 1, id="429-an-hour"),
+    pytest.param(faulty.status(429, Retry_After="9" * 10), "asks to wait 1000000000 s", 1, id="429-ten-digits"),
+    pytest.param(faulty.status(429, Retry_After="9" * 5000), "asks to wait 1000000000 s", 1, id="429-5000-digits"),
+    pytest.param(faulty.status(503, Retry_After="Fri, 31 Dec 9999 23:59:59 GMT"), "asks to wait 1000000000 s", 1, id="503-year-9999"),
     pytest.param(faulty.status(429, Retry_After=formatdate(2e9, usegmt=True)), "asks to wait", 1, id="429-years"),
     pytest.param(faulty.reset, "connection failed", 6, id="reset-for-ever"),
     pytest.param(faulty.short, "connection failed", 6, id="short-for-ever"),
     pytest.param(faulty.packed(cut=-30), "gzip cut off", 6, id="gzip-cut-off-for-ever"),
     pytest.param(faulty.packed(coding="br"), "encoded as 'br'", 1, id="brotli"),
-    pytest.param(faulty.bomb, "larger than 20,000,000 bytes when inflated", 1, id="gzip-bomb"),
-    pytest.param(faulty.announced_giant, "larger than 5,000,000 bytes", 1, id="announced-giant"),
-    pytest.param(faulty.endless, "larger than 5,000,000 bytes", 1, id="endless"),
+    pytest.param(faulty.bomb, "larger than 2,000,000 bytes when inflated", 1, id="gzip-bomb"),
+    pytest.param(faulty.announced_giant, "larger than 2,000,000 bytes", 1, id="announced-giant"),
+    pytest.param(faulty.endless, "larger than 2,000,000 bytes", 1, id="endless"),
     pytest.param(faulty.redirect(PAGE), "more than 5 redirects", 6, id="redirect-loop"),
     pytest.param(faulty.redirect("http://127.0.0.2/x.html"), "another site, http://127.0.0.2/", 1, id="another-host"),
     pytest.param(faulty.redirect("http://127.0.0.1:9/x.html"), "another site", 1, id="another-port"),
@@ -390,7 +394,9 @@ def test_private_addresses_are_refused(
 @pytest.mark.parametrize(
     "address",
     "10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 0.0.0.0 169.254.169.254 224.0.0.1 255.255.255.255 ::1 fe80::1%eth0 fd00::1"
-    " ::ffff:169.254.169.254 64:ff9b::7f00:1 2002:7f00:1:: ff02::1".split(),
+    " ::ffff:169.254.169.254 64:ff9b::7f00:1 2002:7f00:1:: ff02::1 fec0::1 feff::1 64:ff9b:1::808:808 3fff::1 5f00::1"
+    " 100.127.255.254 192.0.0.9 192.88.99.1 240.0.0.1 198.18.0.1 ::7f00:1 ::ffff:0:7f00:1 2001:20::1 2001:db8::1 100::1"
+    " 2001:4860::5efe:7f00:1 2001:4860::200:5efe:a00:1 2002:a9fe:a9fe:: 64:ff9b::a9fe:a9fe 2001:0:808:808::80ff:fffe".split(),
 )  # fmt: skip
 def test_what_is_private(address: str) -> None:
     assert not is_public(address)
@@ -721,6 +727,45 @@ def test_a_folder_of_other_pages_is_not_written_to(
     assert [path.name for path in tmp_path.iterdir()] == ["0102.html"]
 
 
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to], ids=["link", "second-name"])
+@pytest.mark.parametrize("content", [b"mine\n", b"mine", None])
+def test_records_are_not_followed(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path, Path], None], content: Any
+) -> None:
+    mine, out = tmp_path / "diary.txt", tmp_path / "out"
+    out.mkdir()
+    if content is not None:
+        mine.write_bytes(content)
+    elif make is Path.hardlink_to:
+        pytest.skip("there is no second name of nothing")
+    make(out / "pages.jsonl", mine)
+    assert command.main(["--source", site.url, "--allow-host", "127.0.0.1", "--out", str(out), "--delay", "0"]) == 1
+    assert "pages.jsonl is a link or no file; put a copy" in capsys.readouterr().err
+    assert (mine.read_bytes() if mine.exists() else None) == content
+    assert [path.name for path in out.iterdir()] == ["pages.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        pytest.param(os.mkfifo, "is a link or no file", id="pipe"),
+        pytest.param(lambda path: path.write_text('{"text": "a line of mine'), "is not of this program", id="anothers"),
+        pytest.param(lambda path: path.write_text("a\nb"), "is not of this program", id="text"),
+        pytest.param(os.mkdir, "Is a directory", id="folder"),
+    ],
+)
+def test_records_that_are_not_ours(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], Any], said: str
+) -> None:
+    records = tmp_path / "pages.jsonl"
+    make(records)
+    before = records.read_text() if records.is_file() else ""
+    assert command.main(["--source", site.url, "--allow-host", "127.0.0.1", "--out", str(tmp_path)]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert before == (records.read_text() if records.is_file() else "")
+
+
 # ---------------------------------------------------------------- the index
 
 
@@ -757,6 +802,38 @@ def test_index(html: str, expected: Mapping[str, str]) -> None:
     assert {*found} == {*expected}
     for path, page in found.items():
         assert expected[path] in (page.name or page.error)
+
+
+@pytest.mark.parametrize(
+    ("html", "pages"),
+    [
+        pytest.param("<div>" * 100_000 + '<a href="0101.html">x</a>', 1, id="nested"),
+        pytest.param('<a href="0101.html">' * 5_000, 1, id="links-in-links"),
+        pytest.param("<b>" * 100_000, 0, id="bold"),
+        pytest.param('<a href="0101.html">' + "<i>x" * 100_000, 1, id="nested-text"),
+        pytest.param(f'<a href="{"x" * 500_000}">x</a>', 1, id="long-address"),
+        pytest.param(f'<a href="x.html">{"1" * 500_000}</a>', 1, id="long-title"),
+        pytest.param("", 0, id="empty"),
+        pytest.param("\0\x01 ", 0, id="controls"),
+    ],
+)
+def test_an_index_costs_little(html: str, pages: int) -> None:
+    began = time.process_time()
+    assert len(list(read_index(html.encode(), "http://a.org/", friends()))) == pages
+    assert time.process_time() - began < 10  # 0.5 s on two busy cores
+
+
+def test_an_index_of_a_million_links_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "site").mkdir()
+    links = "".join(f"<a href={number:x}>" for number in range(100_000))
+    (tmp_path / "site" / "index.html").write_text(links)
+    assert command.main(["--source", str(tmp_path / "site"), "--out", str(tmp_path / "out")]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "index.html: more than 5,000 links" in line
+    (tmp_path / "site" / "index.html").write_text(links * 20)
+    assert command.main(["--source", str(tmp_path / "site"), "--out", str(tmp_path / "other")]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "larger than 2,000,000 bytes" in line
 
 
 REAL_INDEX = PAGES.parent / "index.html"

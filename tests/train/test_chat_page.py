@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from http.client import HTTPConnection
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tiny import write_model, write_voice
@@ -15,8 +20,10 @@ from tiny import write_model, write_voice
 from friends_corpus.core.cli import InputError
 from train.generation.answers import Sampling
 from train.generation.generator import Voices, load_voices
+from train.talk import guard
 from train.talk.columns import card, columns
 from train.talk.conversation import Persona, question, reply
+from train.talk.guard import MOST_AT_ONCE
 from train.talk.web import free_port, launch
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -60,9 +67,14 @@ def test_a_card_is_harmless(markdown: str, shown: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
-    """The browser; first of all fixtures, so that where something is missing nothing is built in vain."""
-    pytest.importorskip("gradio", reason="pip install '.[ui]'")
+def gradio() -> Any:
+    """First of all fixtures, so that where something is missing nothing is built in vain."""
+    return pytest.importorskip("gradio", reason="pip install '.[ui]'")
+
+
+@pytest.fixture(scope="module")
+def chromium(gradio: Any) -> str:
+    """The browser."""
     pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     return found or pytest.skip(f"none of {', '.join(BROWSERS)} is installed: apt-get install chromium")
@@ -79,7 +91,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def voices(chromium: str, home: Path) -> Voices:
+def voices(gradio: Any, home: Path) -> Voices:
     """Those of CONFIGS."""
     return load_voices({name: home / name for name in CONFIGS}, base=str(home / "tiny"))
 
@@ -377,6 +389,158 @@ def test_a_long_question_leaves_the_page_in_sight(browser: Any, width: int) -> N
     for name in ("Ask", "Stop", "Start again"):
         assert browser.get_by_role("button", name=name, exact=True).bounding_box()["height"] < 60
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
+
+
+JOIN, EVIL = "/gradio_api/queue/join", "http://evil.example"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def request(address: str, method: str, path: str, headers: Mapping[str, str], body: Any = None) -> tuple[int, str, str]:
+    """A request as it stands, `{host}` in its headers filled in: status, headers and the body's beginning."""
+    host = urlsplit(address).netloc
+    line = HTTPConnection(host, timeout=30)
+    line.putrequest(method, path, skip_host=True)
+    for name, value in {"Host": host, **headers}.items():
+        line.putheader(name, value.replace("{host}", host))
+    line.endheaders()
+    with suppress(BrokenPipeError, ConnectionResetError):  # who was refused need not be heard to the end
+        for part in body or ():
+            line.send(part)
+    answer = line.getresponse()
+    came = answer.status, str(answer.headers).lower(), str(answer.read(2000) if answer.status != 200 else "")
+    line.close()
+    return came
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        pytest.param("GET", "/", {}, 200, id="the-page"),
+        pytest.param("GET", "/", {"Host": "LocalHost:7860"}, 200, id="localhost"),
+        pytest.param("GET", "/", {"Host": "[::1]:7860"}, 200, id="ipv6"),
+        pytest.param("GET", "/config", {"Origin": "http://{host}"}, 200, id="own-origin"),
+        pytest.param("GET", "/", {"Sec-Fetch-Site": "cross-site"}, 200, id="a-link-to-the-page"),
+        pytest.param("GET", "/", {"Host": "evil.example"}, 403, id="rebinding"),
+        pytest.param("GET", "/config", {"Host": "evil.example:80", "Origin": EVIL}, 403, id="rebinding-own-origin"),
+        pytest.param("GET", "/", {"Host": "127.0.0.1.evil.example"}, 403, id="begins-like-us"),
+        pytest.param("GET", "/", {"Host": "127.0.0.1@evil.example"}, 403, id="user"),
+        pytest.param("GET", "/", {"Host": ""}, 403, id="no-name"),
+        pytest.param("GET", "/", {"Host": "[::1"}, 403, id="half-an-address"),
+        pytest.param("GET", "/", {"Host": "0.0.0.0:7860"}, 403, id="any-address"),
+        pytest.param("GET", "/config", {"X-Forwarded-Host": "evil.example"}, 403, id="forwarded"),
+        pytest.param("GET", "/config", {"X-Gradio-Server": EVIL}, 403, id="gradio-server"),
+        pytest.param("POST", JOIN, {"Origin": EVIL, **FORM}, 403, id="cross-site-form"),
+        pytest.param("POST", JOIN, {"Origin": "null", **FORM}, 403, id="sandboxed-form"),
+        pytest.param("POST", JOIN, {"Origin": "http://127.0.0.1:1"}, 403, id="another-port"),
+        pytest.param("POST", JOIN, {"Sec-Fetch-Site": "same-site"}, 403, id="same-site"),
+        pytest.param("GET", "/config", {"Sec-Fetch-Site": "cross-site"}, 403, id="script-elsewhere"),
+        pytest.param("OPTIONS", JOIN, {"Origin": EVIL, "Access-Control-Request-Method": "POST"}, 403, id="preflight"),
+        pytest.param("OPTIONS", JOIN, {"Access-Control-Request-Method": "POST"}, 404, id="method"),
+        pytest.param("POST", "/gradio_api/upload", {}, 404, id="upload"),
+        pytest.param("GET", "/gradio_api/file=/etc/passwd", {}, 404, id="file"),
+        pytest.param("GET", "/file=/etc/passwd", {}, 404, id="old-file"),
+        pytest.param("GET", "/gradio_api/file/etc/passwd", {}, 404, id="file-folder"),
+        pytest.param("GET", "/static/../config", {}, 404, id="dots"),
+        pytest.param("GET", "/static/%2e%2e/%2e%2e/x", {}, 404, id="escaped-dots"),
+        pytest.param("GET", "/monitoring", {}, 404, id="monitoring"),
+        pytest.param("GET", "/monitoring/summary", {}, 404, id="monitoring-summary"),
+        pytest.param("GET", "/openapi.json", {}, 404, id="openapi"),
+        pytest.param("GET", "/gradio_api/openapi.json", {}, 404, id="openapi-of-the-api"),
+        pytest.param("GET", "/docs", {}, 404, id="docs"),
+        pytest.param("POST", "/gradio_api/run/predict", {}, 404, id="run"),
+        pytest.param("POST", "/gradio_api/call/x", {}, 404, id="call"),
+        pytest.param("GET", "/gradio_api/proxy=http://x.hf.space/", {}, 404, id="proxy"),
+        pytest.param("GET", "/gradio_api/upload_progress?upload_id=1", {}, 404, id="progress"),
+        pytest.param("POST", "/login", {}, 404, id="login"),
+        pytest.param("POST", JOIN, {"Content-Length": "4000001"}, 413, id="too-large"),
+        pytest.param("POST", JOIN, {"Content-Length": "9" * 19}, 413, id="absurdly-large"),
+    ],
+)
+def test_only_the_page_itself_is_answered(
+    address: str, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    came, answered, _ = request(address, method, path, headers)
+    assert came == status
+    assert "access-control" not in answered
+    assert "frame-ancestors 'none'" in answered
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [pytest.param(JOIN, id="question"), pytest.param("/gradio_api/upload", id="upload")])
+@pytest.mark.parametrize("announced", [True, False])
+def test_300_megabytes_are_refused(address: str, path: str, announced: bool) -> None:
+    piece, before = b"x" * 1_000_000, peak()
+    chunk = piece if announced else b"%x\r\n%s\r\n" % (len(piece), piece)
+    headers = {"Content-Length": "300000000"} if announced else {"Transfer-Encoding": "chunked"}
+    came, _, _ = request(address, "POST", path, headers, (chunk for _ in range(300)))
+    assert came in (404, 413)
+    assert peak() - before < 50_000
+    assert request(address, "GET", "/", {})[0] == 200
+
+
+def peak() -> int:
+    """Of this process, in kB."""
+    return getrusage(RUSAGE_SELF).ru_maxrss
+
+
+@pytest.mark.slow
+def test_requests_at_once_are_limited(address: str) -> None:
+    host = urlsplit(address).netloc
+    lines = [HTTPConnection(host, timeout=30) for _ in range(MOST_AT_ONCE + 5)]
+    for number, line in enumerate(lines):
+        line.request("GET", f"/gradio_api/heartbeat/s{number}")
+    came = [line.getresponse().status for line in lines]
+    for line in lines:
+        line.close()
+    assert came.count(429) in range(5, 8)  # of the browsers' own
+    assert came.count(200) == len(lines) - came.count(429)
+    for _ in range(50):
+        if request(address, "GET", "/config", {})[0] == 200:
+            return
+        time.sleep(0.2)
+    pytest.fail("the page answers nobody any more")
+
+
+def test_a_body_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "SLOWEST", 0.05)
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with pytest.raises(guard.Refused, match="slow"):
+        asyncio.run(guard.whole_body(receive))
+
+
+@pytest.mark.parametrize(
+    ("public", "host", "fits"),
+    [
+        pytest.param("https://abc.gradio.live", "abc.gradio.live", True, id="shared"),
+        pytest.param("https://abc.gradio.live", "xyz.gradio.live", False, id="anothers"),
+        pytest.param(None, "abc.gradio.live", False, id="not-shared"),
+        pytest.param(None, "", False, id="nobody"),
+    ],
+)
+def test_a_shared_page_has_one_more_name(public: str | None, host: str, fits: bool) -> None:
+    async def asked() -> int:
+        sent: list[Any] = []
+
+        async def page(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        async def receive() -> Any:
+            return {"type": "http.request"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"host", host.encode()), (b"origin", f"https://{host}".encode())]
+        scope = {"type": "http", "path": "/", "method": "GET", "headers": headers}
+        await guard.Guard(page, lambda: public)(scope, receive, send)
+        return int(sent[0]["status"])
+
+    assert asyncio.run(asked()) == (200 if fits else 403)
 
 
 @pytest.mark.parametrize("port", [pytest.param(-1, id="none"), pytest.param(99999, id="too-large")])

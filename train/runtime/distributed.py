@@ -20,6 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar, cast
 
+from friends_corpus.core import cli
 from friends_corpus.core.cli import InputError
 from train.settings.base_preset import Base
 from train.settings.batching import divisors
@@ -155,9 +156,9 @@ def only_first_speaks() -> Iterator[None]:
 def complain(message: str, own: bool = False) -> None:
     """An error, in a line. Of what all ranks meet rank 0 speaks; `own`: only this one may have met it."""
     if rank() == 0:
-        print(f"error: {message}", file=sys.stderr)
+        cli.complain(message)
     elif own:
-        print(f"error: rank {rank()}: {message}", file=sys.stderr)
+        cli.complain(f"rank {rank()}: {message}")
 
 
 def is_peer_gone(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 
+from friends_corpus.core.visible import visible
 from train.dataset.formatting import Message
 
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)  # the metadata of a card: "---\nlibrary_name: peft\n---\n"
@@ -33,6 +34,11 @@ CSS = """
 """
 
 
+def escape(text: str) -> str:
+    """Text as it may stand in a page, in an attribute too."""
+    return html.escape(visible(text))
+
+
 def columns(histories: Mapping[str, Sequence[Message]], growing: bool = False) -> str:
     """One column per voice (name → what was said), side by side where there is room, else one below the other.
 
@@ -48,21 +54,21 @@ def columns(histories: Mapping[str, Sequence[Message]], growing: bool = False) -
 def column(voice: str, history: Sequence[Message]) -> str:
     """One voice; the box of what was said stays scrolled to its end."""
     said = "".join(map(paragraph, history)) or "<p class='nobody'>Nothing was said yet.</p>"
-    return f"<section><h3>{html.escape(voice)}</h3><div class='said' tabindex='0'><div>{said}</div></div></section>"
+    return f"<section><h3>{escape(voice)}</h3><div class='said' tabindex='0'><div>{said}</div></div></section>"
 
 
 def paragraph(message: Message) -> str:
     """One message; of a reply without text more is to come."""
-    text = html.escape(message["content"])
+    text = escape(message["content"])
     if message["role"] == "assistant":
-        who = f"<b>{html.escape(message['character'])}</b>" if message["character"] else ""
+        who = f"<b>{escape(message['character'])}</b>" if message["character"] else ""
         return f"<p class='friend' dir='auto'>{who}{text or '…'}</p>"
     return f"<p class='{'you' if message['role'] == 'user' else 'nobody'}' dir='auto'>{text}</p>"
 
 
 def told(text: str, wrong: bool = False) -> str:
     """A line that says what happened."""
-    return f"<p class='told{' wrong' if wrong else ''}' role='status'>{html.escape(text)}</p>"
+    return f"<p class='told{' wrong' if wrong else ''}' role='status'>{escape(text)}</p>"
 
 
 def card(markdown: str) -> str:
@@ -74,5 +80,5 @@ def card(markdown: str) -> str:
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
-    reader.add_render_rule("image", lambda _, tokens, place, *rest: html.escape(tokens[place].content))
-    return f"<div class='card'>{reader.render(FRONT_MATTER.sub('', markdown))}</div>"
+    reader.add_render_rule("image", lambda _, tokens, place, *rest: escape(tokens[place].content))
+    return f"<div class='card'>{reader.render(FRONT_MATTER.sub('', visible(markdown)))}</div>"

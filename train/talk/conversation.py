@@ -13,6 +13,7 @@ from pathlib import Path
 from cards.render import cell
 from friends_corpus.core.cli import InputError, did_you_mean
 from friends_corpus.core.persona import SYSTEM, Cast, system_message
+from friends_corpus.core.visible import UNSEEN, visible
 from train.adapters.run_record import FRIENDS
 from train.dataset.formatting import Message, with_system
 
@@ -20,7 +21,6 @@ from .turn import Turn
 
 FRIEND = "Joey"  # of the cast, the one who is played if nobody says otherwise
 SCRIPTS = ("lines", "named_lines", "chunks")  # configs whose adapters write scripts, in which others speak too
-CONTROL = {number: None for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}  # "\x1b": no colours
 COMMANDS = {
     "as": ("[NAME]", "whom it plays; without a name: nobody in particular"),
     "swap": ("ADAPTER", "another voice: a name that is loaded, or [NAME=]FOLDER"),
@@ -126,7 +126,7 @@ def clean(text: str) -> str:
     >>> clean("  Hey \\x1b[31myou\\ufffd")
     'Hey [31myou'
     """
-    return text.translate(CONTROL).rstrip("\ufffd").strip()
+    return UNSEEN.sub("", text).rstrip("\ufffd").strip()
 
 
 def parse(line: str) -> tuple[str, str]:
@@ -238,7 +238,7 @@ def as_markdown(history: Sequence[Message]) -> str:
     <BLANKLINE>
     **Joey** (chat)**:** Hey!
     """
-    return "\n\n".join(f"{speaker(message)} {cell(message['content'])}" for message in history) + "\n"
+    return visible("\n\n".join(f"{speaker(message)} {cell(message['content'])}" for message in history) + "\n")
 
 
 def speaker(message: Mapping[str, str]) -> str:

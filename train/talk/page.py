@@ -6,7 +6,6 @@ server, loses nothing. Imports nothing heavy until a page is made.
 
 from __future__ import annotations
 
-import html
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -15,17 +14,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from friends_corpus.core.cli import InputError, in_short
+from friends_corpus.core.visible import visible
 from train.adapters.run_record import cast_of
 from train.dataset.formatting import Message
 from train.generation.answers import Sampling
 from train.generation.generator import BASE, Voices
 
-from .columns import card, columns, told
+from .columns import card, columns, escape, told
 from .conversation import Persona, answered, friend_of, named_folder, outcome, question, reply
 from .streaming import Tokens, answers, check_sampling
 
 ONE, ALL = "Talk to one", "Ask all at once"
 NOBODY = "nobody in particular"
+TABS = 16  # questions at once; more wait in Gradio's queue
 VOICE = 1  # its place among what is chosen
 Histories = Mapping[str, list[Message]]  # voice → what was said to it and by it
 
@@ -107,7 +108,7 @@ class Page:
                     yield box, self.columns(said, tab, growing=True), tab.kept(said)
                     box = gr.skip()
             except Exception as error:  # Gradio would show nothing of it
-                gr.Warning(html.escape(in_short(error) if isinstance(error, InputError) else reported(error)))
+                gr.Warning(escape(in_short(error) if isinstance(error, InputError) else reported(error)))
                 box, tab.asked = text, {}
             yield box, self.columns(said, tab, growing=False), tab.kept(said)
         finally:
@@ -203,7 +204,7 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
                 mode = gr.Radio([ONE, ALL], value=first[0], label="How", min_width=280)
                 voice = gr.Dropdown(list(voices.names), value=first[VOICE], label="Voice", min_width=200)
                 plays = gr.Dropdown(
-                    [NOBODY, *cast_of(first[VOICE], voices.runs).names],
+                    [(visible(name), name) for name in (NOBODY, *cast_of(first[VOICE], voices.runs).names)],
                     value=first[2],
                     allow_custom_value=True,
                     label="Plays (or type a name)",
@@ -240,7 +241,7 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
             it.hear,
             [text, said, tab, *chosen],
             [text, shown, said],
-            concurrency_limit=None,  # who waits for another tab's answer waits in `hear`, where it can be stopped
+            concurrency_limit=TABS,  # who waits for another tab's answer waits in `hear`, where it can be stopped
             **private,
         )
         stop.click(it.end, tab, None, **private)

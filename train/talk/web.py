@@ -2,7 +2,8 @@
 
 The page loads nothing from elsewhere: no fonts, no counters, no pictures that an answer or a card names; a policy in
 its headers makes the browser see to that. What Gradio keeps in the browser it keeps for all tabs in common, so that
-the last to write would take the others' conversations: here each tab has a memory of its own, until it is closed.
+the last to write would take the others' conversations: here each tab has a memory of its own, until it is closed. Who
+may ask for what is in `guard.py`.
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ from train.generation.generator import Voices
 
 from .columns import CSS
 from .conversation import Persona
+from .guard import Guard
 from .page import make_page
 
 LOOPBACK = "127.0.0.1"
-POLICY = (
-    b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    b"img-src 'self' data: blob:; font-src 'self' data:; frame-ancestors 'none'"
-)
+MOST_WAITING = 50  # events in a queue of Gradio's
 OWN_MEMORY = '<script>Object.defineProperty(window, "localStorage", {value: window.sessionStorage})</script>'
 
 
@@ -46,10 +45,9 @@ def launch(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share
     """The page, served by a thread of its own, its address here and its public one. Raises InputError."""
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "OTEL_SDK_DISABLED": "true"}  # FastAPI has OpenTelemetry
     import gradio as gr
-    from starlette.middleware import Middleware
 
     plain = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
-    page = make_page(voices, wanted, sampling, loading=not share)
+    page = make_page(voices, wanted, sampling, loading=not share).queue(max_size=MOST_WAITING)
     _, url, public = page.launch(
         server_name=LOOPBACK,
         server_port=free_port(port),
@@ -62,7 +60,8 @@ def launch(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share
         theme=gr.themes.Default(font=plain[0], font_mono=plain[1]),  # Gradio's own come from Google
         css=CSS,
         head=OWN_MEMORY,
-        app_kwargs={"middleware": [Middleware(NothingFromElsewhere)]},
+        app_kwargs={"lifespan": Guard(None, lambda: page.share_url).installed},
+        enable_monitoring=False,
     )
     return page, url, public
 
@@ -78,20 +77,3 @@ def free_port(wanted: int) -> int:
             raise InputError(f"--port {wanted} cannot be used: {reason}; choose another, or 0 for any") from None
         port: int = probe.getsockname()[1]
     return port
-
-
-class NothingFromElsewhere:
-    """ASGI middleware: every answer carries POLICY."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One request."""
-
-        async def send_with_policy(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY)]
-            await send(message)
-
-        await self.app(scope, receive, send_with_policy)
