@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m builders.build", description=__doc__)
     add = parser.add_argument
     add("--pages", type=Path, metavar="DIR", help="folder of *.html transcript pages (default: the invented sample)")
@@ -168,7 +168,7 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
 
 @contextmanager
 def rare_collection() -> Iterator[None]:
-    """With Python's search for dead cycles a few times a build, not thousands of times: a tenth of its time went there.
+    """Run the garbage collector a few times per build instead of thousands; it took a tenth of the time.
 
     Not without it: each page leaves some of them. Other processes that are started meanwhile do the same.
     """
@@ -191,7 +191,7 @@ def report(outcome: Outcome) -> None:
 
 
 def open_cache() -> Path | None:
-    """The cache folder, or None and a warning where it cannot be written."""
+    """Return the cache folder, or None with a warning if it cannot be written."""
     from friends_corpus.core.files import cache_folder
 
     folder = cache_folder("pages")

@@ -48,7 +48,7 @@ class Report:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 sound, 1 violated, 2 bad usage or no dataset folder."""
+    """Run the command and return its exit code: 0 valid, 1 violations, 2 bad usage or no dataset folder."""
     parser = argparse.ArgumentParser(prog="python -m builders.check", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("friends-lines"), metavar="FOLDER", help="dataset")
     options = parser.parse_args(arguments)
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check(folder: Path) -> int:
-    """Prints what was found; returns the exit code. Raises InputError."""
+    """Check a folder, print the result and return the exit code. Raises InputError."""
     report = check_folder(folder)
     rows = ", ".join(f"{number:,} {config}" for config, number in report.rows.items())
     print(f"{folder}: {rows or 'no rows could be read'}")
@@ -69,7 +69,7 @@ def check(folder: Path) -> int:
 
 
 def check_folder(folder: Path) -> Report:
-    """Reads everything in the folder; each step relies on what those before it found sound. Raises InputError."""
+    """Run all checks on a folder; each step relies on the ones before it. Raises InputError."""
     from friends_corpus.core.manifest import MANIFEST, Manifest
     from friends_corpus.core.reader import Unreadable, faults
 
@@ -117,7 +117,7 @@ def find_warnings(parts: Sequence[Part], manifest: Manifest, readable: bool) -> 
 
 
 def describe_suspicions(found: Sequence[Suspicion]) -> Iterator[str]:
-    """One line per kind: how many, and the first few."""
+    """Describe each kind of warning in one line: how many, and the first few."""
     from .reports.warnings import count_suspicions
 
     for row in count_suspicions(found):
@@ -126,7 +126,7 @@ def describe_suspicions(found: Sequence[Suspicion]) -> Iterator[str]:
 
 
 def describe_violations(found: Iterable[Violation]) -> Iterator[str]:
-    """One line each; of many alike in one file, the first ones and how many more there are."""
+    """Describe each violation in one line; repeats in one file are cut short and counted."""
     alike: dict[tuple[str, str, str], list[Violation]] = {}
     for violation in found:
         alike.setdefault((violation.file, violation.column, violation.rule), []).append(violation)
@@ -138,7 +138,7 @@ def describe_violations(found: Iterable[Violation]) -> Iterator[str]:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun.
+    """Return a number with its noun, in the plural where needed.
 
     >>> counted(1, "warning"), counted(1200, "warning")
     ('1 warning', '1,200 warnings')

@@ -24,7 +24,7 @@ STEPS = ("none", "patch", "minor", "major")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 version right, 1 raised too little, 2 bad usage or folder."""
+    """Run the command and return its exit code: 0 version right, 1 version too low, 2 bad usage or folder."""
     parser = argparse.ArgumentParser(prog="python -m builders.diff", description=__doc__)
     parser.add_argument("old", type=Path, metavar="OLD", help="dataset folder")
     parser.add_argument("new", type=Path, metavar="NEW", help="dataset folder")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """Prints the changes and the verdict; returns the exit code. Raises InputError, OSError."""
+    """Print the changes and the verdict and return the exit code. Raises InputError, OSError."""
     old, new, changes = compare(options.old, options.new)
     step = max((change.step() for change in changes.values()), key=STEPS.index, default="none")
     enough = new >= raised(old, step)
@@ -60,7 +60,7 @@ def diff(options: argparse.Namespace) -> int:
 
 
 def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigChanges]]:
-    """Both versions and the changes of each config, in the order of the new folder's."""
+    """Compare two folders: both versions and the changes of each config, in the new folder's order."""
     from .folder.manifest import need_manifest
     from .interop.config_diff import compare_config, read_config
 
@@ -79,7 +79,7 @@ def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigCha
 
 
 def parsed(version: str) -> Version:
-    """A version as three numbers.
+    """Return a version as three numbers.
 
     >>> parsed("1.0.2")
     (1, 0, 2)
@@ -89,7 +89,7 @@ def parsed(version: str) -> Version:
 
 
 def written(version: Version) -> str:
-    """A version as text.
+    """Return a version as text.
 
     >>> written((1, 0, 2))
     '1.0.2'
@@ -98,7 +98,7 @@ def written(version: Version) -> str:
 
 
 def raised(version: Version, step: str) -> Version:
-    """The lowest version that is a step above another one.
+    """Return the lowest version that is one step above another.
 
     >>> [written(raised((1, 4, 2), step)) for step in ("none", "patch", "minor", "major")]
     ['1.4.2', '1.4.3', '1.5.0', '2.0.0']
@@ -113,7 +113,7 @@ def raised(version: Version, step: str) -> Version:
 
 
 def verdict(old: Version, new: Version, step: str) -> str:
-    """What follows, in one line.
+    """Say in one line whether the new version is high enough.
 
     >>> print(verdict((1, 0, 0), (1, 0, 1), "minor"))
     step: minor; the version goes from 1.0.0 to 1.0.1, which is too little: at least 1.1.0
@@ -126,7 +126,7 @@ def verdict(old: Version, new: Version, step: str) -> str:
 
 
 def describe(name: str, change: ConfigChanges) -> list[str]:
-    """A config's changes, each kind with a few examples."""
+    """Describe the changes of a config, each kind with a few examples."""
     if change.step() == "none":
         return [f"{name}: no change in {change.rows_new:,} rows"]
     counts = f"{len(change.added):,} added, {len(change.removed):,} removed, {len(change.changed):,} changed"
@@ -139,7 +139,7 @@ def describe(name: str, change: ConfigChanges) -> list[str]:
 
 
 def examples(ids: Sequence[str]) -> str:
-    """The first few ids.
+    """Return the first few ids as text.
 
     >>> examples(["a", "b"]), examples(["a"] * 7)
     ('a, b', 'a, a, a, a, a, …')

@@ -28,7 +28,7 @@ FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # "=SUM(A1)", "-- what?", 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 exported, 1 could not write, 2 bad usage or no dataset folder."""
+    """Run the command and return its exit code: 0 exported, 1 could not write, 2 bad usage or no dataset folder."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str, int]:
-    """Writes the new folder `out`; returns its files with their number of rows. Raises InputError, OSError.
+    """Write the new folder `out` and return the row count of each file. Raises InputError, OSError.
 
     `config`: only this one.
     """
@@ -89,7 +89,7 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
 
 
 def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]) -> Iterator[tuple[str, str, int]]:
-    """(file name, a piece of its text, how many rows are in it)."""
+    """Yield (file name, a piece of its text, the number of rows in the piece)."""
     import json
 
     from .interop.convokit import convokit_files
@@ -111,7 +111,7 @@ def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a Parquet file, never all at once in memory."""
+    """Yield the rows of a Parquet file in batches."""
     import pyarrow.parquet as pq
 
     try:
@@ -123,7 +123,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def csv_cell(value: Any) -> str:
-    """A value as the text of a cell.
+    """Return a value as the text of a CSV cell.
 
     >>> csv_cell(None), csv_cell(3), csv_cell(["Joey", "Ross"]), csv_cell("-- what?"), csv_cell("'=")
     ('', '3', '["Joey", "Ross"]', "'-- what?", "''=")
@@ -139,7 +139,7 @@ def csv_cell(value: Any) -> str:
 
 
 def csv_line(cells: Sequence[str]) -> str:
-    r"""A record as in RFC 4180, every cell in quotes.
+    r"""Return a CSV record (RFC 4180) with every cell quoted.
 
     >>> csv_line(["a", "b, c"])
     '"a","b, c"\r\n'

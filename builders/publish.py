@@ -39,7 +39,7 @@ Digests = dict[str, dict[str, list[Any]]]  # config → split → [rows, sha256 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 published, 1 not or not wholly, 2 bad usage, 130 interrupted."""
+    """Run the command and return its exit code: 0 published, 1 failed or incomplete, 2 bad usage, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(folder: Path) -> tuple[Manifest, list[str]]:
-    """The manifest, and what is wrong with the folder, one line each. Raises InputError where there is none."""
+    """Return the manifest, and one line for each problem of the folder. Raises InputError without a manifest."""
     from .check import check_folder, describe_violations
     from .folder.manifest import need_manifest
 
@@ -78,7 +78,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
 
 
 def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patience: Patience) -> None:
-    """From a checked folder to a verified release. Raises ReleaseError."""
+    """Publish a checked folder and verify the release. Raises ReleaseError."""
     from cards.hub.files import check_secrets, machine_places, read_outgoing
     from cards.hub.release import Release, open_repo, put_release, show
     from friends_corpus.core.manifest import MANIFEST
@@ -112,7 +112,7 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
 
 
 def unpacked(files: Iterable[Outgoing]) -> Iterable[Outgoing]:
-    """The rows of the Parquet files as text: compressed, nothing in them could be seen."""
+    """Yield the rows of the Parquet files as text: the scan for secrets cannot see compressed ones."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -126,7 +126,7 @@ def unpacked(files: Iterable[Outgoing]) -> Iterable[Outgoing]:
 
 
 def check_room(files: Sequence[Outgoing]) -> None:
-    """Raises ReleaseError where the release could not be read back for lack of disk space."""
+    """Check that there is disk space to read the release back. Raises ReleaseError."""
     from shutil import disk_usage
 
     needed = ROOM * sum(file.size for file in files)
@@ -136,7 +136,7 @@ def check_room(files: Sequence[Outgoing]) -> None:
 
 
 def digests(manifest: Manifest, files: Sequence[Outgoing]) -> Digests:
-    """What must come back: the manifest's row counts, and the ids in the Parquet files that were sent."""
+    """Return what must come back: the row counts of the manifest and a hash of the ids that were sent."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -154,7 +154,7 @@ def digests(manifest: Manifest, files: Sequence[Outgoing]) -> Digests:
 
 
 def digest(ids: Iterable[str]) -> str:
-    """Of ids in their order.
+    """Return a hash of ids in their order.
 
     >>> digest(["a", "b"])[:8]
     '7e18f737'
@@ -163,7 +163,7 @@ def digest(ids: Iterable[str]) -> str:
 
 
 def load_again(repo: Repo, tag: str, configs: Sequence[str], patience: Patience) -> Digests:
-    """Loads every config from the tag as a stranger would: another process, elsewhere, with an empty cache."""
+    """Load every config from the tag as a new user would: in another process, with an empty cache."""
     code_of_ours = str(Path(__file__).resolve().parents[1])
     patience = replace(patience, tries=min(patience.tries, LOADINGS))
     tried = 0
@@ -195,7 +195,7 @@ def load_again(repo: Repo, tag: str, configs: Sequence[str], patience: Patience)
 
 
 def read_back(repo: str, tag: str, *configs: str) -> None:
-    """What `load_dataset` gives for these configs, as Digests in JSON on stdout; the other side of `load_again`."""
+    """Print what `load_dataset` returns for these configs as JSON; runs in the process of `load_again`."""
     import datasets
 
     datasets.disable_progress_bars()

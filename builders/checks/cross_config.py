@@ -23,7 +23,7 @@ PRINTED = "text_with_directions"
 
 
 def check_agreement(parts: Sequence[Part], manifest: Manifest) -> Iterator[Violation]:
-    """Rows against other rows and the manifest; what stands in a file that is not among `parts` is not compared."""
+    """Compare rows with other rows and with the manifest; files that are not in `parts` are skipped."""
     of = {(part.config, part.split): part for part in parts}
     for lines in [part for part in parts if part.config == "lines"]:
         yield from check_splits(lines, manifest)
@@ -40,7 +40,7 @@ def check_agreement(parts: Sequence[Part], manifest: Manifest) -> Iterator[Viola
 
 
 def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
-    """Every episode stands in the split that the manifest says, and comes from its page; one violation an episode."""
+    """Check that every episode is in its split and from its page; at most one violation per episode."""
     split_of = {id: split for split, ids in manifest["splits"].items() for id in ids}
     page_of = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
     first: dict[str, tuple[int, Row]] = {}
@@ -56,7 +56,7 @@ def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
 
 
 def check_constant(lines: Part, columns: Sequence[str], of: str, key: Callable[[str], str]) -> Iterator[Violation]:
-    """The columns have one value in all rows of an episode or a scene."""
+    """Check that columns have the same value in all rows of an episode or a scene."""
     first: dict[str, Row] = {}
     for number, row in enumerate(lines.rows):
         known = first.setdefault(key(row["id"]), row)
@@ -74,7 +74,7 @@ def follow_from(lines: Sequence[Row], manifest: Manifest) -> dict[str, list[Row]
 
 
 def check_rows_follow(part: Part, expected: Sequence[Row]) -> Iterator[Violation]:
-    """The rows are those that follow from the lines: no other one, none missing, each value as it must be."""
+    """Check that the rows are exactly those derived from the lines: none added, missing or different."""
     missing = {row["id"]: row for row in expected}
     for number, row in enumerate(part.rows):
         made = missing.pop(row["id"], None)
@@ -89,7 +89,7 @@ def check_rows_follow(part: Part, expected: Sequence[Row]) -> Iterator[Violation
 
 
 def check_scripts(chunks: Part, lines: Sequence[Row]) -> Iterator[Violation]:
-    """Chunks as printed hold the turns of their lines in order, and between them no turn that is none of these.
+    """Check that a printed chunk holds the turns of its lines in order, and no other turns.
 
     A turn without speech is no line, but it has a number. Directions printed between turns are in no other row, so
     that whether they are the page's cannot be told here; how many they are, stats.json tells.

@@ -33,12 +33,12 @@ class Part:
     rows: Sequence[Row]
 
     def wrong(self, row: int, column: str, rule: str, detail: str = "") -> Violation:
-        """A violation in one cell."""
+        """Return a violation in one cell."""
         return Violation(self.path, rule, row, self.rows[row]["id"] or "", column, detail)
 
 
 def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:
-    """Every file present with its hash, and no other one. Files of git, the Hub's client and desktops do not count."""
+    """Check that every listed file has its hash and no other exists; git, Hub and desktop files are ignored."""
     for path, entry in manifest["files"].items():
         file = folder / path
         if not file.is_file():
@@ -56,7 +56,7 @@ def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:
 
 
 def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Violation]]:
-    """The Parquet files that have the schema of their config, and what is wrong with the others.
+    """Read the Parquet files whose schema is right, and list what is wrong with the others.
 
     A file that is missing is named by `check_files` alone.
     """
@@ -82,7 +82,7 @@ def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Viola
 
 
 def schema_differences(path: str, schema: pa.Schema, features: Features) -> list[Violation]:
-    """Column by column: missing, unknown, of another type; then their order, and what `datasets` reads in the file."""
+    """List schema differences: missing, unknown or retyped columns, their order, the `datasets` metadata."""
     expected = features.arrow_schema
     found = [Violation(path, "is missing", column=name) for name in expected.names if name not in schema.names]
     found += [Violation(path, "is unknown", column=name) for name in schema.names if name not in expected.names]
@@ -98,7 +98,7 @@ def schema_differences(path: str, schema: pa.Schema, features: Features) -> list
 
 
 def _written_features(schema: pa.Schema) -> Any:
-    """What `datasets` put into the metadata, where it is anything it could have put there."""
+    """Return the features that `datasets` wrote into the metadata, or None if they are invalid."""
     try:
         return json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     except (TypeError, KeyError, ValueError):

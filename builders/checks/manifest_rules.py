@@ -18,7 +18,7 @@ from friends_corpus.show.config import about
 
 
 def check_config_names(manifest: Manifest) -> list[Violation]:
-    """The configs are those of builders.configs.schema; chat is not there where nobody answers."""
+    """Check the names of the configs; `chat` may be missing if it has no rows."""
     names = manifest["configs"].keys()
     missing = [
         f"configs: {name!r} is missing"
@@ -30,13 +30,13 @@ def check_config_names(manifest: Manifest) -> list[Violation]:
 
 
 def check_listing(manifest: Manifest) -> list[Violation]:
-    """Everything else that can be told from the manifest alone, once its shape is right."""
+    """Run all checks that need only the manifest, once its schema is valid."""
     rules = (check_names, check_listed_files, check_configs, check_pages, check_splits)
     return [Violation(MANIFEST, said) for rule in rules for said in rule(manifest)]
 
 
 def check_names(manifest: Manifest) -> Iterator[str]:
-    """The dataset is named after its show, its character is one of the show's."""
+    """Check that the dataset is named after its show and that the character belongs to it."""
     if manifest["dataset"] != about(manifest["show"]).dataset:
         yield f"dataset: a show of that title makes it {about(manifest['show']).dataset}"
     if manifest["parameters"]["character"] not in (ALL, *manifest["show"]["cast"]):
@@ -44,7 +44,7 @@ def check_names(manifest: Manifest) -> Iterator[str]:
 
 
 def check_listed_files(manifest: Manifest) -> Iterator[str]:
-    """All files that a build writes beside the manifest, and no other ones: no Python file ever."""
+    """Check that the manifest lists exactly the files that a build writes, and never a Python file."""
     expected = {CARD, STATS, REPORT, CROISSANT, *(plot.path for plot in plots(manifest["dropped"]).values())}
     for config, described in manifest["configs"].items():
         expected |= {parquet_path(config, split) for split in described["splits"]}
@@ -53,7 +53,7 @@ def check_listed_files(manifest: Manifest) -> Iterator[str]:
 
 
 def check_configs(manifest: Manifest) -> Iterator[str]:
-    """Each Parquet file in its place, with the size and hash that `files` has; a version that follows from them."""
+    """Check the path, size and hash of each Parquet file, and the version that follows from them."""
     splits_of_lines = manifest["configs"]["lines"]["splits"].keys()
     for config, described in manifest["configs"].items():
         splits = described["splits"]
@@ -72,7 +72,7 @@ def check_configs(manifest: Manifest) -> Iterator[str]:
 
 
 def check_pages(manifest: Manifest) -> Iterator[str]:
-    """Each page once, shipped as an episode of a split or left out for a reason; whether all are the sample's."""
+    """Check that each page is listed once, with its split or the reason why it was left out."""
     for key in ("page", "episode"):
         counts = Counter(page[key] for page in manifest["pages"] if key in page)
         yield from (f"pages: {value!r} stands there {count} times" for value, count in counts.items() if count > 1)
@@ -84,7 +84,7 @@ def check_pages(manifest: Manifest) -> Iterator[str]:
 
 
 def check_splits(manifest: Manifest) -> Iterator[str]:
-    """Each episode in one split, that of its page."""
+    """Check that each episode is in one split, the one of its page."""
     split_of: dict[str, str] = {}
     for split, ids in manifest["splits"].items():
         for id in ids:

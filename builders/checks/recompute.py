@@ -115,7 +115,7 @@ def check_repeats(parts: Sequence[Part], manifest: Manifest, corpus: Corpus) -> 
 
 
 def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> Iterator[Violation]:
-    """What only the pages tell, as far as it stands elsewhere too: in rows, in the manifest, or in itself."""
+    """Check the page statistics against the rows, the manifest and each other."""
     shipped = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
     table = {page["episode"]: page for page in pages["pages_table"]}
     if [(page["episode"], page["page"]) for page in pages["pages_table"]] != sorted(shipped.items()):
@@ -141,7 +141,7 @@ def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> I
 
 
 def read_json(path: Path) -> tuple[Any, list[Violation]]:
-    """What is in the file, or why that cannot be said."""
+    """Return the JSON values of a file, or the violation if it cannot be read."""
     try:
         return load(path, json_values, "build the dataset again"), []
     except Unreadable as error:
@@ -149,12 +149,12 @@ def read_json(path: Path) -> tuple[Any, list[Violation]]:
 
 
 def compare(file: str, rule: str, found: Any, expected: Any) -> list[Violation]:
-    """A violation for each value of a JSON file that is another one."""
+    """Yield a violation for each value of a JSON file that differs from the expected one."""
     return [Violation(file, rule, detail=said) for said in differences(found, expected)]
 
 
 def differences(found: Any, expected: Any, place: str = "") -> Iterator[str]:
-    """Where and how two JSON values differ.
+    """Yield where and how two JSON values differ.
 
     >>> [*differences({"total": {"lines": 7}, "x": [1]}, {"total": {"lines": 8}, "x": [1, 2]})]
     ['total.lines: 7 instead of 8', 'x: [1] instead of [1, 2]']
@@ -170,7 +170,7 @@ def differences(found: Any, expected: Any, place: str = "") -> Iterator[str]:
 
 
 def compare_text(path: Path, expected: str) -> list[Violation]:
-    """The first line of a text file that is another one."""
+    """Yield a violation for the first line of a text file that differs."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:

@@ -16,7 +16,7 @@ from .manifest import files_of
 
 @contextmanager
 def locked(out: Path) -> Iterator[int]:
-    """The lock of `out` and its descriptor. Raises InputError."""
+    """Hold the lock of `out` and yield its file descriptor. Raises InputError."""
     if not out.name:
         raise InputError(f"{out} cannot be a dataset folder; choose another --out")
     with ExitStack() as stack:

@@ -29,7 +29,7 @@ LIBRARIES = tuple("datasets huggingface_hub jinja2 lxml matplotlib numpy pandas 
 
 
 def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
-    """A hash over all that a folder is made of; None where a page cannot be read."""
+    """Return a hash over everything that a folder is built from, or None if a page cannot be read."""
     try:
         contents = sorted((repr(page.name), sha256_of(page)) for page in pages)
     except OSError:

@@ -31,7 +31,7 @@ class ConfigChanges:
     reordered: bool
 
     def step(self) -> str:
-        """How far the version has to move: "major", "minor", "patch" or "none"."""
+        """Return the version step that the changes need: "major", "minor", "patch" or "none"."""
         if self.schema:
             return "major"
         if self.added or self.removed or any(SPLIT in columns for columns in self.changed.values()):
@@ -39,7 +39,7 @@ class ConfigChanges:
         return "patch" if self.changed or self.reordered else "none"
 
     def columns(self) -> dict[str, list[str]]:
-        """Column → the ids of the rows in which it changed."""
+        """Map each changed column to the ids of the rows that changed."""
         found: dict[str, list[str]] = {}
         for id, columns in self.changed.items():
             for column in columns:
@@ -47,12 +47,12 @@ class ConfigChanges:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as plain JSON values."""
+        """Return the changes as plain JSON values."""
         return {"step": self.step(), **asdict(self)}
 
 
 def read_config(folder: Path, splits: Mapping[Split, SplitFile]) -> Config:
-    """Types and rows of a config. Raises OSError or ValueError for what is no Parquet file or has an id twice."""
+    """Read the types and rows of a config. Raises OSError, or ValueError for a damaged file or a duplicate id."""
     types: dict[str, dict[str, str]] = {}
     rows: dict[str, Row] = {}
     for split, entry in splits.items():
@@ -72,7 +72,7 @@ def read_config(folder: Path, splits: Mapping[Split, SplitFile]) -> Config:
 
 
 def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
-    """What differs; a side is None where it lacks the config.
+    """Compare a config of two folders; a side is None if it lacks the config.
 
     >>> types = {"train": {"id": "string", "text": "string"}}
     >>> before = types, {"a": {"id": "a", "text": "Hi."}, "b": {"id": "b", "text": "Oh."}}
@@ -105,7 +105,7 @@ def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
 
 
 def compare_schema(old: Types, new: Types) -> list[str]:
-    """Differences between the columns of each split; where they are not the same in all, the splits are named.
+    """List the differences between the columns of each split; name the splits if they disagree.
 
     A split that only one side has is compared with any of the other's.
 
@@ -128,7 +128,7 @@ def compare_schema(old: Types, new: Types) -> list[str]:
 
 
 def compare_types(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Columns that came, went, changed their type or their place.
+    """List the columns that were added, removed, retyped or moved.
 
     >>> compare_types({"id": "string", "cue": "string"}, {"id": "string", "scene": "int32"})
     ["column 'scene' is new", "column 'cue' is gone"]

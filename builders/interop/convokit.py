@@ -37,7 +37,7 @@ TYPES = {  # ConvoKit's names for the types of meta values
 
 
 def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """(file name, a piece of its text), in order; `rows` are (split, row), scene by scene.
+    """Yield (file name, a piece of its text) in order; `rows` are (split, row), scene by scene.
 
     Text is ASCII, with JSON's escapes: ConvoKit opens its files in the encoding of the reader's system.
     """

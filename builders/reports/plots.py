@@ -52,7 +52,7 @@ class PlotData:
 
 
 def plot_data(rows: Tables) -> PlotData:
-    """The counts out of the rows of each config."""
+    """Collect the counts for the plots from the rows of each config."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -71,7 +71,7 @@ def plot_data(rows: Tables) -> PlotData:
 
 
 def draw_plots(folder: Path, counts: PlotData, stats: Stats, chunk_chars: int) -> None:
-    """Draws the pictures of `plots` into `folder`."""
+    """Draw all plots into `folder`."""
     (folder / FOLDER).mkdir()
     with fixed_style():
         draw = {
@@ -85,7 +85,7 @@ def draw_plots(folder: Path, counts: PlotData, stats: Stats, chunk_chars: int) -
 
 
 def plots(dropped: Counts) -> dict[str, Plot]:
-    """The pictures of a build by name; that of drops only where something was dropped."""
+    """Return the plots of a build by name; dropped text has one only if there is any."""
     captions = {
         "speakers": "Lines per speaker and season",
         "lengths": "Length of lines and chunks in characters",
@@ -97,7 +97,7 @@ def plots(dropped: Counts) -> dict[str, Plot]:
 
 @contextmanager
 def fixed_style() -> Iterator[None]:
-    """matplotlib's own defaults, whatever the user's settings."""
+    """Use matplotlib's defaults, whatever the user's settings."""
     import_matplotlib()
 
     import matplotlib
@@ -121,7 +121,7 @@ def fixed_style() -> Iterator[None]:
 
 
 def import_matplotlib() -> None:
-    """Imports it with its list of fonts in the project's cache: its own place may not be writable."""
+    """Import matplotlib with its font list in the project's cache: its own folder may be read-only."""
     if SETTINGS in os.environ:
         return
     os.environ[SETTINGS] = str(cache_folder("matplotlib"))
@@ -133,7 +133,7 @@ def import_matplotlib() -> None:
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """An empty figure, in inches, and its panels side by side."""
+    """Return an empty figure (size in inches) with its panels side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -143,7 +143,7 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
 
 
 def draw_speakers(counts: PlotData, stats: Stats) -> Figure:
-    """A table of colours and numbers: those with the most lines, season by season."""
+    """Draw a heat map of the speakers with the most lines, season by season."""
     seasons = [row["season"] for row in stats["seasons"]]
     speakers = [row["speaker"] for row in stats["speakers"][:SPEAKERS]]
     cells = [[counts.lines.get((name, season), 0) for season in seasons] for name in speakers]
@@ -165,7 +165,7 @@ def draw_speakers(counts: PlotData, stats: Stats) -> Figure:
 
 
 def draw_lengths(counts: PlotData, stats: Stats, chunk_chars: int) -> Figure:
-    """Two histograms with the medians marked: lines (on an axis that grows by factors) and chunks."""
+    """Draw two histograms with their medians: lines (logarithmic axis) and chunks."""
     import numpy as np
 
     figure, [left, right] = new_figure(WIDTH, 3.2, columns=2)
@@ -193,7 +193,7 @@ def draw_lengths(counts: PlotData, stats: Stats, chunk_chars: int) -> Figure:
 
 
 def thousands(value: float, position: float = 0) -> str:
-    """An axis label.
+    """Return a number with thousands separators, as an axis label.
 
     >>> thousands(2500.0)
     '2,500'
@@ -202,7 +202,7 @@ def thousands(value: float, position: float = 0) -> str:
 
 
 def draw_dropped(dropped: Counts) -> Figure:
-    """Bars: what is on the pages but in no row of `lines`."""
+    """Draw bars for the text that is on the pages but in no row of `lines`."""
     reasons = sorted(dropped, key=lambda reason: (dropped[reason]["characters"], reason))
     height = 0.75 + 0.32 * len(reasons)
     figure, [axes] = new_figure(WIDTH, height)
