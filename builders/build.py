@@ -54,17 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     folder = options.out or "the dataset folder"
     built: list[Outcome] = []
-    return exit_code(lambda: built.append(run(options)), f"{folder} is as it was", options.out) or exit_code(
-        lambda: report(built[0]), f"{folder} is whole, as it was asked for", "stdout"
+    return exit_code(lambda: built.append(run(options)), f"{folder} is unchanged", options.out) or exit_code(
+        lambda: report(built[0]), f"{folder} is complete", "stdout"
     )
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Build what the command line asks for. Raises InputError, Failed, OSError."""
     if options.engine == "datatrove" and options.no_cache:
-        raise InputError("--engine datatrove hands the pages over in the cache; leave out --no-cache")
+        raise InputError("--engine datatrove needs the cache; leave out --no-cache")
     if options.engine != "datatrove" and options.tasks:
-        raise InputError("--tasks is for --engine datatrove; --jobs is the number of processes")
+        raise InputError("--tasks needs --engine datatrove; without it use --jobs")
 
     from concurrent.futures.process import BrokenProcessPool
 
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> Outcome:
             from .page_cache.datatrove_engine import ReadShare, run_tasks
 
             if cache is None:
-                raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
+                raise InputError("--engine datatrove needs a cache that can be written; set XDG_CACHE_HOME")
             share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
             run_tasks(share, options.tasks or options.jobs, options.jobs)
         return build(request, out, options.jobs, cache)
@@ -107,10 +107,10 @@ def parser() -> argparse.ArgumentParser:
         "--show",
         type=Path,
         metavar="DIR",
-        help="folder with show.yaml and speakers.csv of another show than Friends",
+        help="folder of another show, with show.yaml and speakers.csv (default: Friends)",
     )
     add("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
-    add("--chunk-chars", type=positive, default=1200, metavar="N", help="longest text of a chunk (default: 1200)")
+    add("--chunk-chars", type=positive, default=1200, metavar="N", help="maximum characters of a chunk (default: 1200)")
     add(
         "--character",
         default="all",
@@ -118,11 +118,16 @@ def parser() -> argparse.ArgumentParser:
         help="who answers in chat: a main character (default: %(default)s)",
     )
     add("--version", type=version, default="1.0.0", metavar="X.Y.Z", help="version of the dataset (default: 1.0.0)")
-    add("--no-cache", action="store_true", help="parse every page anew, and keep nothing for the next build")
-    add("--engine", choices=["processes", "datatrove"], default="processes", help="what reads the pages (%(default)s)")
-    add("--tasks", type=positive, metavar="N", help="tasks that datatrove cuts the pages into (default: as --jobs)")
+    add("--no-cache", action="store_true", help="parse every page again and cache nothing")
+    add(
+        "--engine",
+        choices=["processes", "datatrove"],
+        default="processes",
+        help="how pages are read in parallel (default: %(default)s)",
+    )
+    add("--tasks", type=positive, metavar="N", help="number of datatrove tasks (default: as --jobs)")
     add("--keep-going", action="store_true", help="leave out pages that fail, and list them in the manifest")
-    add("--overwrite", action="store_true", help="replace files of an earlier build although they were changed since")
+    add("--overwrite", action="store_true", help="also replace files of an earlier build that were changed since")
     return parser
 
 
@@ -137,7 +142,7 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome
     from .folder.up_to_date import fingerprint, recall, remember
     from .page_cache.pages import open_pool
 
-    with locked(out) as lock, rare_collection():
+    with locked(out) as lock, infrequent_gc():
         heal(out)
         check_replaceable(out, request.overwrite)
         decides = [request.show.version, request.parameters, request.version, request.keep_going]
@@ -167,7 +172,7 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
 
 
 @contextmanager
-def rare_collection() -> Iterator[None]:
+def infrequent_gc() -> Iterator[None]:
     """Run the garbage collector a few times per build instead of thousands; it took a tenth of the time.
 
     Not without it: each page leaves some of them. Other processes that are started meanwhile do the same.
@@ -224,11 +229,11 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
         remedy = "--keep-going leaves them out" if shipped else "none is a transcript"
         raise InputError(*(page.error for page in failed), f"{len(failed)} of {len(results)} pages failed; {remedy}")
     if not shipped:
-        raise InputError(*(page.error for page in failed), "no page to build a dataset from")
+        raise InputError(*(page.error for page in failed), "no pages to build a dataset from")
     show, parameters = request.show.facts, request.parameters
     tables = make_rows([page.episode for page in shipped], RowSettings.of(show, parameters))
     if not len(tables["lines"]):
-        raise InputError("no page has a spoken line")
+        raise InputError("no page has a line of dialogue; run python -m friends_corpus.parse on one of them")
     corpus = assemble(tables, page_facts(selection, request.show), show, parameters)
     drawing = plot_data(corpus.tables), corpus.stats, parameters["chunk_chars"]
     check = partial(check_replaceable, out, request.overwrite)

@@ -63,7 +63,7 @@ def check(folder: Path) -> int:
     for text in [*describe_suspicions(report.suspicions), *describe_violations(report.violations)]:
         print(text)
     if not report.complete:
-        print("not compared with the rows before these and the manifest are sound: statistics, splits, reports, card")
+        print("skipped until rows and manifest are valid: statistics, splits, reports, card")
     print(f"{counted(len(report.violations), 'violation')}, {counted(len(report.suspicions), 'warning')}")
     return VIOLATED if report.violations else 0
 
@@ -134,7 +134,7 @@ def describe_violations(found: Iterable[Violation]) -> Iterator[str]:
         yield from (f"violation: {violation}" for violation in group[:ALIKE])
         if len(group) > ALIKE:
             place = f"{file}: column {column}" if column else file
-            yield f"violation: {place}: {rule}: {len(group) - ALIKE:,} more like these"
+            yield f"violation: {place}: {rule}: {len(group) - ALIKE:,} more"
 
 
 def counted(number: int, noun: str) -> str:

@@ -73,7 +73,7 @@ def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigCha
                 for folder, manifest in ((old, before), (new, after))
             ]
         except (OSError, ValueError) as error:
-            raise InputError(f"{error}; python -m builders.check says more") from None
+            raise InputError(f"{error}; run: python -m builders.check") from None
         changes[config] = compare_config(*sides)
     return parsed(before["version"]), parsed(after["version"]), changes
 
@@ -130,7 +130,7 @@ def describe(name: str, change: ConfigChanges) -> list[str]:
     if change.step() == "none":
         return [f"{name}: no change in {change.rows_new:,} rows"]
     counts = f"{len(change.added):,} added, {len(change.removed):,} removed, {len(change.changed):,} changed"
-    lines = [f"{name}: {change.rows_old:,} rows before, {change.rows_new:,} now: {counts}"]
+    lines = [f"{name}: {change.rows_old:,} rows before, {change.rows_new:,} after: {counts}"]
     lines += [f"  schema: {difference}" for difference in change.schema]
     lines += [f"  added: {examples(change.added)}"] if change.added else []
     lines += [f"  removed: {examples(change.removed)}"] if change.removed else []

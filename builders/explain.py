@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="dataset folder")
     add("row", metavar="ROW_ID", help="id of a line (s01e01_c03_u0012) or of a chunk (s01e01_c03_k02)")
-    add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build (default: the invented sample)")
+    add(
+        "--pages", type=Path, metavar="DIR", help="folder of the pages it was built from (default: the invented sample)"
+    )
     add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
     add("--context", type=natural, default=4, metavar="N", help="segments shown before and after (default: 4)")
     options = parser.parse_args(arguments)
@@ -67,7 +69,9 @@ def explain(options: argparse.Namespace) -> Iterator[str]:
     manifest = need_manifest(folder)
     kind = kind_of(row_id)
     if kind is None:
-        raise InputError(f"{row_id!r} is no id of a row; ids are like s01e01_c03_u0012 or, of chunks, s01e01_c03_k02")
+        raise InputError(
+            f"{row_id!r} is not a row id; ids look like s01e01_c03_u0012 (lines) or s01e01_c03_k02 (chunks)"
+        )
     episode = episode_of(row_id)
     split = next((split for split, ids in manifest["splits"].items() if episode in ids), None)
     if split is None:
@@ -75,10 +79,10 @@ def explain(options: argparse.Namespace) -> Iterator[str]:
     config = f"{kind}s"
     row = next(iter(read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))), None)
     if row is None:
-        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
+        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number but no row)")
     entry = next((page for page in manifest["pages"] if page.get("episode") == episode), None)
     if entry is None:
-        raise InputError(f"{folder}: manifest.json has no page of {episode}; python -m builders.check says more")
+        raise InputError(f"{folder}: manifest.json lists no page of {episode}; run: python -m builders.check")
     show = read_show(options.show or FRIENDS)
     check_same_show(show, folder, manifest)
     source = read_source(options.pages or show.sample, entry, show)
@@ -98,11 +102,11 @@ def check_same_show(show: Show, folder: Path, manifest: Manifest) -> None:
     """Refuse another show, and another edition of the show: labels would mean other people."""
     title, version = (manifest["show"][key] for key in ("title", "version"))
     if show.title != title:
-        raise InputError(f"{folder} is of the show {title!r}; name its folder with --show")
+        raise InputError(f"{folder} was built from the show {title!r}; give its folder with --show")
     if show.version != version:
         raise Failed(
-            f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}; the dataset was built "
-            f"with version {version}: name the folder of that one with --show"
+            f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}, the dataset was built "
+            f"with version {version}; give the folder of that version with --show"
         )
 
 
@@ -110,7 +114,7 @@ def path_of(folder: Path, manifest: Manifest, config: str, split: str) -> Path:
     """Return the Parquet file with the rows of a split."""
     splits = manifest["configs"].get(config, {"splits": {}})["splits"]
     if split not in splits:
-        raise InputError(f"{folder}: manifest.json has no {config} of {split}; python -m builders.check says more")
+        raise InputError(f"{folder}: manifest.json lists no {config} of {split}; run: python -m builders.check")
     return folder / str(splits[split]["path"])
 
 
@@ -121,7 +125,7 @@ def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, 
     try:
         rows: list[Row] = pq.read_table(path, columns=columns, filters=[condition]).to_pylist()
     except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
     return rows
 
 
@@ -140,14 +144,14 @@ def read_source(folder: Path, entry: ManifestPage, show: Show) -> Source:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; --pages must name the folder of the pages") from None
+        raise InputError(f"{path}: {error.strerror}; give the folder of the pages with --pages") from None
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != entry["sha256"]:
         raise Failed(f"{path} has sha256 {sha256}; the dataset was built from a page with sha256 {entry['sha256']}")
     try:
         page = next((page for page in read_pages(path.name, data) if page.locator == locator), None)
         if page is None:
-            raise ParseError(f"it holds no page {entry['page']}")
+            raise ParseError(f"the file has no page {entry['page']}")
         segments, printed = parse_page(page, path.name, show)
     except ParseError as error:
         raise Failed(f"{path}: this version of the parser cannot read it: {error}") from None
@@ -160,7 +164,7 @@ def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None
     """Refuse a row that this version of the parser would not make of the page."""
     texts = [turn["text"] for turn in row["turns"]] if "turns" in row else [row["text"]]
     if [turn[1].text if turn else None for turn in turns] != texts:
-        raise Failed(f"{row['id']} was made by another version of the parser; build the dataset again")
+        raise Failed(f"{row['id']} was built by another version of the parser; build the dataset again")
 
 
 def describe_row(row: Row, split: str, folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -191,7 +195,7 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Manifest) -> str
     splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
     found = read_rows(folder / splits[split]["path"], None, ("id", "==", row["id"])) if split in splits else []
     if found:
-        return f"chat      a row of the same id: {found[0]['prompt'][0]['content']}"
+        return f"chat      the row with the same id: {found[0]['prompt'][0]['content']}"
     path = path_of(folder, manifest, "lines", split)
     lines = read_rows(path, None, ("source", "==", row["source"]))
     characters = characters_of(manifest["parameters"]["character"], manifest["show"]["cast"])
@@ -213,7 +217,7 @@ def describe_page(row: Row, entry: ManifestPage, manifest: Manifest, show: Show)
     heading = row["scene_heading"]
     yield f"scene     {row['scene']}: {'no heading' if heading is None else heading}"
     same = manifest["software"]["parser"] == PARSER_VERSION
-    yield f"parser    {PARSER_VERSION}, {'as in the manifest' if same else 'not that of the manifest; same row'}"
+    yield f"parser    {PARSER_VERSION}, {'as in the manifest' if same else 'not the one in the manifest; same row'}"
 
 
 def describe_source(segments: Sequence[Segment], orders: Sequence[int], context: int) -> Iterator[str]:

@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="dataset folder")
     add("--format", choices=FORMATS, required=True, help="convokit: one corpus of all lines, scenes as conversations")
-    add("--config", metavar="NAME", help="only this config (default: all that are there)")
-    add("--out", type=Path, metavar="DIR", help="a new folder (default: FOLDER-FORMAT, here)")
+    add("--config", metavar="NAME", help="only this config (default: all)")
+    add("--out", type=Path, metavar="DIR", help="new folder (default: FOLDER-FORMAT in the current folder)")
     options = parser.parse_args(arguments)
     if options.format == "convokit" and options.config not in (None, "lines"):
         parser.error("--format convokit is made of lines; leave out --config")
@@ -71,7 +71,7 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
 
     def check_new() -> None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"{out} is there already; remove it or choose another --out")
+            raise InputError(f"{out} already exists; remove it or choose another --out")
 
     check_new()
     written: Counter[str] = Counter()
@@ -106,7 +106,7 @@ def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]
                 if format == "jsonl":
                     yield name, json.dumps(row, ensure_ascii=False) + "\n", 1
                 else:
-                    head = "\ufeff" + csv_line(list(row)) if number == 0 else ""  # the mark tells Excel: this is UTF-8
+                    head = "\ufeff" + csv_line(list(row)) if number == 0 else ""  # BOM, so that Excel reads UTF-8
                     yield name, head + csv_line([csv_cell(value) for value in row.values()]), 1
 
 
@@ -119,7 +119,7 @@ def read_rows(path: Path) -> Iterator[Row]:
             for batch in file.iter_batches(batch_size=2000):
                 yield from batch.to_pylist()
     except ValueError as error:  # pyarrow's own errors are ValueErrors
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
 
 
 def csv_cell(value: Any) -> str:

@@ -50,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         manifest, problems = check(options.folder)
         if problems:
             print("\n".join(problems))
-            raise ReleaseError(f"{options.folder} is not what its manifest says, or not sound; build it anew")
+            raise ReleaseError(f"{options.folder} is damaged or does not match its manifest; build it again")
         publish(options, manifest, connect(), Patience())
 
     again = f"python -m builders.publish {shlex.join(given)}"
-    return publishing(work, f"the folder is as it was; to try again: {again}")
+    return publishing(work, f"the folder is unchanged; to try again: {again}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -89,7 +89,7 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
     files = read_outgoing(folder, files_of(folder))
     for file in files:
         if file.path != MANIFEST and file.sha256 != manifest["files"][file.path]["sha256"]:
-            raise ReleaseError(f"{folder / file.path} has just been changed; build the folder anew")
+            raise ReleaseError(f"{folder / file.path} changed while it was read; build the folder again")
     places = machine_places(folder)
     check_secrets(files, str(api.token), places)
     check_secrets(unpacked(files), str(api.token), places)
@@ -102,9 +102,11 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
     found = load_again(repo, tag, list(expected), patience)
     if found != expected:
         wrong = [config for config in expected if found.get(config) != expected[config]]
-        raise ReleaseError(f"{repo.id} at {tag}: config {wrong[0]} loads other rows than {folder} holds; look at it")
+        raise ReleaseError(
+            f"{repo.id} at {tag}: config {wrong[0]} loads different rows than {folder} holds; compare the two"
+        )
     for config, splits in expected.items():
-        print(f"loaded    {config}: {sum(rows for rows, _ in splits.values()):,} rows, those of the folder")
+        print(f"loaded    {config}: {sum(rows for rows, _ in splits.values()):,} rows, the same as in the folder")
     if options.public:
         show(repo)
     print(f"published {repo.url}/tree/{tag} ({'public' if options.public else 'private'})")
@@ -132,7 +134,9 @@ def check_room(files: Sequence[Outgoing]) -> None:
     needed = ROOM * sum(file.size for file in files)
     place = tempfile.gettempdir()
     if disk_usage(place).free < needed:
-        raise ReleaseError(f"{place}: {needed / 1e6:,.0f} MB are needed to read the release back; set TMPDIR")
+        raise ReleaseError(
+            f"{place}: reading the release back needs {needed / 1e6:,.0f} MB; set TMPDIR to another disk"
+        )
 
 
 def digests(manifest: Manifest, files: Sequence[Outgoing]) -> Digests:
@@ -188,7 +192,7 @@ def load_again(repo: Repo, tag: str, configs: Sequence[str], patience: Patience)
             except subprocess.CalledProcessError as error:
                 failed = RuntimeError((error.stderr.strip().splitlines() or ["no message"])[-1])
             except subprocess.TimeoutExpired:
-                failed = RuntimeError(f"nothing after {LOADING} s")
+                failed = RuntimeError(f"no result after {LOADING} s")
         if not patience.pause(tried, failed, f"{repo.id}: load {tag}"):
             said = str(failed).replace(str(repo.api.token), "***")[:300]
             raise ReleaseError(f"{repo.id}: {tag} is published, but loading it failed: {said}; run the command again")

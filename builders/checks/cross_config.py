@@ -50,9 +50,9 @@ def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
         if episode not in split_of:
             yield lines.wrong(number, "id", f"episode {episode!r} is not in {MANIFEST}")
         elif split_of[episode] != lines.split:
-            yield lines.wrong(number, "id", f"episode {episode} belongs to {split_of[episode]} by {MANIFEST}")
+            yield lines.wrong(number, "id", f"episode {episode} belongs to {split_of[episode]}, says {MANIFEST}")
         if row["source"] != page_of.get(episode, row["source"]):
-            yield lines.wrong(number, "source", f"is {row['source']!r}, by {MANIFEST} {page_of[episode]!r}")
+            yield lines.wrong(number, "source", f"is {row['source']!r}, but {MANIFEST} says {page_of[episode]!r}")
 
 
 def check_constant(lines: Part, columns: Sequence[str], of: str, key: Callable[[str], str]) -> Iterator[Violation]:

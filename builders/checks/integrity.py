@@ -46,7 +46,7 @@ def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:
         elif file.stat().st_size != entry["bytes"]:
             yield Violation(path, f"has {file.stat().st_size:,} bytes, not {entry['bytes']:,} as in {MANIFEST}")
         elif sha256_of(file) != entry["sha256"]:
-            yield Violation(path, f"has not the sha256 of {MANIFEST}")
+            yield Violation(path, f"does not have the sha256 in {MANIFEST}")
     known = {MANIFEST, *manifest["files"]}
     for file in sorted(folder.rglob("*")):
         place = file.relative_to(folder)
@@ -91,7 +91,7 @@ def schema_differences(path: str, schema: pa.Schema, features: Features) -> list
         if is_type != type:
             found.append(Violation(path, f"is of type {is_type}, not {type}", column=name))
     if not found and schema.names != expected.names:
-        found.append(Violation(path, f"columns are in the order {', '.join(schema.names)}"))
+        found.append(Violation(path, f"has its columns in the order {', '.join(schema.names)}"))
     if not found and _written_features(schema) != _written_features(expected):
         found.append(Violation(path, "the Features in its metadata are not those of builders.configs.schema"))
     return found

@@ -119,7 +119,7 @@ def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> I
     shipped = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
     table = {page["episode"]: page for page in pages["pages_table"]}
     if [(page["episode"], page["page"]) for page in pages["pages_table"]] != sorted(shipped.items()):
-        yield Violation(STATS, f"pages_table: has other pages than {MANIFEST}")
+        yield Violation(STATS, f"pages_table: has different pages than {MANIFEST}")
         return
     rows = lines.select(["id", "episodes", "scene"]).to_pylist()
     for row in {episode_of(row["id"]): row for row in rows}.values():  # the last of each episode
@@ -133,11 +133,11 @@ def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> I
         ("dropped", sum(page["dropped"] for page in pages["pages_table"]), dropped),
     ):
         if counted != expected:
-            yield Violation(STATS, f"pages_table: {column} are not those of segments")
+            yield Violation(STATS, f"pages_table: {column} differs from segments")
     if not dropped_kinds(pages["segments"]).items() <= pages["dropped"].items():
         yield Violation(STATS, "dropped: is not that of segments")
     if manifest["dropped"] != pages["dropped"]:
-        yield Violation(MANIFEST, f"dropped: is not that of {STATS}")
+        yield Violation(MANIFEST, f"dropped: differs from {STATS}")
 
 
 def read_json(path: Path) -> tuple[Any, list[Violation]]:

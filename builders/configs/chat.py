@@ -26,10 +26,10 @@ EARLIER_CHARACTERS = 600  # of those lines together; the line that is answered i
 ALL = "all"  # instead of one character's name
 PLACE = ("id", *SCENE_COLUMNS, "position")
 NO_ROW = {  # why a line gives no row
-    "other_speaker": "none of those who answer in chat speaks it",
-    "several_speakers": "several people speak it at once",
-    "opens_scene": "nobody speaks before it in its scene",
-    "goes_on": "its speaker speaks the line before it, too",
+    "other_speaker": "the speaker is not one of the characters of chat",
+    "several_speakers": "several people say it together",
+    "opens_scene": "it opens the scene",
+    "goes_on": "its speaker also has the line before it",
 }
 
 Message = dict[str, str]
@@ -155,8 +155,8 @@ def main_character(name: str, cast: Mapping[str, str]) -> str:
         return meant[wanted]
     near = difflib.get_close_matches(wanted, meant, n=1)
     known = ", ".join([*cast, ALL]) if cast else f"{ALL}; its show.yaml lists no cast"
-    hint = f"did you mean {meant[near[0]]!r}?" if near else f"known are {known}"
-    raise InputError(f"--character {name!r} is no main character of the show ({hint})")
+    hint = f"did you mean {meant[near[0]]!r}?" if near else f"choose from {known}"
+    raise InputError(f"--character {name!r} is not a main character of the show ({hint})")
 
 
 def characters_of(character: str, cast: Collection[str]) -> list[str]:

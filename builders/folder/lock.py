@@ -36,5 +36,7 @@ def check_replaceable(out: Path, overwrite: bool = False) -> None:
     if not out.is_dir():
         raise InputError(f"{out} is not a folder; choose another --out")
     if not files_of(out) and any(out.iterdir()):
-        raise InputError(f"{out} is not a dataset folder (no {MANIFEST} of ours); choose another --out or remove it")
+        raise InputError(
+            f"{out} is not a dataset folder (no {MANIFEST} of ours); choose another --out or remove the folder"
+        )
     check_ours(out, {MANIFEST: None, **(read_listed(out / MANIFEST) or {})}, "build", overwrite)

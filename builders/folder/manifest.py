@@ -58,7 +58,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     )
     if isinstance(manifest, dict) and manifest.get("builder") == BUILDER:
         return manifest
-    raise InputError(f"{folder}: no dataset folder (no {MANIFEST} of ours); builders.build makes one")
+    raise InputError(f"no dataset folder {folder} (no {MANIFEST} of ours); run: python -m builders.build")
 
 
 def need_manifest(folder: Path) -> Manifest:

@@ -60,13 +60,13 @@ def read_config(folder: Path, splits: Mapping[Split, SplitFile]) -> Config:
         try:
             table = pq.read_table(path, partitioning=None)
         except pa.ArrowException as error:
-            raise ValueError(f"{path}: no Parquet file: {' '.join(str(error).split())}") from None
+            raise ValueError(f"{path}: not a Parquet file: {' '.join(str(error).split())}") from None
         if "id" not in table.schema.names:
-            raise ValueError(f"{path}: has no column id")
+            raise ValueError(f"{path}: no column id")
         types[split] = {field.name: str(field.type) for field in table.schema}
         for row in table.to_pylist():
             if row["id"] in rows:
-                raise ValueError(f"{path}: the id {row['id']} stands twice")
+                raise ValueError(f"{path}: duplicate id {row['id']}")
             rows[row["id"]] = row | {SPLIT: split}
     return types, rows
 
@@ -85,7 +85,7 @@ def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
     """
     types_old, rows_old = old or ({}, {})
     types_new, rows_new = new or ({}, {})
-    schema = compare_schema(types_old, types_new) if old and new else [] if new else ["the config is gone"]
+    schema = compare_schema(types_old, types_new) if old and new else [] if new else ["the config was removed"]
     kept_old = [id for id in rows_old if id in rows_new]
     kept_new = [id for id in rows_new if id in rows_old]
     changed = {
@@ -131,12 +131,12 @@ def compare_types(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """List the columns that were added, removed, retyped or moved.
 
     >>> compare_types({"id": "string", "cue": "string"}, {"id": "string", "scene": "int32"})
-    ["column 'scene' is new", "column 'cue' is gone"]
+    ["column 'scene' is new", "column 'cue' was removed"]
     """
-    found = [f"column {name!r} is new" for name in new if name not in old]
-    found += [f"column {name!r} is gone" for name in old if name not in new]
+    found = [f"column {name!r} was added" for name in new if name not in old]
+    found += [f"column {name!r} was removed" for name in old if name not in new]
     found += [
-        f"column {name!r} is of type {new[name]}, was {old[name]}"
+        f"column {name!r} changed its type from {old[name]} to {new[name]}"
         for name in new
         if old.get(name, new[name]) != new[name]
     ]

@@ -409,7 +409,7 @@ def test_a_full_disk_leaves_the_old_folder(
 
     monkeypatch.setattr(pq, "write_table", full)
     assert run(pages, out) == 1
-    assert f"error: {out}: No space left on device; {out} is as it was" in capsys.readouterr().err
+    assert f"error: {out}: No space left on device; {out} is unchanged" in capsys.readouterr().err
     assert tree(out) == before
     assert beside(out) == []
 

@@ -568,7 +568,7 @@ def test_no_dataset(content: str | None, tmp_path: Path, capsys: pytest.CaptureF
         (tmp_path / "manifest.json").write_text(content)
     assert check.main([str(tmp_path)]) == 2
     error = capsys.readouterr().err
-    assert f"{tmp_path}: no dataset folder" in error
+    assert f"no dataset folder {tmp_path}" in error
     assert "builders.build" in error
 
 
@@ -581,5 +581,5 @@ def test_as_typed(built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.chdir(built.parent)
     assert check.main([]) == 2
     error = capsys.readouterr().err
-    assert "friends-lines: no dataset folder" in error
+    assert "no dataset folder friends-lines" in error
     assert "builders.build" in error
