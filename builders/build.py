@@ -1,4 +1,4 @@
-"""python -m builders.build: a folder of transcript pages → the `friends-lines` dataset folder."""
+"""python -m builders.build: build the dataset folder `friends-lines` from a folder of transcripts."""
 
 from __future__ import annotations
 

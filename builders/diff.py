@@ -1,4 +1,4 @@
-"""python -m builders.diff: what changed between two builds of the dataset, and the version that follows from it.
+"""python -m builders.diff: show what changed between two builds, and the version number that this needs.
 
 A changed schema is a major step, rows that come or go (or change their split) a minor one, other text in a row that
 stays a patch. The exit code is 1 where the version of NEW does not follow: less of a step than that.

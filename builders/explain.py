@@ -1,4 +1,4 @@
-"""python -m builders.explain: where a row of the dataset comes from, and why it is as it is.
+"""python -m builders.explain: show where a row of the dataset comes from and why it was read that way.
 
 Shows the page with its address and hash, what is printed around the row, which label made each turn, and how the label
 was resolved to people. The exit code is 1 if the page, or the show's files, are not those the dataset was built from.

@@ -1,4 +1,4 @@
-"""python -m builders.export: a dataset folder in other formats: JSON lines, CSV, or a ConvoKit corpus.
+"""python -m builders.export: export a dataset folder as JSON Lines, CSV or a ConvoKit corpus.
 
 CSV cells that a spreadsheet would run as a formula get a leading apostrophe; lists are written as JSON; an empty cell
 is null or an empty text. To read the text back exactly, take one apostrophe off the cells that begin with apostrophes

@@ -1,4 +1,4 @@
-"""python -m builders.publish: a dataset folder → a dataset repo on the Hub, as one commit and one tag.
+"""python -m builders.publish: publish a dataset folder to a dataset repo on the Hub, as one commit and one tag.
 
 The folder must be what its manifest says, and sound (as python -m builders.check sees it). The tag is the manifest's
 version, v1.0.0, and never moves: other content needs another --version when the folder is built. The same content once

@@ -1,4 +1,4 @@
-"""What holds between rows: splits that share no episode, and configs that follow from `lines`.
+"""Rules between rows: splits share no episode, and the other configs follow from `lines`.
 
 Rows that break a rule of their own are not compared: what stands here can rely on builders.checks.row_rules.
 """
@@ -79,11 +79,11 @@ def check_rows_follow(part: Part, expected: Sequence[Row]) -> Iterator[Violation
     for number, row in enumerate(part.rows):
         made = missing.pop(row["id"], None)
         if made is None:
-            yield part.wrong(number, "id", "is none that follows from lines")
+            yield part.wrong(number, "id", "follows from no line")
             continue
         for column, value in made.items():
             if row[column] != value and (part.config, column) != ("chunks", PRINTED):
-                yield part.wrong(number, column, "is not what lines make it", differ(row[column], value))
+                yield part.wrong(number, column, "does not follow from lines", differ(row[column], value))
     for id in missing:
         yield Violation(part.path, "lacks a row that follows from lines", detail=id)
 
@@ -108,6 +108,6 @@ def check_scripts(chunks: Part, lines: Sequence[Row]) -> Iterator[Violation]:
                 continue
             free = positions[found] - 1 if found < len(turns) else positions[-1] + 1
             if line.partition(SEPARATOR)[0] in speakers and (free < 0 or (chunk["source"], free) in taken):
-                yield chunks.wrong(number, PRINTED, "has a turn that is none of its lines", shorten(repr(line)))
+                yield chunks.wrong(number, PRINTED, "has a turn that is not one of its lines", shorten(repr(line)))
         if found < len(turns):
             yield chunks.wrong(number, PRINTED, "lacks a turn of its lines", shorten(repr(turns[found])))

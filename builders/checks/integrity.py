@@ -1,4 +1,4 @@
-"""Files against the manifest: present, whole, no others; Parquet files of the right schema and length, read back."""
+"""Check files against the manifest, and the schema and length of the Parquet files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""manifest.json against itself: what it says of files, configs, splits and pages agrees."""
+"""Check that manifest.json does not contradict itself about files, configs, splits and pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from the rows, made again and compared: statistics, leakage, splits, quality report, card.
+"""Compute again what follows from the rows, and compare: statistics, leakage, splits, quality report, card.
 
 Taken as they stand are what only the pages tell (builders.reports.page_stats: drops, unknown cues, scenes), what the
 manifest says of the show, the pages and the software, sizes in memory, and the pictures. All else follows from these
@@ -31,7 +31,7 @@ from friends_corpus.core.reader import Unreadable, faults, json_values, load
 
 from .integrity import Part
 
-BY_ROWS, BY_MANIFEST = "is not what the rows make it", "is not what the manifest makes it"
+BY_ROWS, BY_MANIFEST = "does not follow from the rows", "does not follow from the manifest"
 NOTHING = "nothing"
 
 

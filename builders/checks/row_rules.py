@@ -1,4 +1,4 @@
-"""What holds for the columns of every row, as pandera schemas; types are those of the Parquet file already."""
+"""Rules for the columns of every row, as pandera schemas; the Parquet schema has checked the types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Config `chat`: a main character's line as the answer to what was said before it, as TRL's conversational prompts.
+"""Config `chat`: a main character's line as the answer to the lines before it, in TRL's conversational format.
 
 The published notebooks trained on scripts, and a model that learns scripts writes scripts. Here the target is one line
 of one person, the others are the user, and the loss of training is on that line alone.

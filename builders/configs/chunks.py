@@ -1,4 +1,4 @@
-"""Config `chunks`: consecutive turns of one scene as one script excerpt, up to a number of characters."""
+"""Config `chunks`: consecutive turns of one scene as a script excerpt of limited length."""
 
 from __future__ import annotations
 

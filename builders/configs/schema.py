@@ -1,4 +1,4 @@
-"""The columns of each config, side by side: Hugging Face Features, from which the Parquet schema follows."""
+"""The columns of each config as Hugging Face Features, from which the Parquet schema follows."""
 
 from __future__ import annotations
 

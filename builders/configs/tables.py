@@ -1,4 +1,4 @@
-"""Episodes → the rows of every config: made as dicts, page by page, and kept as Arrow tables, which are far smaller."""
+"""Make the rows of every config: as dicts, page by page, kept as Arrow tables, which are far smaller."""
 
 from __future__ import annotations
 

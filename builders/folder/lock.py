@@ -1,4 +1,4 @@
-"""The dataset folder: whose it is, and one build at a time in it. How it is replaced is friends_corpus.core.files."""
+"""The lock of a dataset folder: one build at a time, and only in a folder of ours."""
 
 from __future__ import annotations
 

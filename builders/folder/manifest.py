@@ -1,4 +1,4 @@
-"""manifest.json: what a dataset folder was made of and what it holds, by content. No dates, no machine paths."""
+"""manifest.json: the sources and contents of a dataset folder, by hash. No dates, no machine paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the folder already what this build would write? Told by content, never by dates; what is in doubt is built anew.
+"""Tell whether a folder is already what a build would write: by content, never by dates; in doubt, build.
 
 The same pages, parameters, code and libraries give the same bytes, so a finished build leaves a note beside the page
 cache: what went in → the manifest that came out. The folder is kept if its manifest is that one and its files are as

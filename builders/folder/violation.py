@@ -1,4 +1,4 @@
-"""One thing that is wrong with a dataset folder, and where."""
+"""A violation: one problem of a dataset folder, and its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything a build found → the files of the dataset folder."""
+"""Write the files of the dataset folder."""
 
 from __future__ import annotations
 

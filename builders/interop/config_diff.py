@@ -1,4 +1,4 @@
-"""Two builds of one config → which columns and rows came, went or changed."""
+"""Compare a config of two builds: columns and rows that were added, removed or changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of `lines` → the corpus folder of ConvoKit (https://convokit.cornell.edu/documentation/data_format.html).
+"""Write `lines` as a ConvoKit corpus (https://convokit.cornell.edu/documentation/data_format.html).
 
 A scene is a conversation, a line replies to the line before it in its scene, and a speaker is a display name:
 ConvoKit knows one speaker for each utterance, so “Joey and Ross” is one; who they are is in the utterance's meta.

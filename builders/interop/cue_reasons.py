@@ -1,4 +1,4 @@
-"""Why the parser read a page as it did: which label made a turn, and how the label was resolved to people.
+"""Explain a turn: the label that starts it, and how the label was resolved to people.
 
 Nothing is decided here: the page is read again, and its cues say by which rule they are labels.
 """

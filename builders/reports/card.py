@@ -1,4 +1,4 @@
-"""Statistics and examples → the values of cards/templates/dataset.md, its YAML metadata included."""
+"""The values of cards/templates/dataset.md: statistics, examples and the YAML metadata."""
 
 from __future__ import annotations
 

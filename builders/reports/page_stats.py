@@ -1,4 +1,4 @@
-"""What only the pages tell: the part of stats.json that no row of the dataset shows and no check can compute again."""
+"""Statistics that only the pages hold: the part of stats.json that no check can compute from rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures of the quality report: the same bytes on every machine with the same matplotlib."""
+"""The plots of the quality report: the same bytes on every machine with the same matplotlib."""
 
 from __future__ import annotations
 

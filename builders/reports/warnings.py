@@ -1,4 +1,4 @@
-"""What looks wrong in rows of `lines` and may be right: found, counted and shown, never silenced by editing text."""
+"""Warnings: what looks wrong in `lines` but may be right is counted and shown, never edited away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenes that stand in the transcripts more than once: repeats and clips, found exactly, never deleted.
+"""Find repeated scenes and clips in the transcripts, exactly; they are marked, never deleted.
 
 Four words are used for four things. Two scenes are *copies* if at least 80 % of the shorter one's five-word shingles
 are in the other: that holds for near-duplicates (80 % Jaccard similarity implies it) and for the clips of a clip show,

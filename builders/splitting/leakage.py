@@ -1,4 +1,4 @@
-"""The leakage report: what a split that is held out shares with another one, measured on the finished splits."""
+"""The leakage report: what held-out splits share with other splits."""
 
 from __future__ import annotations
 

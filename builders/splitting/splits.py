@@ -1,4 +1,4 @@
-"""Which split an episode belongs to: 90/5/5 by a hash of its id, the same in every config, and without leaks."""
+"""Assign episodes to splits: 90/5/5 by a hash of the id, the same in every config, repeats in train."""
 
 from __future__ import annotations
 
