@@ -1,4 +1,4 @@
-"""python -m builders.check: check a dataset folder against its manifest, the rules for rows, and what follows from them.
+"""python -m builders.check: check a dataset folder: its manifest, the rules for rows, and what follows from them.
 
 Statistics, leakage certificate, splits, quality report, card and croissant.json are made again from rows and manifest
 and compared. What only the pages tell is not verified: that wants a new build. A folder is checked by the version that
