@@ -1,4 +1,4 @@
-"""What leaves this machine: files read once, looked through byte by byte, then sent as they were read."""
+"""Files that leave this machine: read once, scanned for secrets, then sent as they were read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every command ends: with exit code 0, or after one line on stderr: what is wrong, where, and what to do.
+"""How a command ends: exit code 0, or one line on stderr that says what is wrong, where, and what to do.
 
 A package that is not installed is such an end as well, wherever the import stands: `show_missing_packages`.
 """
@@ -28,7 +28,7 @@ EXTRAS = {  # package → the extra of setup.cfg that it comes with; all others 
 
 
 class InputError(ValueError):
-    """What was asked or given cannot be worked with; each argument is a line to print. Exit code 2."""
+    """Bad usage or bad input: exit code 2. Each argument is a line to print."""
 
 
 class Failed(Exception):

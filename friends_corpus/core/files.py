@@ -1,4 +1,4 @@
-"""Files and folders that are only ever replaced whole: filled beside, swapped in. A kill leaves a good one.
+"""Replace files and folders atomically: write beside, then swap. A kill leaves the old one or the new one.
 
 What is being written lies in a workspace beside its target, a folder with a random name whose marker says that it is
 ours; nothing without one is ever tidied up. A folder has one writer at a time. On Linux the old and the new folder

@@ -1,4 +1,4 @@
-"""What manifest.json of a dataset folder holds, as types; builders write it, train reads it.
+"""The types of manifest.json, which builders write and train reads.
 
 The types are declared once, as TypedDicts: the JSON is used as it is, and pydantic checks it against them.
 """

@@ -1,4 +1,4 @@
-"""The one reader of structured files from outside: YAML, JSON, a line of JSON, CSV. Capped first, then of a schema.
+"""The one reader of structured files: YAML, JSON, JSON Lines, CSV. Size is limited, then a schema checked.
 
 A schema is a dataclass, a TypedDict, or a list or dict of those, as pydantic reads JSON by it, strictly: no text for a
 number, no bool for an int. Keys that it does not know are ignored, or refused where it is declared with `closed`.
