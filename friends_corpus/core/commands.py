@@ -19,6 +19,7 @@ COMMANDS = {  # in the order of the pipeline
     "check": "builders.check",
     "diff": "builders.diff",
     "explain": "builders.explain",
+    "align": "builders.align",
     "export": "builders.export",
     "publish-dataset": "builders.publish",
     "sft": "train.sft",
