@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from friends_corpus.core.cli import Failed, InputError, exit_code, positive
 from friends_corpus.core.versions import version
@@ -21,20 +20,14 @@ from friends_corpus.core.versions import version
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from friends_corpus.core.cache import Cache
     from friends_corpus.core.manifest import Parameters
     from friends_corpus.show.config import Show
 
+    from .folder.up_to_date import Outcome
     from .page_cache.pages import Result
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
-
-
-class Outcome(TypedDict):
-    """What a build has to say: a summary, a line for each page left out, and how it ended."""
-
-    summary: str
-    left_out: list[str]
-    end: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +61,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
     from concurrent.futures.process import BrokenProcessPool
 
+    from friends_corpus.core.cache import open_cache
     from friends_corpus.show.config import FRIENDS, read_show
     from friends_corpus.show.page_names import find_pages
 
@@ -83,13 +77,13 @@ def run(options: argparse.Namespace) -> Outcome:
         options.overwrite,
     )
     out = (options.out or Path(show.dataset)).resolve()  # a link keeps pointing to the folder that changes
-    cache = None if options.no_cache else open_cache()
+    cache = None if options.no_cache else open_cache("pages")
     try:
         if options.engine == "datatrove":  # without the lock of a build, which the engine's processes would keep
-            from .page_cache.datatrove_engine import ReadShare, run_tasks
+            from .page_cache.datatrove_engine import NO_CACHE, ReadShare, run_tasks
 
             if cache is None:
-                raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
+                raise InputError(NO_CACHE)
             share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
             run_tasks(share, options.tasks or options.jobs, options.jobs)
         return build(request, out, options.jobs, cache)
@@ -126,11 +120,12 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome:
+def build(request: Request, out: Path, jobs: int, cache: Cache | None) -> Outcome:
     """Read the pages, then write the folder `out` in place of what is there.
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
+    from friends_corpus.core.cache import open_cache
     from friends_corpus.core.files import heal
 
     from .folder.lock import check_replaceable, locked
@@ -141,29 +136,31 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome
         heal(out)
         check_replaceable(out, request.overwrite)
         decides = [request.show.version, request.parameters, request.version, request.keep_going]
-        mark = fingerprint(request.pages, decides) if cache else None
-        kept: Outcome | None = recall(cache, mark, out) if cache and mark else None
-        if kept:
+        notes = open_cache("builds", quiet=True) if cache else None
+        mark = fingerprint(request.pages, decides) if notes else None
+        if notes and mark and (kept := recall(notes, mark, out)):
             return {**kept, "end": f"kept {out.name}, version {request.version}: nothing has changed"}
         with open_pool(jobs, len(request.pages), lock) as pool:
             outcome = write(request, read(request, cache, pool), out, pool)
-        if cache and mark:
-            remember(cache, mark, out, outcome)
+        if notes and mark:
+            remember(notes, mark, out, outcome)
         return outcome
 
 
-def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Result]:
+def read(request: Request, cache: Cache | None, pool: Executor | None) -> list[Result]:
     """Read all pages, in the other processes if there are any."""
     from tqdm import tqdm
 
-    from .page_cache.pages import read_files
+    from .page_cache.pages import read_files, warn_of
     from .reports.plots import import_matplotlib
 
     results = read_files(request.pages, pool, cache, request.show.folder)
     if pool:
         pool.submit(import_matplotlib)  # after the pages: one of them will draw, while this process has rows to make
         from .folder import write  # noqa: F401  (a second or two, while the others read)
-    return list(chain.from_iterable(tqdm(results, "pages", len(request.pages), unit="page")))
+    files = list(tqdm(results, "pages", len(request.pages), unit="page"))
+    warn_of([entry for file in files for entry in file.refused])
+    return list(chain.from_iterable(file.pages for file in files))
 
 
 @contextmanager
@@ -188,20 +185,6 @@ def report(outcome: Outcome) -> None:
     for error in outcome["left_out"]:
         print(f"warning: left out: {error}", file=sys.stderr)
     print(f"\n{outcome['end']}")
-
-
-def open_cache() -> Path | None:
-    """The cache folder, or None and a warning where it cannot be written."""
-    from friends_corpus.core.files import cache_folder
-
-    folder = cache_folder("pages")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        print(f"warning: no cache, {folder}: {error.strerror}", file=sys.stderr)
-        return None
-    return folder
 
 
 def write(request: Request, results: Sequence[Result], out: Path, pool: Executor | None) -> Outcome:

@@ -231,12 +231,6 @@ def open_new(path: Path) -> IO[str]:
     return path.open("w" if path.exists() else "x", encoding="utf-8")  # a pipe or a terminal may be there
 
 
-def cache_folder(kind: str) -> Path:
-    """Return the folder of one kind of cache; the XDG rules ignore a relative path."""
-    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (configured if configured.is_absolute() else Path.home() / ".cache") / "friends-corpus" / kind
-
-
 def sha256_of(path: Path) -> str:
     """Return the sha256 of a file's bytes as hex digits."""
     with path.open("rb") as file:
