@@ -572,7 +572,7 @@ def test_the_pages_are_those_of_the_folder(built: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("old", "false", "expected"),
     [
-        pytest.param("violin", "tuba", "lines: is not what the pages make it: s01e01_c01_u0000.text: ", id="text"),
+        pytest.param("bigger", "smaller", "lines: is not what the pages make it: s01e01_c01_u0000.text: ", id="text"),
         pytest.param("<b>Joey:</b>", "<b>Ross:</b>", "lines: is not what the pages make it: s01e0", id="speaker"),
         pytest.param(
             "<p>(They leave.)</p>", "", "stats.json: is not what the pages make it: segments.", id="direction"
