@@ -20,7 +20,6 @@ from friends_corpus.core.versions import version
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from friends_corpus.core.cache import Cache
     from friends_corpus.core.manifest import Parameters
     from friends_corpus.show.config import Show
 
@@ -80,10 +79,10 @@ def run(options: argparse.Namespace) -> Outcome:
     cache = None if options.no_cache else open_cache("pages")
     try:
         if options.engine == "datatrove":  # without the lock of a build, which the engine's processes would keep
-            from .page_cache.datatrove_engine import NO_CACHE, ReadShare, run_tasks
+            from .page_cache.datatrove_engine import ReadShare, run_tasks
 
-            if cache is None:
-                raise InputError(NO_CACHE)
+            if cache is None or open_cache("tasks") is None:
+                raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
             share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
             run_tasks(share, options.tasks or options.jobs, options.jobs)
         return build(request, out, options.jobs, cache)
@@ -97,12 +96,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--pages", type=Path, metavar="DIR", help="folder of *.html transcript pages (default: the invented sample)")
     add("--out", type=Path, metavar="DIR", help="dataset folder (default: friends-lines; TITLE-lines of another show)")
-    add(
-        "--show",
-        type=Path,
-        metavar="DIR",
-        help="folder with show.yaml and speakers.csv of another show than Friends",
-    )
+    add("--show", type=Path, metavar="DIR", help="folder with show.yaml and speakers.csv of another show than Friends")
     add("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
     add("--chunk-chars", type=positive, default=1200, metavar="N", help="longest text of a chunk (default: 1200)")
     add(
@@ -120,12 +114,11 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def build(request: Request, out: Path, jobs: int, cache: Cache | None) -> Outcome:
+def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome:
     """Read the pages, then write the folder `out` in place of what is there.
 
     A folder that a build of the same pages and parameters wrote is kept, if its files are still those.
     """
-    from friends_corpus.core.cache import open_cache
     from friends_corpus.core.files import heal
 
     from .folder.lock import check_replaceable, locked
@@ -136,22 +129,23 @@ def build(request: Request, out: Path, jobs: int, cache: Cache | None) -> Outcom
         heal(out)
         check_replaceable(out, request.overwrite)
         decides = [request.show.version, request.parameters, request.version, request.keep_going]
-        notes = open_cache("builds", quiet=True) if cache else None
-        mark = fingerprint(request.pages, decides) if notes else None
-        if notes and mark and (kept := recall(notes, mark, out)):
+        mark = fingerprint(request.pages, decides) if cache else None
+        if mark and (kept := recall(mark, out)):
             return {**kept, "end": f"kept {out.name}, version {request.version}: nothing has changed"}
         with open_pool(jobs, len(request.pages), lock) as pool:
             outcome = write(request, read(request, cache, pool), out, pool)
-        if notes and mark:
-            remember(notes, mark, out, outcome)
+        if mark:
+            remember(mark, out, outcome)
         return outcome
 
 
-def read(request: Request, cache: Cache | None, pool: Executor | None) -> list[Result]:
+def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Result]:
     """Read all pages, in the other processes if there are any."""
     from tqdm import tqdm
 
-    from .page_cache.pages import read_files, warn_of
+    from friends_corpus.core.cache import report as report_refused
+
+    from .page_cache.pages import read_files
     from .reports.plots import import_matplotlib
 
     results = read_files(request.pages, pool, cache, request.show.folder)
@@ -159,7 +153,7 @@ def read(request: Request, cache: Cache | None, pool: Executor | None) -> list[R
         pool.submit(import_matplotlib)  # after the pages: one of them will draw, while this process has rows to make
         from .folder import write  # noqa: F401  (a second or two, while the others read)
     files = list(tqdm(results, "pages", len(request.pages), unit="page"))
-    warn_of([entry for file in files for entry in file.refused])
+    report_refused([entry for file in files for entry in file.refused])
     return list(chain.from_iterable(file.pages for file in files))
 
 

@@ -66,7 +66,7 @@ def check(folder: Path, pages: Path | None, show: Path | None) -> int:
     for text in [*describe_suspicions(report.suspicions), *describe_violations(report.violations)]:
         print(text)
     if not report.complete:
-        print("not compared with the rows before these and the manifest are sound: statistics, splits, reports, card")
+        print("not compared with the rows before these and the manifest are sound: statistics, splits, card, pages")
     print(f"{counted(len(report.violations), 'violation')}, {counted(len(report.suspicions), 'warning')}")
     return VIOLATED if report.violations else 0
 
@@ -81,8 +81,7 @@ def check_folder(folder: Path, pages: Path | None = None, show: Path | None = No
     from .checks.cross_config import check_agreement
     from .checks.integrity import check_files, read_parts
     from .checks.manifest_rules import check_config_names, check_listing
-    from .checks.recompute import check_croissant, check_derived
-    from .checks.reread import check_pages
+    from .checks.recompute import check_croissant, check_derived, check_pages
     from .checks.row_rules import check_rows
     from .folder.manifest import read_manifest
 

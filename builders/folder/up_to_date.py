@@ -16,7 +16,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from friends_corpus.core.cache import Cache
+from friends_corpus.core.cache import load, open_cache, store
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.fingerprint import hash_code
 from friends_corpus.core.manifest import MANIFEST
@@ -37,13 +37,6 @@ class Outcome(TypedDict):
     end: str
 
 
-class Note(TypedDict):
-    """The sha256 of the manifest that a build wrote, and what it said."""
-
-    manifest: str
-    outcome: Outcome
-
-
 def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
     """A hash over all that a folder is made of; None where a page cannot be read."""
     try:
@@ -55,14 +48,14 @@ def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
-def recall(notes: Cache, mark: str, out: Path) -> Outcome | None:
+def recall(mark: str, out: Path) -> Outcome | None:
     """Return what `remember` kept for the files of `out`; None where they are not just these."""
-    note = notes.load(mark, Note)
-    if note is None or not (out / MANIFEST).is_file() or sha256_of(out / MANIFEST) != note["manifest"]:
-        return None
-    return note["outcome"] if describe_files(out, MANIFEST) == read_manifest(out)["files"] else None
+    notes, manifest = open_cache("builds", quiet=True), out / MANIFEST
+    outcome = load(notes, f"{mark}.{sha256_of(manifest)}", Outcome) if notes and manifest.is_file() else None
+    return outcome if outcome and describe_files(out, MANIFEST) == read_manifest(out)["files"] else None
 
 
-def remember(notes: Cache, mark: str, out: Path, outcome: Outcome) -> None:
+def remember(mark: str, out: Path, outcome: Outcome) -> None:
     """Leave the note for `recall`."""
-    notes.store(mark, Note(manifest=sha256_of(out / MANIFEST), outcome=outcome))
+    if notes := open_cache("builds", quiet=True):
+        store(notes, f"{mark}.{sha256_of(out / MANIFEST)}", outcome)

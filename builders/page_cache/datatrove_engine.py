@@ -1,7 +1,7 @@
 """Reading pages on an existing engine, datatrove: many tasks, on one machine or on a cluster, resumed where killed.
 
-A task reads every N-th file into the page cache, which all tasks and the build must share, as well as the user's key.
-Finished tasks are marked in a cache of their own, by the pages' content, the parser and N. A mark only saves time.
+A task reads every N-th file into the page cache; the build finds the pages there, signed with the same user's key.
+Finished tasks are marked in a folder beside that cache, named by the pages' content, the parser and N.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from friends_corpus.core.cache import Cache, open_cache
+from friends_corpus.core.cache import report
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import sha256_of
 from friends_corpus.parsing.version import PARSER_VERSION
 from friends_corpus.show.config import FRIENDS, read_show
 
-from .pages import READER, end_with, read_file, warn_of
+from .pages import READER, end_with, read_file
 
 MISSING = "--engine datatrove needs the package datatrove; install it with: pip install '.[scale]'"
-NO_CACHE = "--engine datatrove hands the pages over in the cache, which cannot be written; set XDG_CACHE_HOME"
 
 
 def run_tasks(share: ReadShare, tasks: int, jobs: int) -> Path:
@@ -34,10 +33,7 @@ def run_tasks(share: ReadShare, tasks: int, jobs: int) -> Path:
     from datatrove.executor import LocalPipelineExecutor  # type: ignore[import-untyped,unused-ignore]
     from datatrove.utils.logging import logger  # type: ignore[import-untyped,unused-ignore]
 
-    marks = open_cache("tasks", quiet=True)
-    if marks is None or marks.read_only or share.cache.read_only:
-        raise InputError(NO_CACHE)
-    logs = task_folder(share.pages, tasks, marks.folder, share.show)
+    logs = task_folder(share.pages, tasks, share.cache_folder, share.show)
     logger.remove()  # each task sets up its own and writes it to that folder, too
     with _ending_together():
         LocalPipelineExecutor(pipeline=[share], tasks=tasks, workers=min(jobs, tasks), logging_dir=str(logs)).run()
@@ -49,13 +45,13 @@ class ReadShare:
     """A datatrove pipeline step (for any executor): reads the pages of one task into the cache, passes nothing on."""
 
     pages: Sequence[Path] = field(repr=False)
-    cache: Cache
+    cache_folder: Path
     show: Path = FRIENDS
 
     def __call__(self, data: object, rank: int, world_size: int) -> None:
         """Read the pages of task `rank` of `world_size`."""
         for page in self.pages[rank::world_size]:
-            warn_of(read_file(page, self.cache, self.show).refused)
+            report(read_file(page, self.cache_folder, self.show).refused)
 
 
 @contextmanager
@@ -74,10 +70,10 @@ def _ending_together() -> Iterator[None]:
         within.clear()
 
 
-def task_folder(pages: Sequence[Path], tasks: int, marks: Path, show: Path = FRIENDS) -> Path:
+def task_folder(pages: Sequence[Path], tasks: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
     """Return where the tasks of just these pages, in this order, by this parser, are logged and marked."""
     contents = [(page.name, sha256_of(page) if os.access(page, os.R_OK) else "") for page in pages]
     key = json.dumps([READER, PARSER_VERSION, read_show(show).version, tasks, contents]).encode(
         "utf-8", "surrogateescape"
     )
-    return marks / hashlib.sha256(key).hexdigest()[:16]
+    return cache_folder.with_name("tasks") / hashlib.sha256(key).hexdigest()[:16]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from friends_corpus.core.cache import Cache
+from friends_corpus.core import cache
 from friends_corpus.core.fingerprint import hash_code
 from friends_corpus.core.model import Episode, Line, Page, ParseError, Segment
 from friends_corpus.formats.pages import read_pages
@@ -64,7 +63,7 @@ RESULTS = TypeAdapter(list[Result])  # to JSON
 
 
 class ReadFile(NamedTuple):
-    """The pages of a file, and the entry of the cache that was refused, if there was one."""
+    """The pages of a file, and the entry of the cache that was not as it was kept, if there was one."""
 
     pages: list[Result]
     refused: list[Path]
@@ -82,16 +81,10 @@ def open_pool(jobs: int, files: int, lock: int | None = None) -> Iterator[Execut
 
 
 def read_files(
-    paths: Sequence[Path],
-    pool: Executor | None,
-    cache: Cache | None,
-    show: Path = FRIENDS,
+    paths: Sequence[Path], pool: Executor | None, cache_folder: Path | None, show: Path = FRIENDS
 ) -> Iterator[ReadFile]:
-    """Return the pages of each file in the order given, whatever the number of processes; those begin at once.
-
-    `show` is the folder of the show.
-    """
-    read = partial(read_file, cache=cache, show_folder=show)
+    """Return the pages of each file in the order given; the other processes begin at once."""
+    read = partial(read_file, cache_folder=cache_folder, show_folder=show)
     return pool.map(read, paths, chunksize=FILES_PER_TASK) if pool else map(read, paths)
 
 
@@ -133,7 +126,7 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def read_file(path: Path, cache: Cache | None, show_folder: Path = FRIENDS) -> ReadFile:
+def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS) -> ReadFile:
     """Return the pages of one file as episodes of normalised lines, or why they cannot be had.
 
     The show comes as its folder: other processes read it again.
@@ -147,7 +140,7 @@ def read_file(path: Path, cache: Cache | None, show_folder: Path = FRIENDS) -> R
     sha256 = hashlib.sha256(data).hexdigest()
     key = hashlib.sha256(json.dumps([READER, name, sha256, PARSER_VERSION + show.version]).encode()).hexdigest()
     refused: list[Path] = []
-    if cache and (kept := cache.load(key, list[Result], refused.append)):
+    if cache_folder and (kept := cache.load(cache_folder, key, list[Result], refused)):
         return ReadFile(kept, refused)
     try:
         results = [_read_page(page, name, sha256, show) for page in read_pages(name, data)]
@@ -156,16 +149,9 @@ def read_file(path: Path, cache: Cache | None, show_folder: Path = FRIENDS) -> R
     except Exception as error:
         error.add_note(f"while reading the file {name}")  # a bug of ours: say where
         raise
-    if cache:
-        cache.store(key, RESULTS.dump_python(results, mode="json"))
+    if cache_folder:
+        cache.store(cache_folder, key, RESULTS.dump_python(results, mode="json"))
     return ReadFile(results, refused)
-
-
-def warn_of(refused: Sequence[Path]) -> None:
-    """Count the entries of the cache that were refused, on stderr."""
-    if refused:
-        causes = "damaged, changed, or of another user"
-        print(f"warning: {len(refused)} cached files are {causes}; read anew: {refused[0]}, …", file=sys.stderr)
 
 
 def _read_page(page: Page, file: str, sha256: str, show: Show) -> Result:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from friends_corpus.core.cache import open_cache
+from friends_corpus.core import cache
 from friends_corpus.core.cli import shorten
 
 from .page_stats import Counts
@@ -126,8 +126,8 @@ def import_matplotlib() -> None:
     """Import it with its list of fonts out of our cache, and with nothing else of this machine."""
     if SETTINGS in os.environ:
         return
-    cache, name = open_cache("matplotlib", quiet=True), version("matplotlib")
-    lists = (cache and cache.load(name, dict[str, str])) or {}
+    kept, name = cache.open_cache("matplotlib", quiet=True), version("matplotlib")
+    lists = (kept and cache.load(kept, name, dict[str, str])) or {}
     with TemporaryDirectory() as folder:
         os.environ[SETTINGS] = folder
         try:
@@ -138,8 +138,8 @@ def import_matplotlib() -> None:
         finally:
             del os.environ[SETTINGS]
         found = {path.name: path.read_text(encoding="utf-8") for path in Path(folder).glob("fontlist-*.json")}
-        if cache and found != lists:
-            cache.store(name, found)
+        if kept and found != lists:
+            cache.store(kept, name, found)
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -155,7 +155,7 @@ def staged(folder: Path, check: Callable[[], None] = lambda: None) -> Iterator[P
 
 def swap(staging: Path, folder: Path) -> None:
     """Put `staging`, a folder in a workspace, in the place of `folder`, which need not exist."""
-    if not folder.exists():
+    if not os.path.lexists(folder):
         staging.rename(folder)
     elif not exchange(staging, folder):
         aside = staging.with_name(OLD)

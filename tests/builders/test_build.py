@@ -22,7 +22,7 @@ from builders import build
 from builders.page_cache.pages import RESULTS, FailedPage, ReadPage, Result
 from builders.reports import plots
 from friends_corpus.core import files
-from friends_corpus.core.cache import open_cache
+from friends_corpus.core.cache import load, open_cache, store
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.model import Episode, Line
 
@@ -139,10 +139,10 @@ def test_same_bytes_whatever_the_cache_and_the_directory(
         entry.write_bytes([b"", b"nonsense", kept[:-9], kept.replace(b"Ross", b"Rosa")][number])
     cache = open_cache("pages")
     assert cache
-    cache.store(min(own_cache.iterdir()).name, [{"name": "an entry of another shape"}])
+    store(cache, min(own_cache.iterdir()).name, [{"name": "an entry of another shape"}])
     capsys.readouterr()
     run(pages, tmp_path / "broken cache")
-    assert "warning: 4 cached files are damaged" in capsys.readouterr().err
+    assert "made anew: 4 in the cache" in capsys.readouterr().err
     assert tree(tmp_path / "broken cache") == expected
     run(pages, tmp_path / "mended cache", "--jobs", "2")
     assert "warning" not in capsys.readouterr().err
@@ -178,7 +178,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
 @pytest.mark.parametrize(
     ("where", "mode", "warning"),
     [
-        pytest.param("pages", 0o700, "warning: 4 cached files are damaged, changed", id="edited"),
+        pytest.param("pages", 0o700, "warning: not as they were kept, so made anew: 4 in the cache", id="edited"),
         pytest.param("pages", 0o777, "warning: no cache, ", id="for-all-to-write"),
         pytest.param("", 0o777, "warning: no cache, ", id="the-root-for-all-to-write"),
     ],
@@ -208,8 +208,8 @@ def test_cached_pages_are_the_same_objects_again(tmp_path: Path) -> None:
     results = [ReadPage("both.html#1", "0" * 64, made, {"cue": (1, 4)}, "1"), FailedPage("b.html#2", "", "b", "2")]
     cache = open_cache("pages")
     assert cache
-    cache.store("key", RESULTS.dump_python(results, mode="json"))
-    assert cache.load("key", list[Result]) == results
+    store(cache, "key", RESULTS.dump_python(results, mode="json"))
+    assert load(cache, "key", list[Result]) == results
     assert isinstance(made, Episode)
     assert isinstance(made.scenes[0].events[0], Line)
 

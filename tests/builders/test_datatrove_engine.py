@@ -14,7 +14,6 @@ from invented import write_pages
 from builders import build
 from builders.folder import up_to_date
 from builders.page_cache import datatrove_engine
-from friends_corpus.core.cache import Cache
 from friends_corpus.core.files import sha256_of
 
 needs_datatrove = pytest.mark.skipif(not importlib.util.find_spec("datatrove"), reason="pip install '.[scale]'")
@@ -60,7 +59,7 @@ def test_the_tasks_share_the_pages(tmp_path: Path, own_cache: Path) -> None:
     pages = sorted(write_pages(tmp_path / "pages").iterdir())
     own_cache.mkdir(parents=True)
     for rank in range(3):
-        datatrove_engine.ReadShare(pages, Cache(own_cache))(None, rank, 3)
+        datatrove_engine.ReadShare(pages, own_cache)(None, rank, 3)
         assert len(list(own_cache.iterdir())) == (2, 3, 4)[rank]
 
 
