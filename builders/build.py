@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from friends_corpus.core.cli import Failed, InputError, exit_code, positive
 from friends_corpus.core.versions import version
@@ -24,17 +23,10 @@ if TYPE_CHECKING:
     from friends_corpus.core.manifest import Parameters
     from friends_corpus.show.config import Show
 
+    from .folder.up_to_date import Outcome
     from .page_cache.pages import Result
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
-
-
-class Outcome(TypedDict):
-    """What a build has to say: a summary, a line for each page left out, and how it ended."""
-
-    summary: str
-    left_out: list[str]
-    end: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +60,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
     from concurrent.futures.process import BrokenProcessPool
 
+    from friends_corpus.core.cache import open_cache
     from friends_corpus.show.config import FRIENDS, read_show
     from friends_corpus.show.page_names import find_pages
 
@@ -83,12 +76,12 @@ def run(options: argparse.Namespace) -> Outcome:
         options.overwrite,
     )
     out = (options.out or Path(show.dataset)).resolve()  # a link keeps pointing to the folder that changes
-    cache = None if options.no_cache else open_cache()
+    cache = None if options.no_cache else open_cache("pages")
     try:
         if options.engine == "datatrove":  # without the lock of a build, which the engine's processes would keep
             from .page_cache.datatrove_engine import ReadShare, run_tasks
 
-            if cache is None:
+            if cache is None or open_cache("tasks") is None:
                 raise InputError("--engine datatrove needs a cache that can be written; set XDG_CACHE_HOME")
             share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
             run_tasks(share, options.tasks or options.jobs, options.jobs)
@@ -147,19 +140,20 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome
         check_replaceable(out, request.overwrite)
         decides = [request.show.version, request.parameters, request.version, request.keep_going]
         mark = fingerprint(request.pages, decides) if cache else None
-        kept: Outcome | None = recall(cache, mark, out) if cache and mark else None
-        if kept:
+        if mark and (kept := recall(mark, out)):
             return {**kept, "end": f"kept {out.name}, version {request.version}: nothing has changed"}
         with open_pool(jobs, len(request.pages), lock) as pool:
             outcome = write(request, read(request, cache, pool), out, pool)
-        if cache and mark:
-            remember(cache, mark, out, outcome)
+        if mark:
+            remember(mark, out, outcome)
         return outcome
 
 
 def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Result]:
     """Read all pages, in the other processes if there are any."""
     from tqdm import tqdm
+
+    from friends_corpus.core.cache import report as report_refused
 
     from .page_cache.pages import read_files
     from .reports.plots import import_matplotlib
@@ -168,7 +162,9 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
     if pool:
         pool.submit(import_matplotlib)  # after the pages: one of them will draw, while this process has rows to make
         from .folder import write  # noqa: F401  (a second or two, while the others read)
-    return list(chain.from_iterable(tqdm(results, "pages", len(request.pages), unit="page")))
+    files = list(tqdm(results, "pages", len(request.pages), unit="page"))
+    report_refused([entry for file in files for entry in file.refused])
+    return list(chain.from_iterable(file.pages for file in files))
 
 
 @contextmanager
@@ -193,20 +189,6 @@ def report(outcome: Outcome) -> None:
     for error in outcome["left_out"]:
         print(f"warning: left out: {error}", file=sys.stderr)
     print(f"\n{outcome['end']}")
-
-
-def open_cache() -> Path | None:
-    """Return the cache folder, or None with a warning if it cannot be written."""
-    from friends_corpus.core.files import cache_folder
-
-    folder = cache_folder("pages")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        print(f"warning: no cache, {folder}: {error.strerror}", file=sys.stderr)
-        return None
-    return folder
 
 
 def write(request: Request, results: Sequence[Result], out: Path, pool: Executor | None) -> Outcome:

@@ -1,8 +1,8 @@
 """python -m builders.check: check a dataset folder: its manifest, the rules for rows, and what follows from them.
 
 Statistics, leakage certificate, splits, quality report, card and croissant.json are made again from rows and manifest
-and compared. What only the pages tell is not verified: that wants a new build. A folder is checked by the version that
-built it; another one may word the card differently.
+and compared; what only the pages tell is verified with --pages, which reads all of them anew, without the cache. A
+folder is checked by the version that built it; another one may word the card differently.
 
 Violations (a wrong hash, an empty speaker, a line missing from chunks, …) are printed one per line and make the exit
 code 1. Warnings are what looks wrong and may be right; they never do.
@@ -50,33 +50,38 @@ class Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 valid, 1 violations, 2 bad usage or no dataset folder."""
     parser = argparse.ArgumentParser(prog="python -m builders.check", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("friends-lines"), metavar="FOLDER", help="dataset")
+    add = parser.add_argument
+    add("folder", type=Path, nargs="?", default=Path("friends-lines"), metavar="FOLDER", help="dataset folder")
+    add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build, to compare with them too")
+    add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
     options = parser.parse_args(arguments)
-    return exit_code(lambda: check(options.folder), "nothing was changed")
+    return exit_code(lambda: check(options.folder, options.pages, options.show), "nothing was changed")
 
 
-def check(folder: Path) -> int:
+def check(folder: Path, pages: Path | None, show: Path | None) -> int:
     """Check a folder, print the result and return the exit code. Raises InputError."""
-    report = check_folder(folder)
+    report = check_folder(folder, pages, show)
     rows = ", ".join(f"{number:,} {config}" for config, number in report.rows.items())
     print(f"{folder}: {rows or 'no rows could be read'}")
     for text in [*describe_suspicions(report.suspicions), *describe_violations(report.violations)]:
         print(text)
     if not report.complete:
-        print("skipped until rows and manifest are valid: statistics, splits, reports, card")
+        print("skipped until rows and manifest are valid: statistics, splits, card, pages")
     print(f"{counted(len(report.violations), 'violation')}, {counted(len(report.suspicions), 'warning')}")
     return VIOLATED if report.violations else 0
 
 
-def check_folder(folder: Path) -> Report:
+def check_folder(folder: Path, pages: Path | None = None, show: Path | None = None) -> Report:
     """Run all checks on a folder; each step relies on the ones before it. Raises InputError."""
     from friends_corpus.core.manifest import MANIFEST, Manifest
     from friends_corpus.core.reader import Unreadable, faults
+    from friends_corpus.show.config import FRIENDS, read_show
+    from friends_corpus.show.page_names import find_pages
 
     from .checks.cross_config import check_agreement
     from .checks.integrity import check_files, read_parts
     from .checks.manifest_rules import check_config_names, check_listing
-    from .checks.recompute import check_croissant, check_derived
+    from .checks.recompute import check_croissant, check_derived, check_pages
     from .checks.row_rules import check_rows
     from .folder.manifest import read_manifest
 
@@ -97,6 +102,8 @@ def check_folder(folder: Path) -> Report:
     corpus: Corpus | None = None
     if complete:
         violations, corpus = check_derived(folder, manifest, parts)
+        if pages and corpus:
+            violations += check_pages(manifest, corpus, find_pages(pages), read_show(show or FRIENDS))
     warnings = corpus.warnings if corpus and not violations else find_warnings(parts, manifest, readable)
     rows: Counter[str] = Counter()
     for part in parts:

@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from friends_corpus.core import cache
 from friends_corpus.core.cli import shorten
-from friends_corpus.core.files import cache_folder
 
 from .page_stats import Counts
 
@@ -121,15 +123,23 @@ def fixed_style() -> Iterator[None]:
 
 
 def import_matplotlib() -> None:
-    """Import matplotlib with its font list in the project's cache: its own folder may be read-only."""
+    """Import matplotlib with its font list from our cache, and with nothing else of this machine."""
     if SETTINGS in os.environ:
         return
-    os.environ[SETTINGS] = str(cache_folder("matplotlib"))
-    try:
-        import matplotlib.font_manager  # noqa: F401  (which reads or writes the list)
-        from matplotlib.backends import backend_agg  # noqa: F401
-    finally:
-        del os.environ[SETTINGS]
+    kept, name = cache.open_cache("matplotlib", quiet=True), version("matplotlib")
+    lists = (kept and cache.load(kept, name, dict[str, str])) or {}
+    with TemporaryDirectory() as folder:
+        os.environ[SETTINGS] = folder
+        try:
+            for file, fonts in lists.items():
+                Path(folder, file).write_text(fonts, encoding="utf-8")
+            import matplotlib.font_manager  # noqa: F401  (which reads or writes the list)
+            from matplotlib.backends import backend_agg  # noqa: F401
+        finally:
+            del os.environ[SETTINGS]
+        found = {path.name: path.read_text(encoding="utf-8") for path in Path(folder).glob("fontlist-*.json")}
+        if kept and found != lists:
+            cache.store(kept, name, found)
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -155,7 +155,7 @@ def staged(folder: Path, check: Callable[[], None] = lambda: None) -> Iterator[P
 
 def swap(staging: Path, folder: Path) -> None:
     """Put `staging`, a folder in a workspace, in the place of `folder`, which need not exist."""
-    if not folder.exists():
+    if not os.path.lexists(folder):
         staging.rename(folder)
     elif not exchange(staging, folder):
         aside = staging.with_name(OLD)
@@ -229,12 +229,6 @@ def open_new(path: Path) -> IO[str]:
     """Open a file that the user named for an output; one that is there stays. Raises InputError, OSError."""
     check_new(path)
     return path.open("w" if path.exists() else "x", encoding="utf-8")  # a pipe or a terminal may be there
-
-
-def cache_folder(kind: str) -> Path:
-    """Return the folder of one kind of cache; the XDG rules ignore a relative path."""
-    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (configured if configured.is_absolute() else Path.home() / ".cache") / "friends-corpus" / kind
 
 
 def sha256_of(path: Path) -> str:

@@ -25,6 +25,7 @@ SECOND = "s01e03_c01_u0001"  # the first line that answers somebody
 PROMPT = "is not a system message, then user and assistant in turns, a user last"
 SPEECH = "My violin number 3 is bigger than yours, 0 times."
 BY_HASH = ("sha256", "bytes, not", "does not follow")  # what any edit of a file breaks as well
+HARBOUR = Path(__file__).parents[1] / "harbour_lights"
 Spoil = Callable[[Path], object]
 
 
@@ -557,6 +558,66 @@ def test_many_alike_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]
     found = [line for line in violations(folder, capsys) if line.startswith(f"{LINES}: ") and "cue: is null" in line]
     assert len(found) == check.ALIKE + 1
     assert found[-1] == f"{LINES}: column cue: is null: 4 more like these"
+
+
+# The pages, read anew.
+
+
+def test_the_pages_are_those_of_the_folder(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([str(built), "--pages", str(built.parent / "pages")]) == 0
+    assert capsys.readouterr().out.endswith("0 violations, 0 warnings\n")
+
+
+@pytest.mark.attack("caches", "rows that are not what the pages make them, in a folder that agrees with itself")
+@pytest.mark.parametrize(
+    ("old", "false", "expected"),
+    [
+        pytest.param("bigger", "smaller", "lines: does not follow from the pages: s01e01_c01_u0000.text: ", id="text"),
+        pytest.param("<b>Joey:</b>", "<b>Ross:</b>", "lines: does not follow from the pages: s01e0", id="speaker"),
+        pytest.param(
+            "<p>(They leave.)</p>", "", "stats.json: does not follow from the pages: segments.", id="direction"
+        ),
+        pytest.param("<p>(They leave.)</p>", "<p><b>Joey:</b> Bye.</p>", "'nothing'", id="a-line-more"),
+    ],
+)
+def test_false_rows_are_found_by_the_pages(
+    old: str, false: str, expected: str, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages, out = Path(shutil.copytree(built.parent / "pages", tmp_path / "pages")), tmp_path / "out"
+    for path in pages.iterdir():
+        assert old in path.read_text(encoding="utf-8")
+        path.write_text(path.read_text(encoding="utf-8").replace(old, false), encoding="utf-8")
+    assert build.main(["--pages", str(pages), "--out", str(out), "--jobs", "1", "--no-cache"]) == 0
+    hashes = {entry["page"]: entry["sha256"] for entry in json.loads((built / "manifest.json").read_text())["pages"]}
+    manifest(lambda m: [entry.update(sha256=hashes[entry["page"]]) for entry in m["pages"]])(out)
+    assert violations(out, capsys) == []
+    assert check.main([str(out), "--pages", str(built.parent / "pages")]) == 1
+    assert expected in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "expected"),
+    [
+        pytest.param(lambda pages: write_pages(pages, [7]), [], "0107.html: 'nothing' instead of", id="a-page-more"),
+        pytest.param(lambda pages: (pages / "0102.html").unlink(), [], "instead of 'nothing'", id="a-page-less"),
+        pytest.param(lambda pages: (pages / "0102.html").write_text("new"), [], "0102.html: ", id="another-page"),
+        pytest.param(lambda pages: None, ["--show", str(HARBOUR)], "0.title: 'Friends'", id="another-show"),
+    ],
+)
+def test_other_pages_are_named_and_nothing_more(
+    change: Spoil, options: list[str], expected: str, built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = Path(shutil.copytree(built.parent / "pages", tmp_path / "pages"))
+    change(pages)
+    assert check.main([str(built), "--pages", str(pages), *options]) == 1
+    found = [line for line in capsys.readouterr().out.splitlines() if line.startswith("violation: ")]
+    assert all(line.startswith("violation: manifest.json: does not follow from the pages: ") for line in found)
+    assert any(expected in line for line in found)
+
+
+def test_no_pages(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main([str(built), "--pages", str(tmp_path / "nowhere")]) == 2
+    assert f"error: {tmp_path / 'nowhere'}: no such file" in capsys.readouterr().err
 
 
 # Use.
