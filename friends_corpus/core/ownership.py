@@ -23,7 +23,7 @@ class Record(TypedDict):
     files: dict[str, File]
 
 
-class Names(TypedDict):
+class OldRecord(TypedDict):
     """What is read of a merge.json of version 0.1."""
 
     files: list[str]
@@ -49,9 +49,9 @@ def read_listed(record: Path) -> dict[str, File] | None:
 
 
 def read_names(record: Path) -> list[str]:
-    """Return the names that a record of version 0.1 lists, which had no hashes."""
+    """Return the names that a record of version 0.1 lists, without hashes."""
     try:
-        return read(record, json_values, Names, "")["files"]
+        return read(record, json_values, OldRecord, "")["files"]
     except InputError:
         return []
 
