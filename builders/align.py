@@ -110,11 +110,15 @@ def read_lines(folder: Path) -> dict[str, list[Row]]:
     """Return the lines of a dataset folder in order, by episode id. Raises InputError."""
     from friends_corpus.core.ids import episode_of, numbers_of
 
-    from .export import read_rows
+    from .checks.integrity import need_part
     from .folder.manifest import need_manifest
 
-    splits = need_manifest(folder)["configs"]["lines"]["splits"].values()
-    rows = [row for file in splits for row in read_rows(folder / file["path"])]
+    manifest = need_manifest(folder)
+    rows = [
+        row
+        for split in manifest["configs"]["lines"]["splits"]
+        for row in need_part(folder, manifest, "lines", split).rows
+    ]
     episodes: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: numbers_of(row["id"])):
         episodes[episode_of(row["id"])].append(row)

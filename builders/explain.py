@@ -77,7 +77,7 @@ def explain(options: argparse.Namespace) -> Iterator[str]:
     if split is None:
         raise InputError(f"{row_id}: the dataset has no episode {episode}")
     config = f"{kind}s"
-    row = next(iter(read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))), None)
+    row = next(iter(find_rows(folder, manifest, (config, split), "id", row_id)), None)
     if row is None:
         raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number but no row)")
     entry = next((page for page in manifest["pages"] if page.get("episode") == episode), None)
@@ -110,23 +110,15 @@ def check_same_show(show: Show, folder: Path, manifest: Manifest) -> None:
         )
 
 
-def path_of(folder: Path, manifest: Manifest, config: str, split: str) -> Path:
-    """Return the Parquet file with the rows of a split."""
-    splits = manifest["configs"].get(config, {"splits": {}})["splits"]
-    if split not in splits:
-        raise InputError(f"{folder}: manifest.json lists no {config} of {split}; run: python -m builders.check")
-    return folder / str(splits[split]["path"])
+def find_rows(folder: Path, manifest: Manifest, of: tuple[str, str], column: str, value: str) -> list[Row]:
+    """Return the rows of a split of a config that have a value in a column. Raises InputError for an invalid file."""
+    from .checks.integrity import need_part
+    from .checks.row_rules import check_rows
 
-
-def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, str]) -> list[Row]:
-    """Return the rows of a Parquet file, or of all in a folder, for which a condition holds."""
-    import pyarrow.parquet as pq
-
-    try:
-        rows: list[Row] = pq.read_table(path, columns=columns, filters=[condition]).to_pylist()
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
-        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
-    return rows
+    part = need_part(folder, manifest, *of)
+    for violation in check_rows(part):
+        raise InputError(f"{folder / str(violation)}; run: python -m builders.check")
+    return [row for row in part.rows if row[column] == value]
 
 
 def read_source(folder: Path, entry: ManifestPage, show: Show) -> Source:
@@ -176,14 +168,14 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Manifest) -> Iter
     yield from (f"    {part}" for text in shown.splitlines() for part in textwrap.wrap(text, WIDTH))
     yield ""
     if not chunk:
-        path = path_of(folder, manifest, "chunks", split)
-        chunks = read_rows(path, ["id", "line_ids"], ("source", "==", row["source"]))
+        chunks = find_rows(folder, manifest, ("chunks", split), "source", row["source"])
         yield f"chunk     {', '.join(found['id'] for found in chunks if row['id'] in found['line_ids'])}"
     cluster = row.get("dup_cluster")
     if cluster is None:
         yield "repeats   none: the scene is in no cluster of repeated scenes"
     else:
-        found = read_rows(folder / "chunks", ["id"], ("dup_cluster", "==", cluster))
+        parts = [("chunks", split) for split in manifest["configs"]["chunks"]["splits"]]
+        found = [row for part in parts for row in find_rows(folder, manifest, part, "dup_cluster", cluster)]
         scenes = {scene_of(row["id"]) for row in found}
         yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
 
@@ -193,11 +185,10 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Manifest) -> str
     from .configs.chat import NO_ROW, candidates, characters_of
 
     splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
-    found = read_rows(folder / splits[split]["path"], None, ("id", "==", row["id"])) if split in splits else []
+    found = find_rows(folder, manifest, ("chat", split), "id", row["id"]) if split in splits else []
     if found:
         return f"chat      the row with the same id: {found[0]['prompt'][0]['content']}"
-    path = path_of(folder, manifest, "lines", split)
-    lines = read_rows(path, None, ("source", "==", row["source"]))
+    lines = find_rows(folder, manifest, ("lines", split), "source", row["source"])
     characters = characters_of(manifest["parameters"]["character"], manifest["show"]["cast"])
     reason = next(reason for line, _, reason in candidates(lines, characters) if line["id"] == row["id"])
     return f"chat      no row: {NO_ROW[reason]}"

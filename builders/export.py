@@ -21,7 +21,6 @@ from friends_corpus.core.cli import InputError, exit_code
 if TYPE_CHECKING:
     from friends_corpus.core.manifest import Manifest
 
-    from .configs.lines import Row
 
 FORMATS = ("jsonl", "csv", "convokit")
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # "=SUM(A1)", "-- what?", "'=": what OWASP lists; and escaped ones
@@ -92,11 +91,14 @@ def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]
     """Yield (file name, a piece of its text, the number of rows in the piece)."""
     import json
 
+    from friends_corpus.core.parquet import read_rows
+
+    from .checks.integrity import need_part
     from .interop.convokit import convokit_files
 
     if format == "convokit":
         splits = manifest["configs"]["lines"]["splits"]
-        rows = ((split, row) for split in splits for row in read_rows(folder / splits[split]["path"]))
+        rows = ((split, row) for split in splits for row in need_part(folder, manifest, "lines", split).rows)
         yield from ((name, text, name == "utterances.jsonl") for name, text in convokit_files(rows, manifest))
         return
     for config in configs:
@@ -108,18 +110,6 @@ def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]
                 else:
                     head = "\ufeff" + csv_line(list(row)) if number == 0 else ""  # BOM, so that Excel reads UTF-8
                     yield name, head + csv_line([csv_cell(value) for value in row.values()]), 1
-
-
-def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a Parquet file in batches."""
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=2000):
-                yield from batch.to_pylist()
-    except ValueError as error:  # pyarrow's own errors are ValueErrors
-        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
 
 
 def csv_cell(value: Any) -> str:

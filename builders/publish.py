@@ -115,15 +115,12 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
 
 def unpacked(files: Iterable[Outgoing]) -> Iterable[Outgoing]:
     """Yield the rows of the Parquet files as text: the scan for secrets cannot see compressed ones."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from cards.hub.files import outgoing
+    from friends_corpus.core.parquet import read_rows
 
     for file in files:
         if file.path.endswith(".parquet"):
-            rows = pq.read_table(pa.BufferReader(file.content)).to_pylist()
-            text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+            text = "\n".join(json.dumps(row, ensure_ascii=False) for row in read_rows(Path(file.path), file.content))
             yield outgoing(f"{file.path} (rows as lines)", text.encode())
 
 
@@ -141,15 +138,14 @@ def check_room(files: Sequence[Outgoing]) -> None:
 
 def digests(manifest: Manifest, files: Sequence[Outgoing]) -> Digests:
     """Return what must come back: the row counts of the manifest and a hash of the ids that were sent."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from friends_corpus.core.parquet import read_rows
 
     contents = {file.path: file.content for file in files}
     return {
         config: {
             split: [
                 entry["rows"],
-                digest(pq.read_table(pa.BufferReader(contents[entry["path"]]), columns=["id"])["id"].to_pylist()),
+                digest(row["id"] for row in read_rows(Path(entry["path"]), contents[entry["path"]])),
             ]
             for split, entry in described["splits"].items()
         }

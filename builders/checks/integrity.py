@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets import Features
 
 from builders.configs.lines import Row
 from builders.configs.schema import CONFIGS
 from builders.folder.violation import Violation
 from builders.splitting.splits import SPLITS
+from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import sha256_of
-from friends_corpus.core.manifest import MANIFEST, Manifest
+from friends_corpus.core.manifest import MANIFEST, Manifest, SplitFile
 from friends_corpus.core.ownership import SYSTEM_FILES
+from friends_corpus.core.parquet import read_table
+from friends_corpus.core.reader import Unreadable, json_values
 
 FROM_THE_HUB = frozenset((".git", ".gitattributes", ".cache"))  # what git and the Hub's client put beside the files
 
@@ -68,9 +69,9 @@ def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Viola
                 continue
             path = entry["path"]
             try:
-                table = pq.read_table(folder / path, partitioning=None)
-            except (pa.ArrowException, OSError) as error:
-                found.append(Violation(path, "is no Parquet file", detail=str(error).partition("\n")[0]))
+                table = read_table(folder / path)
+            except Unreadable as error:
+                found.append(Violation(path, "cannot be read", detail=error.why))
                 continue
             wrong = schema_differences(path, table.schema, CONFIGS[config].features)
             found += wrong
@@ -79,6 +80,18 @@ def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Viola
             if not wrong:
                 parts.append(Part(config, split, path, table.to_pylist()))
     return parts, found
+
+
+def need_part(folder: Path, manifest: Manifest, config: str, split: str) -> Part:
+    """Return one file, which has the schema of its config. Raises InputError."""
+    splits: Mapping[Any, SplitFile] = manifest["configs"][config]["splits"] if config in manifest["configs"] else {}
+    if config not in CONFIGS or split not in splits:
+        raise InputError(f"{folder}: manifest.json has no {config} of {split}; python -m builders.check says more")
+    path = splits[split]["path"]
+    table = read_table(folder / path)
+    for violation in schema_differences(path, table.schema, CONFIGS[config].features):
+        raise InputError(f"{folder / str(violation)}; python -m builders.check says more")
+    return Part(config, split, path, table.to_pylist())
 
 
 def schema_differences(path: str, schema: pa.Schema, features: Features) -> list[Violation]:
@@ -100,6 +113,6 @@ def schema_differences(path: str, schema: pa.Schema, features: Features) -> list
 def _written_features(schema: pa.Schema) -> Any:
     """Return the features that `datasets` wrote into the metadata, or None if they are invalid."""
     try:
-        return json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-    except (TypeError, KeyError, ValueError):
+        return json_values(schema.metadata[b"huggingface"])["info"]["features"]
+    except (TypeError, KeyError, ValueError, RecursionError):
         return None

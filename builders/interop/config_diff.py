@@ -7,11 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from builders.configs.lines import Row
 from friends_corpus.core.manifest import Split, SplitFile
+from friends_corpus.core.parquet import read_table
 
 SPLIT = "split"  # compared like a column: a row that moves leaks into what was held out
 Types = Mapping[str, Mapping[str, str]]  # split → column → type
@@ -52,17 +50,14 @@ class ConfigChanges:
 
 
 def read_config(folder: Path, splits: Mapping[Split, SplitFile]) -> Config:
-    """Read the types and rows of a config. Raises OSError, or ValueError for a damaged file or a duplicate id."""
+    """Read the types and rows of a config. Raises ValueError for a damaged file or a duplicate id."""
     types: dict[str, dict[str, str]] = {}
     rows: dict[str, Row] = {}
     for split, entry in splits.items():
         path = folder / entry["path"]
-        try:
-            table = pq.read_table(path, partitioning=None)
-        except pa.ArrowException as error:
-            raise ValueError(f"{path}: not a Parquet file: {' '.join(str(error).split())}") from None
-        if "id" not in table.schema.names:
-            raise ValueError(f"{path}: no column id")
+        table = read_table(path)
+        if table.schema.names.count("id") != 1 or str(table.schema.field("id").type) != "string":
+            raise ValueError(f"{path}: no text column id")
         types[split] = {field.name: str(field.type) for field in table.schema}
         for row in table.to_pylist():
             if row["id"] in rows:
