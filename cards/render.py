@@ -34,7 +34,7 @@ def render(template_name: str, values: Mapping[str, object]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
-        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+        finalize=lambda value: type(value)(visible(value)) if isinstance(value, str) else value,  # Markup stays it
     )
     environment.filters |= {"cell": cell, "yaml": yaml, "fenced": fenced}
     template = (files("cards") / "templates" / template_name).read_text(encoding="utf-8")

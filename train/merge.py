@@ -22,11 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
-from friends_corpus.core.ownership import Listed, check_ours, describe_files, read_listed
+from friends_corpus.core.ownership import Listed, check_ours, describe_files, read_listed, read_names
 from train.models.base import Source, in_wheel
 from train.models.chat_template import limit_templates
 from train.models.device import Device, choose_device
@@ -216,21 +214,13 @@ def check_replaceable(output: Path, overwrite: bool) -> None:
     if not output.is_dir() or output.is_symlink() or not output.name:
         raise InputError(f"{output} is not a folder; choose another --output")
     own: Listed | None = read_listed(output / RECORD)
-    if own is None and (names := names_listed(output / RECORD)):
+    if own is None and (names := read_names(output / RECORD)):
         if not overwrite:
             raise InputError(
                 f"{output} is of version 0.1, which listed no hashes; add --overwrite to replace its files"
             )
         own = dict.fromkeys(names)
     check_ours(output, {RECORD: None, **own} if own is not None else {}, "merge", overwrite)
-
-
-def names_listed(record: Path) -> list[str]:
-    """Return the names that a merge.json of version 0.1 lists."""
-    try:
-        return TypeAdapter(list[str]).validate_python(json.loads(record.read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return []
 
 
 def check_gguf(gguf: Path, output: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from friends_corpus.core.cli import FAILED, exit_code
+from friends_corpus.core.visible import masked
 
 from .client import CONFLICTS, Info, Patience, Repo, call, explained, is_passing, possible_errors, status_of
 from .files import Outgoing, ReleaseError
@@ -66,7 +67,7 @@ def publishing(publish: Callable[[], None], advice: str) -> int:
     """Run a publisher and return its exit code; if it fails the advice follows the reason on stderr."""
     code = exit_code(publish, "what was published by then is whole, run the command again")
     if code == FAILED and advice:
-        print(advice, file=sys.stderr)
+        print(masked(advice), file=sys.stderr)
     return code
 
 

@@ -23,6 +23,12 @@ class Record(TypedDict):
     files: dict[str, File]
 
 
+class OldRecord(TypedDict):
+    """What is read of a merge.json of version 0.1."""
+
+    files: list[str]
+
+
 def describe(path: Path) -> File:
     """Return the size in bytes and the sha256 of a file."""
     return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
@@ -40,6 +46,14 @@ def read_listed(record: Path) -> dict[str, File] | None:
         return read(record, json_values, Record, "")["files"]
     except InputError:
         return None
+
+
+def read_names(record: Path) -> list[str]:
+    """Return the names that a record of version 0.1 lists, without hashes."""
+    try:
+        return read(record, json_values, OldRecord, "")["files"]
+    except InputError:
+        return []
 
 
 def check_ours(folder: Path, listed: Listed, writer: str, overwrite: bool = False) -> None:

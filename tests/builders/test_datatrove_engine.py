@@ -147,6 +147,7 @@ def test_a_changed_one_is_built_anew(what: str, tmp_path: Path, capsys: pytest.C
         "chunks": ["--chunk-chars", "99"],
         "character": ["--character", "Joey"],
         "no cache": ["--no-cache"],
+        "damage": ["--overwrite"],
     }
     if what == "page":
         write_pages(pages, [5])

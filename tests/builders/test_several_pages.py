@@ -142,6 +142,7 @@ def test_parse_names_the_pages(pages: Path, tmp_path: Path, capsys: pytest.Captu
     assert parse.main([str(both), "--lines", str(lines)]) == 0
     names = [json.loads(line)["page"] for line in lines.read_text(encoding="utf-8").splitlines()]
     assert list(dict.fromkeys(names)) == ["both.html#S01E01", "both.html#S01E02"]
+    lines.unlink()
     both.write_text(f"S01E01\n<p>Nobody speaks.</p>{NEXT}S01E02\n{page(2)}", encoding="utf-8")
     assert parse.main([str(both), "--lines", str(lines)]) == 2
     printed = capsys.readouterr()

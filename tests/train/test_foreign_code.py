@@ -51,7 +51,7 @@ def plant(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("code")
-    write_voice(home / "chat", write_model(home / "tiny", chat=True), "chat")
+    write_voice(home / "chat", write_model(home / "tiny", chat=True), "lines")
     write_dataset(home / "friends-lines", {"train": 4, "validation": 2})
     return home
 

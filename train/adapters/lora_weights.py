@@ -9,30 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from friends_corpus.core.lora import LoraSettings, read_lora
 
 CONFIG, WEIGHTS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
-MOST_HEADER = 2**23  # bytes
 PREFIX = "base_model.model."  # of every name in an adapter's file
-WIDEST = 4  # bytes of a weight, at most
+DTYPES = ("F32", "F16", "BF16")
 MOST = 4  # times the weights of the layers that it adapts, all of an adapter; more is no low rank
 Sizes = Mapping[str, tuple[int, int]]  # layer → its inputs and outputs
-Natural = Annotated[int, Field(ge=0)]
 Shapes = dict[str, list[int]]
-
-
-class Entry(TypedDict):
-    """What the header of a safetensors file says of a tensor."""
-
-    dtype: Literal["F32", "F16", "BF16"]
-    shape: list[Natural]
-    data_offsets: tuple[Natural, Natural]
 
 
 @dataclass(frozen=True)
@@ -92,9 +79,6 @@ def layers_of(model: Any) -> Layers:
 
 def read_adapter(folder: Path, layers: Layers) -> Adapter:
     """Read an adapter for a base of these layers. Raises InputError."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     config, weights = folder / CONFIG, folder / WEIGHTS
     settings = read_lora(config)
     chosen = layers.chosen(settings, str(config))
@@ -102,31 +86,38 @@ def read_adapter(folder: Path, layers: Layers) -> Adapter:
     size, room = sum(map(prod, shapes.values())), sum(prod(layers.sizes[name]) for name in chosen)
     if size > MOST * room:
         raise InputError(f"{config}: r is {settings.r}, beyond the layers of the base; give an adapter of this base")
-    data = _read(weights, 8 + MOST_HEADER + WIDEST * size)
-    check_header(data, shapes, str(weights))
-    try:
-        tensors = load(data)
-    except (SafetensorError, ValueError, RuntimeError) as error:
-        raise InputError(f"{weights} is damaged ({in_short(error)}); get it again") from None
-    if {name: list(tensor.shape) for name, tensor in tensors.items()} != shapes:
-        raise InputError(f"{weights} is damaged (its header says two things); get it again")
+    tensors = _read_tensors(weights, shapes)
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise InputError(f"{weights}: some of its weights are NaN or infinite; train it again")
     return Adapter(settings, chosen, tensors)
 
 
-def _read(path: Path, most: int) -> bytes:
-    """Return the bytes of a file of an adapter, which are at most so many. Raises InputError."""
+def _read_tensors(path: Path, shapes: Shapes) -> dict[str, Any]:
+    """Return the tensors of a file that holds exactly these, by its header, before they are read. Raises InputError."""
+    from safetensors import SafetensorError, safe_open
+
     if not path.is_file():
         raise InputError(f"{path.parent} holds no file {path.name}; give a folder that train.sft wrote")
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; give a folder that train.sft wrote") from None
-    if len(data) > most:
-        raise InputError(f"{path} is larger than the {most:,} bytes that it can need; give an adapter of this base")
-    return data
+        with safe_open(path, "pt") as file:
+            names = set(file.keys())
+            if foreign := sorted(names - shapes.keys()):
+                what = f"{foreign[0]!r:.200}, which is no LoRA weight of a layer that {CONFIG} names"
+                raise InputError(f"{path} holds {what}; give an adapter of this base, without other weights")
+            if missing := sorted(shapes.keys() - names):
+                raise InputError(f"{path} lacks {missing[0]!r}, of a layer that {CONFIG} names; train it again")
+            for name, shape in shapes.items():
+                entry = file.get_slice(name)
+                if entry.get_shape() != shape:
+                    found = f"{entry.get_shape()!r:.100}, not {shape} as {CONFIG} and the base say"
+                    raise InputError(f"{path}: {name} has the shape {found}; train it again")
+                if entry.get_dtype() not in DTYPES:
+                    raise InputError(
+                        f"{path}: {name} is {entry.get_dtype()}, not a float of 16 or 32 bits; train it again"
+                    )
+            return {name: file.get_tensor(name) for name in shapes}
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be read ({in_short(error)}); get it again") from None
 
 
 def _shapes(settings: LoraSettings, sizes: Mapping[str, tuple[int, int]]) -> Shapes:
@@ -138,34 +129,6 @@ def _shapes(settings: LoraSettings, sizes: Mapping[str, tuple[int, int]]) -> Sha
         if settings.use_dora:
             shapes[f"{PREFIX}{name}.lora_magnitude_vector"] = [outputs]
     return shapes
-
-
-def check_header(data: bytes, shapes: Shapes, place: str) -> None:
-    """Raise InputError unless a safetensors file holds just the tensors of these shapes."""
-    length = int.from_bytes(data[:8], "little")
-    try:
-        if not length <= min(MOST_HEADER, len(data) - 8):
-            raise ValueError("its header is longer than the file, or than any header")
-        header = TypeAdapter(dict[str, Any]).validate_json(data[8 : 8 + length])
-        header.pop("__metadata__", None)
-        if foreign := sorted(header.keys() - shapes.keys()):
-            what = f"{foreign[0]!r:.200}, which is no LoRA weight of a layer that {CONFIG} names"
-            raise InputError(f"{place} holds {what}; give an adapter of this base, without other weights")
-        if missing := sorted(shapes.keys() - header.keys()):
-            raise InputError(f"{place} lacks {missing[0]!r}, of a layer that {CONFIG} names; train it again")
-        entries = TypeAdapter(dict[str, Entry]).validate_python(header)
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        reason = in_short(ValueError(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else error)
-        raise InputError(f"{place} is damaged ({reason}); get it again") from None
-    for name, entry in entries.items():
-        if entry["shape"] != shapes[name]:
-            found = f"{entry['shape']!r:.100}, not {shapes[name]}"
-            raise InputError(f"{place}: {name} has the shape {found} as {CONFIG} and the base say; train it again")
-        start, end = entry["data_offsets"]
-        if not start <= end <= len(data) - 8 - length:
-            raise InputError(f"{place} is damaged ({name} lies outside of it); get it again")
 
 
 def attach(model: Any, adapter: Adapter, name: str) -> Any:

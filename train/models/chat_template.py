@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import resource
 import signal
 import sys
@@ -69,14 +70,15 @@ class Renderer:
     def _start(self) -> None:
         context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._pipe, self.render), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, self.render), daemon=True)
         self._process.start()
         theirs.close()
 
 
-def _serve(pipe: Connection, other_end: Connection, render: Render) -> None:
-    """Render what comes until the pipe is closed. Ctrl-C is the parent's."""
-    other_end.close()
+def _serve(pipe: Connection, render: Render) -> None:
+    """Render what comes until the pipe is closed. Ctrl-C is the parent's, and so are its files and sockets."""
+    os.closerange(3, pipe.fileno())
+    os.closerange(pipe.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _limit_memory()
