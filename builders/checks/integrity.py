@@ -86,11 +86,11 @@ def need_part(folder: Path, manifest: Manifest, config: str, split: str) -> Part
     """Return one file, which has the schema of its config. Raises InputError."""
     splits: Mapping[Any, SplitFile] = manifest["configs"][config]["splits"] if config in manifest["configs"] else {}
     if config not in CONFIGS or split not in splits:
-        raise InputError(f"{folder}: manifest.json has no {config} of {split}; python -m builders.check says more")
+        raise InputError(f"{folder}: manifest.json lists no {config} of {split}; run: python -m builders.check")
     path = splits[split]["path"]
     table = read_table(folder / path)
     for violation in schema_differences(path, table.schema, CONFIGS[config].features):
-        raise InputError(f"{folder / str(violation)}; python -m builders.check says more")
+        raise InputError(f"{folder / str(violation)}; run: python -m builders.check")
     return Part(config, split, path, table.to_pylist())
 
 

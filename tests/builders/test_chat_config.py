@@ -281,7 +281,7 @@ def test_one_of_them(everybody: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     answer = joeys[0]
     pages = ["--pages", str(tmp_path / "pages")]
     assert explain.main([str(folder), answer["id"], *pages]) == 0
-    assert f"chat      a row of the same id: {answer['prompt'][0]['content']}\n" in capsys.readouterr().out
+    assert f"chat      the row with the same id: {answer['prompt'][0]['content']}\n" in capsys.readouterr().out
     other = next(row for row in everyones if row["character"] != "Joey")
     assert explain.main([str(folder), other["id"], *pages]) == 0
     assert "chat      no row: none of those who answer in chat speaks it\n" in capsys.readouterr().out

@@ -32,6 +32,7 @@ CONFIGS = ("chat", "chunks")
 EVERYBODY = ("base", *CONFIGS)
 
 
+@pytest.mark.attack("secrets and text", "markup in answers")
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -49,6 +50,7 @@ def test_what_is_said_is_text(text: str, shown: str) -> None:
     assert not {"<script", "<img", "<i>"} & set(page.split(">"))
 
 
+@pytest.mark.attack("secrets and text", "markup in cards")
 @pytest.mark.parametrize(
     ("markdown", "shown"),
     [
@@ -392,6 +394,12 @@ def test_a_long_question_leaves_the_page_in_sight(browser: Any, width: int) -> N
 
 
 JOIN, EVIL = "/gradio_api/queue/join", "http://evil.example"
+SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -412,6 +420,7 @@ def request(address: str, method: str, path: str, headers: Mapping[str, str], bo
     return came
 
 
+@pytest.mark.attack("the page", "other names, origins and routes")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status"),
@@ -453,6 +462,41 @@ def request(address: str, method: str, path: str, headers: Mapping[str, str], bo
         pytest.param("GET", "/gradio_api/proxy=http://x.hf.space/", {}, 404, id="proxy"),
         pytest.param("GET", "/gradio_api/upload_progress?upload_id=1", {}, 404, id="progress"),
         pytest.param("POST", "/login", {}, 404, id="login"),
+        pytest.param("HEAD", "/theme.css", {"Host": "LOCALHOST"}, 200, id="head"),
+        pytest.param("GET", "/", {"Host": "localhost."}, 403, id="dot-at-the-end"),
+        pytest.param("GET", "/", {"Host": "127.1:7860"}, 403, id="short-address"),
+        pytest.param("GET", "/", {"Host": "2130706433"}, 403, id="address-as-a-number"),
+        pytest.param("GET", "/", {"Host": "[::ffff:127.0.0.1]"}, 403, id="mapped-address"),
+        pytest.param("GET", "/", {"Host": "localhost, evil.example"}, 403, id="two-names"),
+        pytest.param("GET", "/", {"Host": "evil.example#127.0.0.1"}, 403, id="fragment"),
+        pytest.param("GET", "/", {"Host": "localhost/@evil.example"}, 403, id="path-in-the-name"),
+        pytest.param("GET", "/config", {"X-Forwarded-Host": "localhost, evil.example"}, 403, id="forwarded-twice"),
+        pytest.param("POST", JOIN, {"Origin": "http://{host}@evil.example"}, 403, id="origin-with-a-user"),
+        pytest.param("POST", JOIN, {"Origin": "http://{host}.evil.example"}, 403, id="origin-begins-like-us"),
+        pytest.param("POST", JOIN, {"Origin": "file://"}, 403, id="origin-of-a-file"),
+        pytest.param("POST", JOIN, {"Origin": "http://localhost"}, 403, id="origin-of-another-name"),
+        pytest.param("POST", JOIN, {"Origin": ""}, 403, id="origin-empty"),
+        pytest.param("POST", JOIN, {"Sec-Fetch-Site": "Cross-Site"}, 403, id="capitals"),
+        pytest.param("GET", "/static//etc/passwd", {}, 404, id="whole-path-below-static"),
+        pytest.param("GET", "/assets/%2Fetc/passwd", {}, 404, id="escaped-whole-path"),
+        pytest.param("GET", "/assets/%5c..%5cx", {}, 404, id="backslashes"),
+        pytest.param("GET", "/static/./x%00.js", {}, 404, id="nul"),
+        pytest.param("GET", "//config", {}, 404, id="two-slashes"),
+        pytest.param("GET", "/CONFIG", {}, 404, id="route-in-capitals"),
+        pytest.param("PUT", JOIN, {}, 404, id="put"),
+        pytest.param("TRACE", "/", {}, 404, id="trace"),
+        pytest.param("DELETE", "/config", {}, 404, id="delete"),
+        pytest.param("POST", "/", {}, 404, id="post-to-the-page"),
+        pytest.param("POST", JOIN + "/", {}, 404, id="join-with-a-slash"),
+        pytest.param("GET", "/gradio_api/heartbeat/" + "s" * 65, {}, 404, id="long-session"),
+        pytest.param("GET", JOIN, SOCKET, (400, 403, 404), id="websocket"),
+        pytest.param("GET", "/", SOCKET | {"Host": "evil.example"}, (400, 403), id="websocket-of-another-name"),
+        pytest.param(
+            "POST", JOIN, {"Content-Length": "5", "Transfer-Encoding": "chunked"}, (400, 408), id="two-lengths"
+        ),
+        pytest.param("POST", JOIN, {"Content-Length": "-5"}, 400, id="length-below-zero"),
+        pytest.param("POST", JOIN, {"Content-Length": "+5"}, 400, id="length-with-a-sign"),
+        pytest.param("GET", "/", {"Cookie": "a" * 200_000}, (400, 431), id="long-header"),
         pytest.param("POST", JOIN, {"Content-Length": "4000001"}, 413, id="too-large"),
         pytest.param("POST", JOIN, {"Content-Length": "9" * 19}, 413, id="absurdly-large"),
     ],
@@ -466,6 +510,7 @@ def test_only_the_page_itself_is_answered(
     assert "frame-ancestors 'none'" in answered
 
 
+@pytest.mark.attack("the page", "bodies too large or too slow")
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [pytest.param(JOIN, id="question"), pytest.param("/gradio_api/upload", id="upload")])
 @pytest.mark.parametrize("announced", [True, False])
@@ -484,6 +529,7 @@ def peak() -> int:
     return getrusage(RUSAGE_SELF).ru_maxrss
 
 
+@pytest.mark.attack("the page", "too many requests")
 @pytest.mark.slow
 def test_requests_at_once_are_limited(address: str) -> None:
     host = urlsplit(address).netloc
@@ -502,6 +548,7 @@ def test_requests_at_once_are_limited(address: str) -> None:
     pytest.fail("the page answers nobody any more")
 
 
+@pytest.mark.attack("the page", "bodies too large or too slow")
 def test_a_body_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "SLOWEST", 0.05)
 
@@ -513,6 +560,7 @@ def test_a_body_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> N
         asyncio.run(guard.whole_body(receive))
 
 
+@pytest.mark.attack("the page", "other names, origins and routes")
 @pytest.mark.parametrize(
     ("public", "host", "fits"),
     [

@@ -86,6 +86,7 @@ def only_a_pickle(folder: Path) -> None:
     (folder / WEIGHTS).rename(folder / "adapter_model.bin")
 
 
+@pytest.mark.attack("adapters", "weights that are no LoRA of the base")
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
@@ -159,6 +160,7 @@ def test_what_peft_writes_computes_the_same(home: Path, tmp_path: Path, targets:
     assert torch.equal(ours, theirs)
 
 
+@pytest.mark.attack("adapters", "changes of the base")
 def test_an_adapter_that_changes_the_base_is_taken_off(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +187,7 @@ def test_an_adapter_that_changes_the_base_is_taken_off(
     assert torch.equal(logits, load(home)(torch.arange(8)[None]).logits)
 
 
+@pytest.mark.attack("adapters", "weights that are no LoRA of the base")
 def test_a_dora_is_refused_beside_others(folder: Path, home: Path) -> None:
     settings(folder, use_dora=True)
     tensors(folder, lambda v: v.update({k.replace("lora_B.weight", "lora_magnitude_vector"): w.norm(dim=1).contiguous() for k, w in v.items() if "lora_B" in k}))  # fmt: skip
@@ -192,6 +195,7 @@ def test_a_dora_is_refused_beside_others(folder: Path, home: Path) -> None:
         AdapterStack(load(home), "base").load("chat", folder)
 
 
+@pytest.mark.attack("adapters", "loads that hang")
 def test_a_slow_load_holds_up_nobody(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a disk is slow, others are answered; what is refused then leaves all as it was."""
     from threading import Event
