@@ -89,7 +89,8 @@ def machine_places(folder: Path) -> set[str]:
     >>> str(Path.home()) in machine_places(Path("friends-lines")) or len(str(Path.home())) < SHORTEST_PLACE
     True
     """
-    found = [Path.home(), Path.cwd(), Path(tempfile.gettempdir()), folder.absolute().parent]
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 (Path.home raises where there is none)
+    found = [home, Path.cwd(), Path(tempfile.gettempdir()), folder.absolute().parent]
     if sys.prefix != sys.base_prefix:
         found.append(Path(sys.prefix))  # a virtual environment; the system's Python is in /usr like everyone's
     places = {str(place) for place in [*found, *(place.resolve() for place in found)]}
