@@ -20,6 +20,7 @@ from tiny import write_model
 
 from cards.hub.client import Patience, Repo
 from cards.hub.files import ReleaseError
+from friends_corpus.core.cli import InputError
 from train import publish, sft
 
 ROOT = Path(__file__).parents[2]
