@@ -28,11 +28,13 @@ from typing import Any
 from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 from friends_corpus.core.files import check_new, open_new
+from friends_corpus.core.reader import check_regular, checked, faults
 from train.models.base import Source, find_base, locate
 from train.models.device import choose_device, processor
 from train.models.loading import load_base
 from train.settings.base_preset import BITS, Base
 
+from .adapters.loading import read_record
 from .adapters.output_folder import rewrite
 from .adapters.run_record import software
 from .dataset.loading import check_folder, find_data, load_data
@@ -118,16 +120,19 @@ def bench(args: argparse.Namespace) -> int:
 
 def read_card(adapter: Path) -> tuple[Recipe, str | None]:
     """The recipe of an adapter and the sha256 of its base, if its card has a place for the table."""
+    run = read_record(adapter)
+    recorded: Mapping[str, Any] = run["recipe"]
+    values = {field.name: recorded[field.name] for field in fields(Recipe) if field.name in recorded}
+    for fault in faults(values, Recipe):
+        raise InputError(f"{adapter / 'run.json'}: recipe.{fault}; it is not what this train.sft writes; train again")
     try:
-        run = json.loads((adapter / "run.json").read_text(encoding="utf-8"))
-        values = {field.name: run["recipe"][field.name] for field in fields(Recipe)}
+        check_regular(adapter / "README.md")
         card = (adapter / "README.md").read_text(encoding="utf-8")
-        sha256 = run["base"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{adapter} is no adapter of this train.sft ({error}); give the folder it wrote") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{adapter / 'README.md'} cannot be read ({in_short(error)}); train again") from None
     if not BLOCK.search(card):
         raise InputError(f"{adapter / 'README.md'} has no <!-- quantisation --> block; train again, or use --out")
-    return Recipe(**values | {"prompts": tuple(values["prompts"])}), sha256
+    return checked(values, Recipe), run["base"].get("sha256")
 
 
 def with_block(card: str, measured: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ from .comparison.journal import Journal
 from .comparison.measures import ABOUT, REPLY_LOSS, Key, as_sample, measure
 from .comparison.progress import bar
 from .comparison.prompts import Prompt, choose, load_prompts
-from .comparison.replies import Reply, Scored, find_replies, fingerprint, load_replies, notes_on, score
+from .comparison.replies import Losses, Reply, Scored, find_replies, fingerprint, load_replies, notes_on, score
 from .comparison.report_files import check_report
 from .comparison.results import Results, judged, keep
 from .dataset.loading import DEFAULT
@@ -145,13 +145,13 @@ def find(args: argparse.Namespace, plan: Plan, voices: Voices, replies: Sequence
     }
     asked = {prompt.id: [prompt.system, prompt.text] for prompt in plan.prompts}
     drawn = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
-    journal = Journal(args.out / ANSWERS, same | drawn | {"prompts": asked})
+    journal = Journal(args.out / ANSWERS, same | drawn | {"prompts": asked}, Answer)
     answers = ask(voices, plan.prompts, args, journal)
     cast = dict.fromkeys(name for voice in plan.runs for name in cast_of(voice, plan.runs).names)
     measured = measure(answers, plan.prompts, range(args.seeds), voices.names, list(cast))
     scored = None
     if replies:
-        kept = Journal(args.out / "replies.jsonl", {**same, "replies": fingerprint(replies)})
+        kept = Journal(args.out / "replies.jsonl", {**same, "replies": fingerprint(replies)}, Losses)
         measured[REPLY_LOSS], scored = score(voices, replies, kept)
     return Found(answers, measured, scored)
 

@@ -19,11 +19,14 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired
+
+from typing_extensions import TypedDict
 
 from cards.hub.files import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
 from cards.hub.release import Release, add_options, connect, open_repo, publishing, put_release, repo_id, show
 from friends_corpus.core.files import sha256_of
+from friends_corpus.core.reader import json_values, read
 from friends_corpus.core.versions import VERSION, version
 from train.models.base import HUB_ID, LOCAL
 
@@ -41,6 +44,25 @@ QUICK_START = re.compile(
 )  # 'adapter = "."  # this folder; …': the card's code says where
 TRAINED_ON = re.compile(r'^datasets:\n- ".*"$', re.M)  # 'datasets:\n- "friends-lines"': the card's metadata
 BARE_NAME = re.compile(r"[\w.-]+")  # "tiny-llama": a base that came from a folder
+
+
+class TrainedOn(TypedDict):
+    """What is read of the dataset in run.json."""
+
+    name: str
+    version: NotRequired[str | None]
+
+
+class Trained(TypedDict):
+    """What is read of run.json."""
+
+    dataset: TrainedOn
+
+
+class Marker(TypedDict):
+    """What is read of adapter_config.json."""
+
+    base_model_name_or_path: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,28 +163,17 @@ def prepare(out: Path, repo: Repo, dataset_repo: str | None) -> tuple[list[Outgo
     if left:
         print(f"left out  {', '.join(left)}: not of what is published")
     files = {file.path: file for file in read_outgoing(out, allowed)}
-    config, run = (parsed(out / name, files[name]) for name in (MARKER, "run.json"))
-    base = config.get("base_model_name_or_path")
-    if not isinstance(base, str) or not (base == LOCAL or HUB_ID.fullmatch(base) or BARE_NAME.fullmatch(base)):
+    base = read(out / MARKER, json_values, Marker, "train again")["base_model_name_or_path"]
+    dataset = read(out / "run.json", json_values, Trained, "it is not what train.sft writes; train again")["dataset"]
+    if not (base == LOCAL or HUB_ID.fullmatch(base) or BARE_NAME.fullmatch(base)):
         raise ReleaseError(f"{out / MARKER}: the base is {base!r}, not a name that others can load; train again")
     if dataset_repo and "/" not in dataset_repo:
         dataset_repo = f"{repo.id.partition('/')[0]}/{dataset_repo}"
-    card = card_on_hub(out, files["README.md"].content.decode(), repo.id, run["dataset"]["name"], dataset_repo)
+    card = card_on_hub(out, files["README.md"].content.decode(), repo.id, dataset["name"], dataset_repo)
     files["README.md"] = outgoing("README.md", card.encode())
     check_secrets(files.values(), str(repo.api.token), machine_places(out))
-    trained_on = str(run["dataset"].get("version"))
+    trained_on = str(dataset.get("version"))
     return list(files.values()), trained_on if VERSION.fullmatch(trained_on) else "0"
-
-
-def parsed(path: Path, file: Outgoing) -> dict[str, Any]:
-    """A JSON object; for run.json with what is needed of it."""
-    try:
-        found = json.loads(file.content)
-        if file.path == "run.json":
-            found["dataset"]["name"]
-    except (ValueError, KeyError, TypeError):
-        raise ReleaseError(f"{path} is not what train.sft writes; train again") from None
-    return dict(found)
 
 
 def card_on_hub(out: Path, card: str, repo: str, trained_on: str, dataset_repo: str | None) -> str:

@@ -78,11 +78,6 @@ def json_values(data: bytes) -> Any:
     return json.loads(_decoded(data, LARGEST), object_pairs_hook=_unique)
 
 
-def json_lines(data: bytes) -> list[Any]:
-    """Return what is in each line of a file of JSON lines. Raises ValueError, RecursionError."""
-    return [json_values(line) for line in _decoded(data, LARGEST).encode().splitlines()]
-
-
 def csv_values(data: bytes) -> dict[str, list[str]]:
     """Return the cells of a CSV file by line. Raises ValueError, csv.Error.
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tiny import write_dataset, write_model
 
 from train import bench
 from train.models.base import Source, find_base
+from train.settings.base_preset import Base
 from train.settings.recipe import as_json, load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +113,7 @@ def test_a_killed_process_is_a_reason_not_an_end(monkeypatch: pytest.MonkeyPatch
         pytest.param("--dataset chunk", "unknown dataset 'chunk' (did you mean 'chunks'?)", id="dataset"),
         pytest.param("--base smollm", "no base model 'smollm' (did you mean 'smollm2-135m'?)", id="base"),
         pytest.param("--data nowhere", "no dataset folder 'nowhere'", id="data"),
-        pytest.param("--card nowhere", "nowhere is no adapter of this train.sft", id="card"),
+        pytest.param("--card nowhere", "nowhere/run.json: cannot be read", id="card"),
         pytest.param("--card plain", "plain/README.md has no <!-- quantisation --> block", id="card-without-block"),
     ],
 )
@@ -125,11 +127,17 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, 
     assert printed.err.count("\n") == 1
 
 
+BASE_OF = asdict(Base("tiny", None, None, 8, 64, 1, 1, gradient_checkpointing=False)) | {"source": "folder"}
+
+
 def write_adapter(folder: Path, base: str, sha256: str) -> Path:
     """What bench reads of an adapter: the recipe, the base, and a card with a place for the table."""
     folder.mkdir()
     recipe = as_json(load_recipe("chunks", None, {"base": base, "seed": 7}))
-    (folder / "run.json").write_text(json.dumps({"recipe": recipe, "base": {"sha256": sha256}}), encoding="utf-8")
+    (folder / "run.json").write_text(
+        json.dumps({"recipe": recipe, "base": BASE_OF | {"sha256": sha256}, "dataset": {"config": "chunks"}}),
+        encoding="utf-8",
+    )
     (folder / "README.md").write_text(CARD, encoding="utf-8")
     return folder
 

@@ -30,12 +30,18 @@ def read_run(adapter: Path) -> tuple[Run, Base]:
             pickled = name == WEIGHTS and (adapter / PICKLE).exists()
             missing = f"no {name}, and {PICKLE} is a pickle, which can run code" if pickled else f"no {name}"
             raise InputError(f"{adapter} is no adapter of train.sft ({missing}); give the folder that it wrote")
-    remedy = "it is not what this train.sft writes; train again"
-    run: Run = load(adapter / "run.json", json_values, remedy)  # with the keys that only cards read
-    for fault in faults(run, Run):
-        raise InputError(f"{adapter / 'run.json'}: {fault}; {remedy}")
+    run = read_record(adapter)
     recorded: Mapping[str, Any] = run["base"]
     return run, Base(**{field.name: recorded[field.name] for field in fields(Base)})
+
+
+def read_record(adapter: Path) -> Run:
+    """Return run.json of an adapter folder, with the keys that only cards read. Raises InputError."""
+    remedy = "it is not what this train.sft writes; train again"
+    run: Run = load(adapter / "run.json", json_values, remedy)
+    for fault in faults(run, Run):
+        raise InputError(f"{adapter / 'run.json'}: {fault}; {remedy}")
+    return run
 
 
 def find_source(run: Run, base: Base, given: str | None) -> Source:

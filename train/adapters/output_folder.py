@@ -12,29 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from cards.render import render
 from friends_corpus.core import files
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.manifest import File
 from friends_corpus.core.ownership import Listed, check_ours, describe, describe_files, read_listed
+from friends_corpus.core.reader import faults, json_values, read
 from train.dataset.formatting import messages_of
 from train.training.checkpoints import (
     BAD,
     FINISHED,
+    SEAL,
     UNFINISHED,
     checkpoints,
     differences,
     is_checkpoint,
     listed,
     newest_good,
+    read_seal,
     remove_all,
-    run_of,
     step_of,
 )
 from train.training.metrics import metrics_line
 
+from .loading import read_record
 from .loss_plot import draw_losses
 from .run_record import Facts, Run
 
@@ -84,8 +85,8 @@ def _recorded(output: Path, overwrite: bool) -> Listed:
     if own is not None:
         return {RECORD: None, **own}
     try:
-        TypeAdapter(Run).validate_json((output / RECORD).read_bytes(), strict=True)
-    except (OSError, ValidationError):
+        read(output / RECORD, json_values, Run, "")
+    except InputError:
         return {}
     if not overwrite:
         raise InputError(f"{output} is of version 0.1, which listed no hashes; add --overwrite to replace its files")
@@ -98,7 +99,7 @@ def is_live(path: Path) -> bool:
         return False
     *lines, torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
     try:
-        entries = [json.loads(line) for line in lines]
+        entries = [json_values(line.encode()) for line in lines]
     except (ValueError, RecursionError):
         return False
     own = all(isinstance(entry, dict) and "step" in entry for entry in entries)
@@ -140,8 +141,10 @@ def resume_from(output: Path, run: Facts) -> Path | None:
         return None
     if (found / FINISHED).exists():
         raise InputError(f"{found} is of a finished run; leave out --resume to train anew")
-    then = run_of(found)
-    if then.get("base", {}).get("source") == "folder" == run["base"]["source"]:  # known by its hash, not by its name
+    then = read_seal(found)["run"]
+    for fault in faults(then, Facts):
+        raise InputError(f"{found / SEAL}: {fault}; leave out --resume to begin again")
+    if then["base"]["source"] == "folder" == run["base"]["source"]:  # known by its hash, not by its name
         then["base"]["model"] = then["recipe"]["base"] = run["base"]["model"]
     changed = differences({**then, "shared_out": None}, {**run, "shared_out": None}, new_keys=False)
     if changed:
@@ -215,7 +218,7 @@ def rewrite(folder: Path, name: str, text: str) -> None:
     as_written = own.get(name) == describe(folder / name)
     files.write_whole(folder / name, text)
     if as_written:
-        run: Run = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        run = read_record(folder)
         run["files"] = {**own, name: describe(folder / name)}
         write_record(folder, run)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError, did_you_mean
 from train.adapters.run_record import Run

@@ -7,22 +7,39 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.core.cli import InputError
+from typing_extensions import TypedDict
+
+from friends_corpus.core.cli import InputError, in_short
+from friends_corpus.core.reader import check_regular, faults, json_values
 from train.training.checkpoints import differences
 
 Key = tuple[Any, ...]  # texts and numbers
 
 
+class Head(TypedDict):
+    """The first line."""
+
+    settings: dict[str, Any]
+
+
+class Record(TypedDict):
+    """Every other line."""
+
+    key: list[str | int]
+    value: dict[str, Any]
+
+
 class Journal:
-    """Records under keys. The first line of the file says with which settings they were made.
+    """Records of a kind under keys. The first line of the file says with which settings they were made.
 
     What an earlier process left is read back, but for a last line that it did not finish. Raises InputError if that
     was made with other settings, OSError if the file cannot be read or written.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, settings: Mapping[str, Any], kind: Any = dict[str, Any]) -> None:
         self.path = path
         self.records: dict[Key, dict[str, Any]] = {}
+        check_regular(path)
         kept = path.read_bytes() if path.exists() else b""
         whole = kept[: kept.rfind(b"\n") + 1]
         if not whole:
@@ -31,14 +48,16 @@ class Journal:
             path.write_text(_line({"settings": settings}), encoding="utf-8")
             return
         try:
-            first, *rest = map(json.loads, whole.splitlines())
-            changed = differences(first["settings"], json.loads(_line(settings)))
-            self.records = {tuple(record["key"]): record["value"] for record in rest}
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path} is no record of a comparison ({error}); remove it or choose another --out"
-            ) from None
-        if changed:
+            first, *rest = map(json_values, whole.splitlines())
+            problems = faults(first, Head) + (
+                faults(rest, list[Record]) or faults([one["value"] for one in rest], list[kind])
+            )
+        except (ValueError, RecursionError) as error:
+            problems = [in_short(error)]
+        if problems:
+            raise InputError(f"{path} is no record of a comparison ({problems[0]}); remove it or choose another --out")
+        self.records = {tuple(record["key"]): record["value"] for record in rest}
+        if changed := differences(first["settings"], json.loads(_line(settings))):
             raise InputError(
                 f"{path} holds answers to other questions: {'; '.join(changed)[:300]}; remove it to begin again, or "
                 "choose another --out"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from train.adapters.run_record import FRIENDS
 from train.generation.answers import Answer

@@ -10,9 +10,11 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import sha256_of
@@ -103,6 +105,13 @@ def loss(voices: Voices, reply: Reply) -> tuple[dict[str, float], int]:
     scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
     losses = -scores[:, torch.arange(len(learnt)), ids[0, -len(learnt) :]].sum(dim=1)
     return dict(zip(voices.names, losses.tolist(), strict=True)), len(learnt)
+
+
+class Losses(TypedDict):
+    """What is kept of a reply: its loss with each voice, in nats per token."""
+
+    losses: dict[str, float]
+    tokens: Annotated[int, Field(gt=0)]
 
 
 def by_cluster(

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import TOOL, sha256_of, write_whole
+from friends_corpus.core.reader import json_values, read
 
 RECORD = "files.json"
 FILES = ("results.json", "report.svg", "report.md", "report.html")
@@ -24,9 +24,6 @@ class Written(TypedDict):
 
     tool: Literal["friends-corpus"]
     files: dict[str, list[str]]
-
-
-WRITTEN = TypeAdapter(Written)
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
@@ -45,10 +42,8 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
 def check_report(folder: Path) -> dict[str, list[str]]:
     """Return the hash of each file of a report; refuse one that no report wrote, or was changed. Raises InputError."""
     record = folder / RECORD
-    try:
-        known = WRITTEN.validate_json(record.read_bytes(), strict=True)["files"] if os.path.lexists(record) else {}
-    except (OSError, ValidationError):
-        raise InputError(f"{record} is no record of ours; move it away or choose another --out") from None
+    remedy = "it is no record of ours; move it away or choose another --out"
+    known = read(record, json_values, Written, remedy)["files"] if os.path.lexists(record) else {}
     present = {name: folder / name for name in FILES if os.path.lexists(folder / name)}
     hashes = {
         name: sha256_of(path) if path.is_file() and not path.is_symlink() else "" for name, path in present.items()

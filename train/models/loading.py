@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from friends_corpus.core.cli import InputError, in_short
+from friends_corpus.core.cli import InputError, in_short, missing_package
+from friends_corpus.core.reader import check_regular
 from train.settings.base_preset import Base
 
 from .base import HUB_ID, Source
@@ -30,7 +33,7 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
     place = place_of(base, source)
     limit_templates()
     where = {"": int(os.environ.get("LOCAL_RANK", 0)) if device.kind == "cuda" else "cpu"}
-    try:
+    with readable(base, source):
         load_config(place, source.revision)
         tokenizer = AutoTokenizer.from_pretrained(place, revision=source.revision, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
@@ -42,14 +45,6 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
             use_safetensors=True,
             trust_remote_code=False,
         )
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = in_short(error)
-        raise InputError(
-            f"cannot load the base model {base.model!r} from {source.described}; check the name and the connection, "
-            f"or choose --base smollm2-135m ({reason})"
-        ) from None
     if tokenizer.eos_token is None:
         raise InputError(f"the tokenizer of {base.model!r} has no end-of-text token; choose another --base")
     if tokenizer.pad_token is None:
@@ -58,6 +53,24 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         tokenizer.init_kwargs.pop(key, None)
     model.config._name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
     return model, tokenizer
+
+
+@contextmanager
+def readable(base: Base, source: Source) -> Iterator[None]:
+    """Refuse files of a base that libraries stumble over, with whatever error or panic. Raises InputError."""
+    try:
+        for path in source.folder.iterdir() if source.folder else ():
+            check_regular(path)
+        yield
+    except BaseException as error:
+        foreign = isinstance(error, Exception) or type(error).__name__ == "PanicException"  # of a library in Rust
+        ours = isinstance(error, InputError | MemoryError) or missing_package(error) or "memory" in str(error).lower()
+        if ours or not foreign:
+            raise
+        raise InputError(
+            f"cannot load the base model {base.model!r} from {source.described}; check the name and the connection, "
+            f"or choose --base smollm2-135m ({type(error).__name__}: {in_short(error)})"
+        ) from None
 
 
 def place_of(base: Base, source: Source) -> str:

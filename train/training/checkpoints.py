@@ -13,15 +13,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import discard, is_marked, sha256_of, sync_path, write_whole
+from friends_corpus.core.manifest import File
 from friends_corpus.core.ownership import check_ours, describe, read_listed
+from friends_corpus.core.reader import json_values, read
 
 SEAL = "seal.json"
 FINISHED = "finished"  # a file in checkpoints that were kept on purpose
 UNFINISHED = "it was not finished"  # the fault of a checkpoint whose run ended while it was written
 KEPT = 2  # one to fall back to while the other is written
 PREFIX, BAD = "checkpoint-", "bad-checkpoint-"
+
+
+class Seal(TypedDict):
+    """What seal.json holds: of which run the checkpoint is, and its files."""
+
+    run: dict[str, Any]
+    files: dict[str, File]
 
 
 def is_checkpoint(path: Path, prefix: str = PREFIX) -> bool:
@@ -55,13 +66,11 @@ def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
 
 def fault(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, in words; None if nothing is."""
-    try:
-        sealed = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
-        files = dict(sealed["files"])
-        dict(sealed["run"])
-    except FileNotFoundError:
+    if not (checkpoint / SEAL).exists():
         return UNFINISHED
-    except (OSError, ValueError, KeyError, TypeError):
+    try:
+        files = read_seal(checkpoint)["files"]
+    except InputError:
         return f"{SEAL} is damaged"
     for name, entry in sorted(files.items()):
         path = checkpoint / name
@@ -91,9 +100,9 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
     return None, told
 
 
-def run_of(checkpoint: Path) -> dict[str, Any]:
-    """What `seal` was told of the run."""
-    return dict(json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))["run"])
+def read_seal(checkpoint: Path) -> Seal:
+    """What `seal` wrote. Raises InputError."""
+    return read(checkpoint / SEAL, json_values, Seal, "leave out --resume to begin again")
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool = True) -> list[str]:

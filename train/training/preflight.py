@@ -11,7 +11,7 @@ from typing import Any
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from train.models.base import Source
 from train.models.device import Device
-from train.models.loading import load_config, place_of
+from train.models.loading import load_config, place_of, readable
 from train.runtime.distributed import count, everywhere
 from train.runtime.memory import GB, free_memory
 from train.settings.base_preset import Base
@@ -94,13 +94,8 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
     import torch
     from transformers import AutoModelForCausalLM
 
-    try:
+    with readable(base, source), torch.device("meta"):
         config = load_config(place_of(base, source), source.revision)
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the configuration of the base model {base.model!r}: {in_short(error)}") from None
-    with torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     head = model.get_output_embeddings()
     linear = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
