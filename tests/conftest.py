@@ -44,3 +44,10 @@ def environment_of_the_file() -> Iterator[None]:
     """What the fixtures of a file set stays within it."""
     with environment_kept():
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell `make attack` by the report of a test, which travels between processes, what is attacked."""
+    for item in items:
+        if mark := item.get_closest_marker("attack"):
+            item.user_properties.append(("attack", list(mark.args)))
