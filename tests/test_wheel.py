@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import sysconfig
-from importlib.metadata import PackageNotFoundError, version
+import time
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -24,24 +25,21 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def builds_wheels() -> bool:
-    """Whether the setuptools here makes a wheel by itself, so that nothing need be fetched."""
-    try:
-        return tuple(map(int, version("setuptools").split(".")[:2])) >= (77, 0)
-    except PackageNotFoundError:
-        return False
+def build(folder: Path, umask: str) -> Path:
+    """Build as `make wheel` does, of a fresh clone, with the setuptools that is here, so that nothing is fetched."""
+    command = (
+        f"umask {umask} && git clone --quiet --no-hardlinks {ROOT} clone && make -C clone -o .venv/.ready-dev wheel"
+    )
+    run("sh", "-c", f"{command} RUN={sys.executable}", cwd=folder)
+    [path] = (folder / "clone" / "dist").glob("*.whl")
+    return Path(shutil.move(path, folder))
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (ROOT / ".git").exists():
         pytest.skip("no git here to clone from")
-    folder = tmp_path_factory.mktemp("wheel")
-    run("git", "clone", "--quiet", "--no-hardlinks", ROOT, "clone", cwd=folder)
-    options = ["--no-build-isolation"] if builds_wheels() else []
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", *options, "--wheel-dir", folder, "./clone", cwd=folder)
-    [path] = folder.glob("*.whl")
-    return path
+    return build(tmp_path_factory.mktemp("wheel"), "022")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +59,12 @@ def test_a_wheel_holds_every_file(wheel: Path) -> None:
     tracked = run("git", "ls-tree", "-r", "-z", "--name-only", "HEAD", *PACKAGES, cwd=wheel.parent / "clone")
     packed = {name for name in ZipFile(wheel).namelist() if name.split("/")[0] in PACKAGES}
     assert packed == set(tracked.strip("\0").split("\0"))
+
+
+def test_it_is_the_same_in_another_folder_at_another_time(wheel: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    time.sleep(2.1)  # times in a zip file are even seconds
+    assert build(tmp_path / "elsewhere" / "deep", "077").read_bytes() == wheel.read_bytes()
 
 
 def test_its_commands_run_in_an_empty_folder(scripts: Path, tmp_path: Path) -> None:
