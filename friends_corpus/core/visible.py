@@ -17,7 +17,7 @@ UNSEEN = re.compile(  # C0 but tab and newline, C1, what turns or ends a line, w
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 CREDENTIALS = re.compile(  # "https://ana:secret@example.org", "ana:secret@proxy:3128"
-    r"""(?:(?<=://)[^\s/?#]{0,500}|[^\s/:@'"]{1,100}:[^\s/@'"]{1,200})@(?=[\w\[])"""
+    r"""(?:(?<=://)(?:[^\s/?#:@]{0,200}:(?!\d{0,5}[/?#])[^\s'"]{1,500}|[^\s/?#]{0,500})|[^\s/:@'"]{1,100}:[^\s/@'"]{1,200})@(?=[\w\[])"""
 )
 CURSOR = re.compile(r"[\r\n]*(?:\x1b\[A)*")  # what tqdm moves the cursor with, as a write of its own
 

@@ -58,6 +58,7 @@ def ana(hub: StandIn) -> Publisher:
 # --- what may leave the machine --------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("secrets and text", "secrets and paths in what leaves")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -122,7 +123,17 @@ SECRETS = [  # made up, and put together here: as one text they would alarm othe
     pytest.param("AK" + "IA" + UPPER, id="aws"),
     pytest.param("AS" + "IA" + UPPER, id="aws-temporary"),
     pytest.param("aws_secret_access" + "_key = " + "aB3/" * 10, id="aws-secret"),
+    pytest.param('"SecretAccess' + 'Key": "' + "aB3/" * 10, id="aws-secret-as-its-client-writes-it"),
+    pytest.param("secret" + '_key = "' + "aB3/" * 10, id="aws-secret-of-terraform"),
     pytest.param("gh" + "p_" + A36, id="github"),
+    pytest.param("1//" + "0e" + A36 + A36, id="google-refresh"),
+    pytest.param("sk" + "-ant-oat01-" + A36 + "-_" + A36, id="anthropic-oauth"),
+    pytest.param("ey" + "J" + A36 + ".." + A36[:16] + "." + A36 + "." + A36, id="jwt-encrypted"),
+    pytest.param("HTTPS://ana:" + "secret@hub.example/x", id="address-in-capitals"),
+    pytest.param("https:\\/\\/ana:" + "secret@hub.example/x", id="address-in-json"),
+    pytest.param("rediss://:" + "secret@[::1]:6379", id="address-without-user"),
+    pytest.param("-----BEGIN ENCRYPTED " + "PRIVATE KEY-----", id="key-encrypted"),
+    pytest.param("machine\thub.example\tlogin\tana\taccount x\tpassword\t" + A36[:8], id="netrc-tabs"),
     pytest.param("gh" + "s_" + A36, id="github-server"),
     pytest.param("github" + "_pat_" + A36 + "_" + A36, id="github-fine-grained"),
     pytest.param("gl" + "pat-" + A36[:20], id="gitlab"),
@@ -150,6 +161,7 @@ SECRETS = [  # made up, and put together here: as one text they would alarm othe
 ]
 
 
+@pytest.mark.attack("secrets and text", "shapes of secrets, in all encodings")
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize(
     "written",
@@ -193,6 +205,7 @@ def test_random_bytes_and_digests_hold_no_secrets() -> None:
     )
 
 
+@pytest.mark.attack("secrets and text", "passwords in addresses")
 def test_no_password_of_an_endpoint_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     def work() -> None:
         open_repo(connect("http://ana:" + "sesame@127.0.0.1:9", "hf_x"), "ana/x", "dataset", Patience(tries=1))
@@ -211,6 +224,7 @@ def test_places_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(len(place) > 3 for place in found)
 
 
+@pytest.mark.attack("publish faults", "names that are none")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -275,6 +289,7 @@ def test_waits() -> None:
     assert Patience(chance=lambda: 0.0).wait(1, answered(503)) == 0.5
 
 
+@pytest.mark.attack("publish faults", "a Hub that stays down or silent")
 def test_a_long_retry_after_ends_the_command(hub: StandIn, ana: Publisher) -> None:
     hub.fault("POST .*/commit/", status=429, headers={"Retry-After": "3600"}, times=1)
     with pytest.raises(ReleaseError, match="still answers 429"):
@@ -348,6 +363,7 @@ def test_a_dry_run_changes_nothing(ana: Publisher, capsys: pytest.CaptureFixture
     assert ana.sent() == []
 
 
+@pytest.mark.attack("publish faults", "repos of others")
 def test_what_is_not_ours_is_not_replaced(ana: Publisher) -> None:
     api = HfApi(endpoint=ana.hub.url, token=TOKEN)
     api.create_repo(ana.name, repo_type="dataset", private=True)
@@ -434,6 +450,7 @@ def test_a_wrong_token_is_not_tried_again(hub: StandIn) -> None:
     assert len(hub.log()) == 1
 
 
+@pytest.mark.attack("publish faults", "tokens")
 @pytest.mark.parametrize(
     ("role", "repos", "target", "message"),
     [
@@ -468,6 +485,7 @@ def test_a_fine_token_that_lists_the_repo(hub: StandIn, ana: Publisher) -> None:
     assert Publisher(hub, "band/mine", token)()
 
 
+@pytest.mark.attack("publish faults", "tokens")
 def test_a_token_that_expires_midway(hub: StandIn, ana: Publisher) -> None:
     token = "hf_" + "short" * 7
     hub.add_user("eve", token)
@@ -540,6 +558,7 @@ def publish_and_fetch(publisher: Publisher, folder: Path) -> None:
     assert {file.path: (fetched / file.path).read_bytes() for file in files()} == content("one")
 
 
+@pytest.mark.attack("publish faults", "one fault at any request")
 @pytest.mark.parametrize(
     ("endpoint", "kind"),
     [
@@ -605,6 +624,7 @@ def test_one_fault_with_xet(hub: StandIn, ana: Publisher, tmp_path: Path, endpoi
     assert len([entry for entry in hub.log() if "/xet-write-token" in entry.path and entry.status == 200]) >= 1
 
 
+@pytest.mark.attack("publish faults", "other publishers at once")
 @pytest.mark.parametrize("status", [409, 412])
 def test_a_commit_that_another_one_disturbs(ana: Publisher, status: int) -> None:
     ana.hub.fault("POST .*/commit/", status=status, times=2)
@@ -613,6 +633,7 @@ def test_a_commit_that_another_one_disturbs(ana: Publisher, status: int) -> None
     assert ana.waits == [0.75, 1.5]
 
 
+@pytest.mark.attack("publish faults", "a Hub that stays down or silent")
 def test_a_hub_that_stays_down(ana: Publisher) -> None:
     ana.hub.fault("POST .*/commit/", times=99)
     with pytest.raises(ReleaseError, match="commit: the Hub still answers 503 after 8 tries; run the same command"):
@@ -625,6 +646,7 @@ def test_a_hub_that_stays_down(ana: Publisher) -> None:
     assert not [entry for entry in ana.hub.log() if entry.method == "PUT"]  # what was stored is not sent again
 
 
+@pytest.mark.attack("publish faults", "a Hub that stays down or silent")
 def test_a_hub_that_says_nothing(ana: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cards.hub.client.TIMEOUT", 1.0)
     ana.hub.fault("POST .*/commit/", "hang")
@@ -653,6 +675,7 @@ def test_a_tag_at_another_commit_of_the_same_content_is_fine(ana: Publisher) -> 
 # --- two at once -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("publish faults", "other publishers at once")
 @pytest.mark.parametrize(
     ("theirs", "tag", "message"),
     [
@@ -684,6 +707,7 @@ def test_somebody_publishes_just_before_our_commit(
     )
 
 
+@pytest.mark.attack("publish faults", "other publishers at once")
 def test_somebody_takes_the_tag_between_our_commit_and_our_tag(ana: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Repo.create_tag
 
@@ -698,6 +722,7 @@ def test_somebody_takes_the_tag_between_our_commit_and_our_tag(ana: Publisher, m
     assert ana.held("v1.0.0") == content("two")
 
 
+@pytest.mark.attack("publish faults", "other publishers at once")
 @pytest.mark.parametrize("words", [("one", "one"), ("one", "two")], ids=["same", "different"])
 def test_two_publishers_race(ana: Publisher, words: tuple[str, str]) -> None:
     start = threading.Barrier(2)

@@ -146,6 +146,7 @@ RECOVERED = [  # what goes wrong first, and how many requests it takes to get th
 ]  # fmt: skip
 
 
+@pytest.mark.attack("fetch", "faults that pass")
 @pytest.mark.parametrize(("faults", "requests"), RECOVERED)
 def test_recovers(site: Site, tmp_path: Path, faults: list[Fault], requests: int) -> None:
     site.pages["/moved.html"] = site.pages[PAGE]
@@ -194,6 +195,7 @@ FATAL = [  # what a page does for ever, a part of the error, and how many reques
 ]  # fmt: skip
 
 
+@pytest.mark.attack("fetch", "hostile answers")
 @pytest.mark.parametrize(("fault", "error", "requests"), FATAL)
 def test_fails_one_page_and_fetches_the_others(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: Fault, error: str, requests: int
@@ -207,6 +209,7 @@ def test_fails_one_page_and_fetches_the_others(
     assert f"1 page failed:\n  0102.html  {site.url}season/0102.html  " in capsys.readouterr().err
 
 
+@pytest.mark.attack("fetch", "answers without end")
 @pytest.mark.parametrize("fault", [faulty.hang, faulty.drip, faulty.drip_headers, faulty.hundred])
 def test_no_page_takes_longer_than_its_deadline(site: Site, tmp_path: Path, fault: Fault) -> None:
     site.fault(PAGE, fault)
@@ -275,6 +278,7 @@ def test_longer_delays_of_robots_txt_are_kept(
     assert time.slept == [1.5 * pause] * 4
 
 
+@pytest.mark.attack("fetch", "Retry-After of any kind")
 @pytest.mark.parametrize(
     ("headers", "pause"),
     [
@@ -326,6 +330,7 @@ def test_backs_off_longer_with_every_failure(site: Site, tmp_path: Path) -> None
     assert time.slept == [2, 4, 8, 16, 32]  # with the most jitter; less on average
 
 
+@pytest.mark.attack("fetch", "robots.txt of any kind")
 @pytest.mark.parametrize(
     ("robots", "fetched"),
     [
@@ -345,6 +350,7 @@ def test_robots_txt_is_obeyed(site: Site, tmp_path: Path, robots: str, fetched: 
     assert sum(seen.path.startswith("/season") for seen in site.log) == len(found)
 
 
+@pytest.mark.attack("fetch", "robots.txt of any kind")
 @pytest.mark.parametrize(
     "fault",
     [faulty.status(500), faulty.status(503), faulty.status(429), faulty.reset, faulty.hang, faulty.endless,
@@ -381,7 +387,22 @@ def test_an_unreasonable_delay_is_a_refusal(site: Site, tmp_path: Path) -> None:
 # ---------------------------------------------------------------- private addresses
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]"])
+@pytest.mark.attack("fetch", "addresses that are not public")
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "0x7f.1",
+        "2130706433",
+        "0177.0.0.1",
+        "127.1",
+        "LOCALHOST",
+        "localhost.",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+    ],
+)
 def test_private_addresses_are_refused(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
@@ -391,12 +412,13 @@ def test_private_addresses_are_refused(
     assert not site.log
 
 
+@pytest.mark.attack("fetch", "addresses that are not public")
 @pytest.mark.parametrize(
     "address",
     "10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 0.0.0.0 169.254.169.254 224.0.0.1 255.255.255.255 ::1 fe80::1%eth0 fd00::1"
     " ::ffff:169.254.169.254 64:ff9b::7f00:1 2002:7f00:1:: ff02::1 fec0::1 feff::1 64:ff9b:1::808:808 3fff::1 5f00::1"
     " 100.127.255.254 192.0.0.9 192.88.99.1 240.0.0.1 198.18.0.1 ::7f00:1 ::ffff:0:7f00:1 2001:20::1 2001:db8::1 100::1"
-    " 2001:4860::5efe:7f00:1 2001:4860::200:5efe:a00:1 2002:a9fe:a9fe:: 64:ff9b::a9fe:a9fe 2001:0:808:808::80ff:fffe".split(),
+    " 2001:4860::5efe:7f00:1 2001:4860::200:5efe:a00:1 2002:a9fe:a9fe:: :: ::192.168.1.1 2002:c0a8:101:: 198.51.100.7 203.0.113.9 100:0:0:1::1 4000::1 ff0e::1 64:ff9b::c0a8:1 64:ff9b::a9fe:a9fe 2001:0:808:808::80ff:fffe".split(),
 )  # fmt: skip
 def test_what_is_private(address: str) -> None:
     assert not is_public(address)
@@ -405,6 +427,7 @@ def test_what_is_private(address: str) -> None:
         backend.connect_tcp("example.org", 80)
 
 
+@pytest.mark.attack("fetch", "addresses that are not public")
 def test_a_name_that_turns_private_is_refused(site: Site) -> None:
     """DNS rebinding: each new connection resolves, checks, and connects to no other address than the checked one."""
     answers = iter([["127.0.0.1"], ["93.184.215.14", "127.0.0.1"]])
@@ -438,6 +461,7 @@ def test_cookies_are_neither_sent_nor_recorded(site: Site, tmp_path: Path) -> No
     assert "secret" not in (tmp_path / "pages.jsonl").read_text()
 
 
+@pytest.mark.attack("fetch", "certificates nobody trusts")
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make a certificate")
 def test_a_certificate_that_nobody_trusts_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key, certificate, both = tmp_path / "key", tmp_path / "certificate", tmp_path / "both"
@@ -495,6 +519,7 @@ def test_a_changed_page_is_replaced(site: Site, tmp_path: Path) -> None:
     assert stored(tmp_path)["0102.html"] == site.pages[PAGE]
 
 
+@pytest.mark.attack("fetch", "damaged pages and records")
 @pytest.mark.parametrize("damage", [lambda data: data[:300], lambda data: data + b"!", lambda data: b""])
 def test_a_damaged_file_is_fetched_again(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
@@ -522,6 +547,7 @@ def test_a_page_that_was_not_fetched_is_kept(site: Site, tmp_path: Path) -> None
     assert [path.read_text() for path in tmp_path.glob("0102.html.*")] == ["mine"]
 
 
+@pytest.mark.attack("the user's files", "journals and lists of pages")
 @pytest.mark.parametrize("link", [False, True], ids=["a-file", "a-link"])
 def test_a_list_of_pages_that_is_none_of_ours_stays(site: Site, tmp_path: Path, link: bool) -> None:
     mine = tmp_path / "pages.jsonl"
@@ -552,6 +578,7 @@ def test_a_failed_page_is_all_that_the_next_run_moves(site: Site, tmp_path: Path
     assert [path for path, status in site.statuses if status == 200] == [PAGE]
 
 
+@pytest.mark.attack("fetch", "damaged pages and records")
 @pytest.mark.parametrize("torn", [b'{"event": "page", "name": "0101.ht', b"\0\0\0\0", b'{"event": "end"}'])
 def test_a_torn_last_line_is_healed(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], torn: bytes
@@ -566,6 +593,7 @@ def test_a_torn_last_line_is_healed(
     assert "its last line is dropped" in capsys.readouterr().err
 
 
+@pytest.mark.attack("fetch", "damaged pages and records")
 def test_lines_that_cannot_be_read_cost_one_page_each(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -623,6 +651,7 @@ def test_an_interrupted_run_says_what_is_kept(site: Site, tmp_path: Path, number
     assert [seen.path for seen in site.log] == ["/robots.txt", PAGE, "/season/0212-0213.html"]  # only what is missing
 
 
+@pytest.mark.attack("kill -9", "a fetch, at every request")
 @pytest.mark.slow
 def test_kill_9_at_any_request_loses_nothing(tmp_path: Path) -> None:
     names = tuple(f"01{number:02d}" for number in range(1, 12))
@@ -671,6 +700,7 @@ def test_a_kill_between_file_and_line_costs_one_request(
     assert [path.name for path in tmp_path.glob(".*")] == [".0998.html.part"]
 
 
+@pytest.mark.attack("fetch", "a full disk")
 @pytest.mark.parametrize("call", range(1, 14))
 def test_a_full_disk_loses_nothing(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], call: int
@@ -727,6 +757,7 @@ def test_a_folder_of_other_pages_is_not_written_to(
     assert [path.name for path in tmp_path.iterdir()] == ["0102.html"]
 
 
+@pytest.mark.attack("the user's files", "journals and lists of pages")
 @pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to], ids=["link", "second-name"])
 @pytest.mark.parametrize("content", [b"mine\n", b"mine", None])
 def test_records_are_not_followed(
@@ -745,6 +776,7 @@ def test_records_are_not_followed(
     assert [path.name for path in out.iterdir()] == ["pages.jsonl"]
 
 
+@pytest.mark.attack("fetch", "damaged pages and records")
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -794,6 +826,7 @@ INDEXES = [  # links, and the (path, name) pairs and errors they give
 ]  # fmt: skip
 
 
+@pytest.mark.attack("fetch", "indexes of any kind")
 @pytest.mark.parametrize(("html", "expected"), INDEXES)
 def test_index(html: str, expected: Mapping[str, str]) -> None:
     found = {
@@ -804,6 +837,7 @@ def test_index(html: str, expected: Mapping[str, str]) -> None:
         assert expected[path] in (page.name or page.error)
 
 
+@pytest.mark.attack("fetch", "indexes of any kind")
 @pytest.mark.parametrize(
     ("html", "pages"),
     [
@@ -823,6 +857,7 @@ def test_an_index_costs_little(html: str, pages: int) -> None:
     assert time.process_time() - began < 10  # 0.5 s on two busy cores
 
 
+@pytest.mark.attack("fetch", "indexes of any kind")
 def test_an_index_of_a_million_links_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "site").mkdir()
     links = "".join(f"<a href={number:x}>" for number in range(100_000))
@@ -855,6 +890,7 @@ def test_a_page_that_is_no_index_is_an_error(site: Site, tmp_path: Path) -> None
         fetch(f"{site.url}season/0101.html", tmp_path)
 
 
+@pytest.mark.attack("fetch", "indexes of any kind")
 @pytest.mark.parametrize("fault", [faulty.status(404), faulty.reset, faulty.redirect("http://127.0.0.2/")])
 def test_without_an_index_there_is_nothing_to_fetch(site: Site, tmp_path: Path, fault: Fault) -> None:
     site.fault("/", fault)
@@ -890,6 +926,7 @@ def test_a_folder_is_a_site_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (out / "0101.html").stat().st_mtime_ns == before
 
 
+@pytest.mark.attack("fetch", "addresses that are not public")
 def test_a_folder_gives_no_file_outside_of_it(tmp_path: Path) -> None:
     folder = mirror(tmp_path / "mirror")
     (tmp_path / "0105.html").write_text(invented_page(5))

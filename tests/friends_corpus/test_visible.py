@@ -42,6 +42,7 @@ def acts(text: str) -> bool:
     )
 
 
+@pytest.mark.attack("secrets and text", "control and bidirectional characters")
 @pytest.mark.parametrize("text", ACTING)
 def test_every_way_to_a_reader(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     def work() -> None:
@@ -58,6 +59,7 @@ def test_every_way_to_a_reader(text: str, capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(f'"{visible(text)}"') == text  # as JSON it is the same
 
 
+@pytest.mark.attack("secrets and text", "control and bidirectional characters")
 @pytest.mark.parametrize("text", ACTING)
 def test_no_card_holds_it(text: str) -> None:
     values = {"plot": {"title": text}, "stats": text}
@@ -81,6 +83,7 @@ def rendered(template: str, text: str) -> str:
         return render("x.md", {"text": text})
 
 
+@pytest.mark.attack("secrets and text", "passwords in addresses")
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -89,6 +92,9 @@ def rendered(template: str, text: str) -> str:
         pytest.param("https://token@hub.example", "https://***@hub.example", id="user-alone"),
         pytest.param("proxy ana:pw@proxy:3128 failed", "proxy ***@proxy:3128 failed", id="no-scheme"),
         pytest.param("socks5h://ana:pw@[::1]:1080", "socks5h://***@[::1]:1080", id="ipv6"),
+        pytest.param("https://ana:p/w@hub.example/x", "https://***@hub.example/x", id="slash-in-password"),
+        pytest.param("https://ana:p@a/b#c?d@hub.example: no", "https://***@hub.example: no", id="all-in-password"),
+        pytest.param("http://127.0.0.1:80/ana/x@main", "http://127.0.0.1:80/ana/x@main", id="port-and-revision"),
         pytest.param("http://a.org/x?mail=a@b.org", "http://a.org/x?mail=a@b.org", id="mail-in-a-query"),
         pytest.param("Joey: ana@b.org, 12:30 @ Central Perk", "Joey: ana@b.org, 12:30 @ Central Perk", id="mail"),
     ],

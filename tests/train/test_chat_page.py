@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -32,6 +33,7 @@ CONFIGS = ("chat", "chunks")
 EVERYBODY = ("base", *CONFIGS)
 
 
+@pytest.mark.attack("secrets and text", "markup in answers")
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -49,6 +51,7 @@ def test_what_is_said_is_text(text: str, shown: str) -> None:
     assert not {"<script", "<img", "<i>"} & set(page.split(">"))
 
 
+@pytest.mark.attack("secrets and text", "markup in cards")
 @pytest.mark.parametrize(
     ("markdown", "shown"),
     [
@@ -392,6 +395,12 @@ def test_a_long_question_leaves_the_page_in_sight(browser: Any, width: int) -> N
 
 
 JOIN, EVIL = "/gradio_api/queue/join", "http://evil.example"
+SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -412,6 +421,7 @@ def request(address: str, method: str, path: str, headers: Mapping[str, str], bo
     return came
 
 
+@pytest.mark.attack("the page", "other names, origins and routes")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status"),
@@ -453,6 +463,35 @@ def request(address: str, method: str, path: str, headers: Mapping[str, str], bo
         pytest.param("GET", "/gradio_api/proxy=http://x.hf.space/", {}, 404, id="proxy"),
         pytest.param("GET", "/gradio_api/upload_progress?upload_id=1", {}, 404, id="progress"),
         pytest.param("POST", "/login", {}, 404, id="login"),
+        pytest.param("HEAD", "/", {"Host": "LOCALHOST"}, 200, id="head"),
+        pytest.param("GET", "/", {"Host": "localhost."}, 403, id="dot-at-the-end"),
+        pytest.param("GET", "/", {"Host": "127.1:7860"}, 403, id="short-address"),
+        pytest.param("GET", "/", {"Host": "2130706433"}, 403, id="address-as-a-number"),
+        pytest.param("GET", "/", {"Host": "[::ffff:127.0.0.1]"}, 403, id="mapped-address"),
+        pytest.param("GET", "/", {"Host": "localhost, evil.example"}, 403, id="two-names"),
+        pytest.param("GET", "/", {"Host": "evil.example#127.0.0.1"}, 403, id="fragment"),
+        pytest.param("GET", "/", {"Host": "localhost/@evil.example"}, 403, id="path-in-the-name"),
+        pytest.param("GET", "/config", {"X-Forwarded-Host": "localhost, evil.example"}, 403, id="forwarded-twice"),
+        pytest.param("POST", JOIN, {"Origin": "http://{host}@evil.example"}, 403, id="origin-with-a-user"),
+        pytest.param("POST", JOIN, {"Origin": "http://{host}.evil.example"}, 403, id="origin-begins-like-us"),
+        pytest.param("POST", JOIN, {"Origin": "file://"}, 403, id="origin-of-a-file"),
+        pytest.param("POST", JOIN, {"Origin": "http://localhost"}, 403, id="origin-of-another-name"),
+        pytest.param("POST", JOIN, {"Origin": ""}, 403, id="origin-empty"),
+        pytest.param("POST", JOIN, {"Sec-Fetch-Site": "Cross-Site"}, 403, id="capitals"),
+        pytest.param("GET", "/static//etc/passwd", {}, 404, id="whole-path-below-static"),
+        pytest.param("GET", "/assets/%2Fetc/passwd", {}, 404, id="escaped-whole-path"),
+        pytest.param("GET", "/assets/%5c..%5cx", {}, 404, id="backslashes"),
+        pytest.param("GET", "/static/./x%00.js", {}, 404, id="nul"),
+        pytest.param("GET", "//config", {}, 404, id="two-slashes"),
+        pytest.param("GET", "/CONFIG", {}, 404, id="route-in-capitals"),
+        pytest.param("PUT", JOIN, {}, 404, id="put"),
+        pytest.param("TRACE", "/", {}, 404, id="trace"),
+        pytest.param("DELETE", "/config", {}, 404, id="delete"),
+        pytest.param("POST", "/", {}, 404, id="post-to-the-page"),
+        pytest.param("POST", JOIN + "/", {}, 404, id="join-with-a-slash"),
+        pytest.param("GET", "/gradio_api/heartbeat/" + "s" * 65, {}, 404, id="long-session"),
+        pytest.param("GET", JOIN, SOCKET, 404, id="websocket"),
+        pytest.param("GET", "/", SOCKET | {"Host": "evil.example"}, 403, id="websocket-of-another-name"),
         pytest.param("POST", JOIN, {"Content-Length": "4000001"}, 413, id="too-large"),
         pytest.param("POST", JOIN, {"Content-Length": "9" * 19}, 413, id="absurdly-large"),
     ],
@@ -466,6 +505,44 @@ def test_only_the_page_itself_is_answered(
     assert "frame-ancestors 'none'" in answered
 
 
+@pytest.mark.attack("the page", "requests that are none")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nContent-Length: -5\r\n\r\n", id="length-below-zero"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nContent-Length: +5\r\n\r\n", id="length-with-a-sign"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", id="two-lengths"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n", id="chunk-below-zero"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n", id="chunk-without-end"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="coding"),
+        pytest.param("GET / HTTP/1.1\r\nHost: {host}\r\nCookie: {long}\r\n\r\n", id="long-header"),
+        pytest.param("GET /{long} HTTP/1.1\r\nHost: {host}\r\n\r\n", id="long-address"),
+        pytest.param("GET / HTTP/1.1\r\n\r\n", id="no-host"),
+        pytest.param("GET / HTTP/1.0\r\n\r\n", id="no-host-of-old"),
+        pytest.param("GET / HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n", id="two-hosts"),
+        pytest.param("GET / HTTP/1.1\r\nHost : {host}\r\n\r\n", id="blank-before-the-colon"),
+        pytest.param("GET http://evil.example/config HTTP/1.1\r\nHost: {host}\r\n\r\n", id="address-of-another-site"),
+        pytest.param("CONNECT evil.example:443 HTTP/1.1\r\nHost: {host}\r\n\r\n", id="as-a-proxy"),
+        pytest.param("GET *", id="no-line"),
+        pytest.param("\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", id="tls"),
+    ],
+)  # fmt: skip
+def test_what_is_no_request_gets_a_4xx_or_nothing(address: str, sent: str) -> None:
+    place = urlsplit(address)
+    filled = sent.format(join=JOIN, host=place.netloc, long="x" * 200_000).encode("latin-1")
+    with socket.create_connection((str(place.hostname), place.port or 80), timeout=30) as line:
+        with suppress(OSError):  # it hung up before the end
+            line.sendall(filled)
+            line.shutdown(socket.SHUT_WR)
+        came = b""
+        with suppress(ConnectionResetError):
+            came = line.recv(100)
+    assert came == b"" or came.startswith(b"HTTP/1.1 4"), came
+    assert request(address, "GET", "/config", {})[0] == 200
+
+
+@pytest.mark.attack("the page", "bodies too large or too slow")
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [pytest.param(JOIN, id="question"), pytest.param("/gradio_api/upload", id="upload")])
 @pytest.mark.parametrize("announced", [True, False])
@@ -484,6 +561,7 @@ def peak() -> int:
     return getrusage(RUSAGE_SELF).ru_maxrss
 
 
+@pytest.mark.attack("the page", "too many requests")
 @pytest.mark.slow
 def test_requests_at_once_are_limited(address: str) -> None:
     host = urlsplit(address).netloc
@@ -502,6 +580,7 @@ def test_requests_at_once_are_limited(address: str) -> None:
     pytest.fail("the page answers nobody any more")
 
 
+@pytest.mark.attack("the page", "bodies too large or too slow")
 def test_a_body_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "SLOWEST", 0.05)
 
@@ -513,6 +592,7 @@ def test_a_body_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> N
         asyncio.run(guard.whole_body(receive))
 
 
+@pytest.mark.attack("the page", "other names, origins and routes")
 @pytest.mark.parametrize(
     ("public", "host", "fits"),
     [
