@@ -299,6 +299,7 @@ def test_help_needs_no_heavy_import() -> None:
 # The output folder: only our own is replaced, whole or not at all.
 
 
+@pytest.mark.attack("the user's files", "outputs of a build")
 def test_foreign_folders_are_refused(pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "precious"
     out.mkdir()
@@ -309,6 +310,7 @@ def test_foreign_folders_are_refused(pages: Path, tmp_path: Path, capsys: pytest
     assert tree(out) == {"thesis.txt": hashlib.sha256(b"years of work").hexdigest()}
 
 
+@pytest.mark.attack("the user's files", "outputs of a build")
 def test_foreign_files_in_our_folder_are_not_deleted(
     pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -322,6 +324,7 @@ def test_foreign_files_in_our_folder_are_not_deleted(
     assert tree(out) == before
 
 
+@pytest.mark.attack("the user's files", "outputs of a build")
 @pytest.mark.parametrize("name", ["README.md", "stats.json", "lines/train-00000-of-00001.parquet"])
 def test_an_edited_file_stops_a_rebuild_by_its_name(
     name: str, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -346,6 +349,7 @@ def test_an_edited_file_stops_a_rebuild_by_its_name(
     assert "nothing has changed" in capsys.readouterr().out
 
 
+@pytest.mark.attack("the user's files", "outputs of a build")
 def test_what_appears_while_a_build_works_is_kept(pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     run(pages, out)
@@ -362,6 +366,7 @@ def test_what_appears_while_a_build_works_is_kept(pages: Path, tmp_path: Path, m
     assert beside(out) == []
 
 
+@pytest.mark.attack("the user's files", "outputs of a build")
 def test_leftovers_of_the_users_stay(pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in (".out.old", ".out.building-1", ".out.0d1fa973"):
         (tmp_path / name).mkdir()
@@ -396,6 +401,7 @@ def test_a_rebuild_replaces_the_folder(
     assert beside(out) == []
 
 
+@pytest.mark.attack("the user's files", "failures while replacing")
 def test_a_full_disk_leaves_the_old_folder(
     pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -508,6 +514,7 @@ def no_drawing(folder: Path, *_: object) -> None:
     (folder / "plots" / "speakers.png").write_bytes(b"picture")
 
 
+@pytest.mark.attack("kill -9", "a build, at every file operation")
 @pytest.mark.slow
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "renamed"])
 def test_killed_at_any_file_operation(exchange: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -538,6 +545,7 @@ def test_killed_at_any_file_operation(exchange: bool, tmp_path: Path, monkeypatc
     assert seen == {False, True}
 
 
+@pytest.mark.attack("kill -9", "a build, at random moments")
 @pytest.mark.slow
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     old, new = write_pages(tmp_path / "old pages"), write_pages(tmp_path / "new pages", range(1, 40))

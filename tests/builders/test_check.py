@@ -131,6 +131,7 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
 # Files and hashes: here the lines about hashes are what is expected.
 
 
+@pytest.mark.attack("foreign files", "folders of a dataset")
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [

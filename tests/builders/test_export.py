@@ -104,6 +104,7 @@ def test_csv_gives_the_rows_back(config: str, folder: Path, tmp_path: Path) -> N
                 assert cell == ("" if value is None else str(value))
 
 
+@pytest.mark.attack("secrets and text", "formulas in cells")
 def test_no_cell_is_a_formula(folder: Path, tmp_path: Path) -> None:
     run(folder, tmp_path / "out", "csv")
     seen = 0
@@ -191,6 +192,7 @@ def test_convokit(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
 # The command
 
 
+@pytest.mark.attack("the user's files", "outputs of exports and reports")
 def test_what_appears_while_an_export_works_is_kept(folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
     real, out = files.sync, tmp_path / "out"
 
@@ -205,6 +207,7 @@ def test_what_appears_while_an_export_works_is_kept(folder: Path, tmp_path: Path
     assert (out / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.attack("the user's files", "outputs of exports and reports")
 def test_out_is_never_overwritten(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()

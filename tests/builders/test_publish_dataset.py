@@ -79,6 +79,7 @@ def test_the_command(hub: StandIn, folder: Path, tmp_path: Path, xet: bool) -> N
     assert b"curl" in said  # it was loud indeed
 
 
+@pytest.mark.attack("kill -9", "a release")
 @pytest.mark.slow
 def test_killed_between_upload_and_commit(hub: StandIn, folder: Path, tmp_path: Path) -> None:
     name = "ana/friends-lines"
@@ -133,6 +134,7 @@ def test_no_dataset_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "builders.build" in error
 
 
+@pytest.mark.attack("publish faults", "damaged folders")
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -52,6 +52,7 @@ def test_every_default_of_peft_is_taken(tmp_path: Path) -> None:
     assert read_lora(written(tmp_path, text)).target_modules == ["q_proj"]
 
 
+@pytest.mark.attack("adapters", "settings beyond the closed list")
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -104,6 +105,7 @@ def test_refused_by_name(tmp_path: Path, changes: dict, named: str) -> None:
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.attack("adapters", "files that are no settings")
 @pytest.mark.parametrize(
     "text",
     [

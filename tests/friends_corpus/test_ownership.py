@@ -41,6 +41,7 @@ def link(path: Path) -> None:
     path.symlink_to("elsewhere")
 
 
+@pytest.mark.attack("the user's files", "files in an output folder")
 @pytest.mark.parametrize(
     ("harm", "named", "with_overwrite"),
     [
@@ -76,6 +77,7 @@ def test_only_what_is_listed_and_unchanged_may_be_replaced(
             assert named in str(error.value) and "move it away" in str(error.value)
 
 
+@pytest.mark.attack("the user's files", "records that list no hashes")
 @pytest.mark.parametrize(
     "text",
     [
@@ -119,6 +121,7 @@ def marked_elsewhere(folder: Path) -> None:
     folder.symlink_to("real")
 
 
+@pytest.mark.attack("the user's files", "names like our leftovers")
 @pytest.mark.parametrize(
     ("name", "make", "kept"),
     [
@@ -153,6 +156,7 @@ def test_leftovers_without_our_marker_are_reported_and_never_deleted(
         assert capsys.readouterr().err.count(name) == kept
 
 
+@pytest.mark.attack("the user's files", "names like our leftovers")
 def test_other_names_are_nobody_s_leftovers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in (".outer.old", ".out.d", ".out.gitignore", ".x.out.0d1fa973", "out.old"):
         (tmp_path / name).write_text("mine")
@@ -173,6 +177,7 @@ def test_a_folder_that_a_kill_left_aside_is_put_back_once(tmp_path: Path) -> Non
         assert tree(tmp_path) == {"out/years": "newer" if there else "of work"}
 
 
+@pytest.mark.attack("the user's files", "failures while replacing")
 def test_a_failed_rename_puts_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full(tmp_path / "out")
     monkeypatch.setattr("friends_corpus.core.files.exchange", lambda left, right: False)
@@ -190,6 +195,7 @@ def test_a_failed_rename_puts_the_old_folder_back(tmp_path: Path, monkeypatch: p
     assert tree(tmp_path) == {"out/years": "of work"}
 
 
+@pytest.mark.attack("the user's files", "failures while replacing")
 def test_a_last_check_keeps_what_came_meanwhile(tmp_path: Path) -> None:
     full(tmp_path / "out")
 
@@ -218,6 +224,7 @@ def test_names_are_never_the_same_and_old_ones_are_not_written_to(tmp_path: Path
     assert not (tmp_path / "a").is_symlink()
 
 
+@pytest.mark.attack("the user's files", "locks that are none")
 @pytest.mark.parametrize(
     "make",
     [
@@ -236,12 +243,14 @@ def test_a_lock_that_is_none_stays(tmp_path: Path, make: Callable[[Path], object
     assert tree(tmp_path) == before
 
 
+@pytest.mark.attack("the user's files", "locks that are none")
 def test_a_lock_that_somebody_wrote_to_stays(tmp_path: Path) -> None:
     with locked(tmp_path / "out"):
         (tmp_path / ".out.lock").write_text("mine")
     assert tree(tmp_path) == {".out.lock": "mine"}
 
 
+@pytest.mark.attack("the user's files", "files in an output folder")
 def test_a_file_that_is_there_is_no_new_output(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "link").symlink_to("nowhere")

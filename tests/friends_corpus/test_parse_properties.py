@@ -49,6 +49,7 @@ def test_segments_are_the_visible_text_and_lines_are_their_segments(soup: str) -
     assert len(seen) == len(set(seen))
 
 
+@pytest.mark.attack("hostile pages", "random markup")
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=2000))
 def test_any_bytes_give_a_page_or_a_parse_error(data: bytes) -> None:
@@ -113,6 +114,7 @@ def test_markup_does_not_change_the_lines(dialect, turns: list[tuple[str, str]])
     assert lines(dialect(page), "cp1252") == expected
 
 
+@pytest.mark.attack("hostile pages", "pages that cost memory or time")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",

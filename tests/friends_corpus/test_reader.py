@@ -76,6 +76,7 @@ def fails(path: Path, parse: Callable[[bytes], Any], content: bytes, schema: Any
     return str(line.removeprefix(f"{path}: ").removesuffix("; write it anew"))
 
 
+@pytest.mark.attack("foreign files", "YAML")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -129,6 +130,7 @@ def test_hostile_yaml(tmp_path: Path, content: str, words: str) -> None:
     assert all(word in line for word in words.split(" … ")), line
 
 
+@pytest.mark.attack("foreign files", "JSON")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -161,6 +163,7 @@ def test_hostile_json(tmp_path: Path, content: bytes, words: str) -> None:
     assert all(word in line for word in words.split(" … ")), line
 
 
+@pytest.mark.attack("foreign files", "CSV")
 @pytest.mark.parametrize(
     ("content", "words"),
     [

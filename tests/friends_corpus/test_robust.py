@@ -57,17 +57,20 @@ def conserve(data: bytes) -> bool:
 # ---------------------------------------------------------------- token soup and the adversarial list
 
 
+@pytest.mark.attack("hostile pages", "random markup")
 @pytest.mark.parametrize("seed", range(30))
 def test_token_soup_is_conserved(seed: int) -> None:
     conserve(soup(seed, 6_000))
 
 
+@pytest.mark.attack("hostile pages", "random markup")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1000, 1001])
 def test_a_megabyte_of_token_soup_is_conserved(seed: int) -> None:
     conserve(soup(seed, 1_000_000))
 
 
+@pytest.mark.attack("hostile pages", "files that are no transcript")
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -90,6 +93,7 @@ def test_no_transcript_is_refused(data: bytes, message: str) -> None:
         read_script("0101.html", data)
 
 
+@pytest.mark.attack("hostile pages", "broken pages")
 @pytest.mark.parametrize(
     ("page", "expected"),
     [
@@ -121,6 +125,7 @@ def test_the_file_name_outranks_the_title_and_names_the_episode() -> None:
     assert said(data, "0102.html") == said(data)
 
 
+@pytest.mark.attack("hostile pages", "broken pages")
 @pytest.mark.parametrize(
     "extra",
     [
@@ -211,6 +216,7 @@ def test_own_rendering_of_real_pages_reads_the_same() -> None:
     assert kept >= 0.99 * total, f"{kept} of {total} lines"
 
 
+@pytest.mark.attack("hostile pages", "broken pages")
 @pytest.mark.parametrize("seed", range(20))
 def test_damage_stays_in_its_scene(seed: int) -> None:
     rng = random.Random(seed)
@@ -252,6 +258,7 @@ def test_the_same_bytes_give_the_same_everywhere(tmp_path: Path) -> None:
     assert here == there and len(here) == 65
 
 
+@pytest.mark.attack("hostile pages", "pages that cost memory or time")
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
 @pytest.mark.parametrize("unit", ["<p><b>Joey:</b> (waves) Hi.</p>", "<div>", "Joey: Hi. ", "<p>x", "<p>[x", "()"])

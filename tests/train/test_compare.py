@@ -421,6 +421,7 @@ def test_on_the_topic_at_equal_length() -> None:
 # --- the journal -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("kill -9", "a journal cut anywhere")
 def test_a_journal_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     settings = {"tokens": 3, "prompts": {"a": [None, "Wie geht’s?"]}}
@@ -435,6 +436,7 @@ def test_a_journal_goes_on_where_it_was_cut(tmp_path: Path) -> None:
         assert path.read_bytes() == whole
 
 
+@pytest.mark.attack("the user's files", "journals and lists of pages")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -454,6 +456,7 @@ def test_a_journal_of_something_else(tmp_path: Path, text: str, message: str) ->
     assert path.read_text(encoding="utf-8") == text
 
 
+@pytest.mark.attack("the user's files", "journals and lists of pages")
 def test_a_journal_is_not_begun_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "answers.jsonl").symlink_to("elsewhere")
     with pytest.raises(InputError, match="is no record of a comparison"):

@@ -65,6 +65,7 @@ def in_folder(home: Path, *arguments: str, **environment: str) -> subprocess.Com
     )
 
 
+@pytest.mark.attack("code and addresses", "modules in the current folder")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
@@ -81,6 +82,7 @@ def test_nothing_in_the_current_folder_is_imported(home: Path, tmp_path: Path, c
     assert sorted(path.name for path in (tmp_path / "here").glob("RAN-*")) == []
 
 
+@pytest.mark.attack("code and addresses", "modules in the current folder")
 @pytest.mark.parametrize("module", ["train.chat", "builders.build", "friends_corpus.parse", "train", "builders"])
 @pytest.mark.parametrize("path", ["{root}", ":{root}", "{root}:", "{root}:."])
 def test_no_start_imports_from_the_current_folder(tmp_path: Path, module: str, path: str) -> None:
@@ -91,6 +93,7 @@ def test_no_start_imports_from_the_current_folder(tmp_path: Path, module: str, p
     assert list(tmp_path.glob("RAN-*")) == []
 
 
+@pytest.mark.attack("code and addresses", "modules in the current folder")
 def test_a_clone_that_is_the_current_folder_offers_its_packages_alone(tmp_path: Path) -> None:
     for package in ("friends_corpus", "train", "builders", "cards"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -124,6 +127,7 @@ def with_code(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.attack("code and addresses", "code in a base")
 @pytest.mark.slow
 def test_a_base_with_code_is_not_run_even_if_the_terminal_says_yes(home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "tiny", tmp_path / "evil")
@@ -146,6 +150,7 @@ def test_a_base_with_code_is_not_run_even_if_the_terminal_says_yes(home: Path, t
     assert not [*tmp_path.rglob("RAN-*")]
 
 
+@pytest.mark.attack("code and addresses", "code in a base")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "named"),
@@ -172,6 +177,7 @@ def attention(folder: Path, value: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"attn_implementation": value}))
 
 
+@pytest.mark.attack("code and addresses", "addresses in run.json")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
@@ -224,6 +230,7 @@ def linked_folder(folder: Path) -> None:
     (folder / "lines").symlink_to(folder.parent / "elsewhere")
 
 
+@pytest.mark.attack("code and addresses", "redirected datasets")
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
@@ -248,6 +255,7 @@ def test_a_dataset_is_what_its_manifest_lists(tmp_path: Path, spoil: Callable[[P
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.attack("code and addresses", "redirected datasets")
 def test_the_card_and_files_beside_say_nothing(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "friends-lines", {"train": 2})
     wanted = read_rows(folder, "lines")["train"]["text"][:]
@@ -264,6 +272,7 @@ LONG = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% end
 GROWING = "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}"
 
 
+@pytest.mark.attack("code and addresses", "chat templates without end")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "template",

@@ -155,6 +155,7 @@ def test_mistakes(adapter: Path, capsys: Any, arguments: str, message: str) -> N
     assert (here / "real.gguf").read_bytes() == b"GGUF, somebody's"
 
 
+@pytest.mark.attack("the user's files", "outputs of a merge")
 def test_overwrite_is_for_files_of_ours_alone(tmp_path: Path) -> None:
     card = tmp_path / "README.md"
     card.write_text("a card", encoding="utf-8")

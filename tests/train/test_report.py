@@ -131,6 +131,7 @@ def test_the_same_results_give_the_same_files_and_nothing_else(folder: Path, tmp
         assert (out / name).read_bytes() == (folder / name).read_bytes(), name
 
 
+@pytest.mark.attack("the user's files", "outputs of exports and reports")
 @pytest.mark.parametrize("written", [False, True], ids=["foreign", "edited"])
 @pytest.mark.parametrize("name", [*FILES, "files.json"])
 def test_a_file_of_the_users_stays(name: str, written: bool, tmp_path: Path, capsys: Any) -> None:
@@ -147,6 +148,7 @@ def test_a_file_of_the_users_stays(name: str, written: bool, tmp_path: Path, cap
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
+@pytest.mark.attack("kill -9", "a report")
 @pytest.mark.parametrize("moment", range(1, 6))
 def test_a_report_that_was_killed_is_written_again(moment: int, tmp_path: Path, monkeypatch: Any) -> None:
     real, written = write_whole, []
@@ -165,6 +167,7 @@ def test_a_report_that_was_killed_is_written_again(moment: int, tmp_path: Path, 
     assert {(tmp_path / name).read_text() for name in FILES} == {"newer"}
 
 
+@pytest.mark.attack("secrets and text", "markup in answers")
 def test_nothing_of_an_answer_becomes_part_of_the_page(page: BeautifulSoup) -> None:
     shown = [answer.get_text() for answer in page.select(".answer blockquote")]
     assert shown == [visible(text) for text in HOSTILE.values() for _ in ARMS for _ in (0, 1)]
@@ -176,6 +179,7 @@ def test_nothing_of_an_answer_becomes_part_of_the_page(page: BeautifulSoup) -> N
         assert str(tag.get("href", "#")).startswith("#"), tag
 
 
+@pytest.mark.attack("secrets and text", "markup in answers")
 def test_the_page_may_load_nothing_and_run_only_its_own_script(page: BeautifulSoup) -> None:
     policy = page.select_one("meta[http-equiv]")["content"]  # type: ignore[index]
     assert str(policy).startswith("default-src 'none';")
@@ -249,6 +253,7 @@ def test_the_picture_is_sound_and_holds_every_metric(folder: Path) -> None:
         assert not [name for name in node.attrib if "href" in name]
 
 
+@pytest.mark.attack("secrets and text", "control and bidirectional characters")
 @pytest.mark.parametrize("damaged", ["\x00", "\x1b[31m", "\ud800", "\r"])
 def test_characters_that_no_file_may_hold(tmp_path: Path, damaged: str) -> None:
     results = make_results()

@@ -96,6 +96,7 @@ def make(output: Path, step: int) -> Path:
     return folder
 
 
+@pytest.mark.attack("kill -9", "checkpoints torn or damaged")
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
@@ -131,6 +132,7 @@ def test_nothing_is_lost_where_no_checkpoint_was_ever_finished(tmp_path: Path, c
         resume_from(tmp_path, run)
 
 
+@pytest.mark.attack("the user's files", "outputs of training")
 @pytest.mark.parametrize(
     ("harm", "named"),
     [
@@ -170,6 +172,7 @@ def test_only_checkpoints_of_ours_are_removed(tmp_path: Path, harm: Any, named: 
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.attack("the user's files", "outputs of training")
 @pytest.mark.parametrize(
     ("text", "ours"),
     [

@@ -176,6 +176,7 @@ def test_the_old_adapter_stays_until_the_new_one_is_complete(tmp_path: Path) -> 
     check_replaceable(output)
 
 
+@pytest.mark.attack("the user's files", "outputs of training")
 @pytest.mark.parametrize(
     ("harm", "without", "with_overwrite"),
     [
@@ -213,6 +214,7 @@ def test_only_files_that_run_json_lists_are_replaced(
         assert said in str(error.value)
 
 
+@pytest.mark.attack("the user's files", "outputs of training")
 def test_a_rewritten_card_is_listed_anew_unless_it_was_edited(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("a card")
     (tmp_path / "run.json").write_text(json.dumps({"files": describe_files(tmp_path, "run.json")}))
@@ -224,6 +226,7 @@ def test_a_rewritten_card_is_listed_anew_unless_it_was_edited(tmp_path: Path) ->
         check_replaceable(tmp_path)
 
 
+@pytest.mark.attack("the user's files", "outputs of training")
 @pytest.mark.parametrize("output", [".", "link", "link/"])
 def test_an_output_that_is_no_folder_of_its_own(tmp_path: Path, monkeypatch: Any, output: str) -> None:
     (tmp_path / "empty").mkdir()
@@ -233,6 +236,7 @@ def test_an_output_that_is_no_folder_of_its_own(tmp_path: Path, monkeypatch: Any
         check_replaceable(Path(output))
 
 
+@pytest.mark.attack("the user's files", "failures while replacing")
 def test_a_failed_swap_takes_no_checkpoint_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "chunks"
     (output / "checkpoint-3").mkdir(parents=True)
