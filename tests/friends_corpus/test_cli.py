@@ -14,6 +14,8 @@ import pytest
 
 from friends_corpus.core.cli import BUG, Failed, InputError, exit_code
 
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "friends_corpus" / "sample"
 FULL_DISK = OSError(28, "No space left on device")
 NO_FILE = FileNotFoundError(2, "No such file or directory", "a.txt")
 
@@ -130,3 +132,40 @@ def test_a_reader_that_has_enough(lines: int) -> None:
     run.stdin.flush()
     assert run.wait(60) == 141
     assert run.stderr.read() == b""
+
+
+@pytest.mark.attack("the user's files", "outputs that are no place for one")
+@pytest.mark.slow
+@pytest.mark.parametrize("output", ["file", "file/below", "link", "loop", "loop/below", ".", "..", "~", "x" * 300])
+@pytest.mark.parametrize(
+    "command", ["builders.build --out", f"friends_corpus.parse {SAMPLE} --lines"], ids=["build", "parse"]
+)
+def test_an_output_that_is_no_place_for_one(tmp_path: Path, command: str, output: str) -> None:
+    """It is refused in one line, and all that lies there stays."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    words = [*command.split(), output.replace("~", str(tmp_path / "real"))]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path / "real"),
+        "XDG_CACHE_HOME": f"{tmp_path}-cache",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode in (1, 2), done
+    assert "Traceback" not in done.stderr
+    assert sum(line.startswith("error: ") for line in done.stderr.splitlines()) == 1
+    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == (tmp_path / "real" / "mine").read_text() == "mine"

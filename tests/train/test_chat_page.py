@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -378,7 +379,7 @@ def test_what_fails_is_told(voices: Voices, browser: Any, monkeypatch: pytest.Mo
     browser.get_by_text("KeyError: '<i>odd</i>\\nthing'").wait_for()
     assert browser.get_by_placeholder("Say something").input_value() == QUESTION
     assert whole(browser) == []
-    assert "a bug of ours" in capfd.readouterr().err
+    assert "Traceback" in capfd.readouterr().err
 
 
 @pytest.mark.slow
@@ -462,7 +463,7 @@ def request(address: str, method: str, path: str, headers: Mapping[str, str], bo
         pytest.param("GET", "/gradio_api/proxy=http://x.hf.space/", {}, 404, id="proxy"),
         pytest.param("GET", "/gradio_api/upload_progress?upload_id=1", {}, 404, id="progress"),
         pytest.param("POST", "/login", {}, 404, id="login"),
-        pytest.param("HEAD", "/theme.css", {"Host": "LOCALHOST"}, 200, id="head"),
+        pytest.param("HEAD", "/", {"Host": "LOCALHOST"}, 200, id="head"),
         pytest.param("GET", "/", {"Host": "localhost."}, 403, id="dot-at-the-end"),
         pytest.param("GET", "/", {"Host": "127.1:7860"}, 403, id="short-address"),
         pytest.param("GET", "/", {"Host": "2130706433"}, 403, id="address-as-a-number"),
@@ -489,14 +490,8 @@ def request(address: str, method: str, path: str, headers: Mapping[str, str], bo
         pytest.param("POST", "/", {}, 404, id="post-to-the-page"),
         pytest.param("POST", JOIN + "/", {}, 404, id="join-with-a-slash"),
         pytest.param("GET", "/gradio_api/heartbeat/" + "s" * 65, {}, 404, id="long-session"),
-        pytest.param("GET", JOIN, SOCKET, (400, 403, 404), id="websocket"),
-        pytest.param("GET", "/", SOCKET | {"Host": "evil.example"}, (400, 403), id="websocket-of-another-name"),
-        pytest.param(
-            "POST", JOIN, {"Content-Length": "5", "Transfer-Encoding": "chunked"}, (400, 408), id="two-lengths"
-        ),
-        pytest.param("POST", JOIN, {"Content-Length": "-5"}, 400, id="length-below-zero"),
-        pytest.param("POST", JOIN, {"Content-Length": "+5"}, 400, id="length-with-a-sign"),
-        pytest.param("GET", "/", {"Cookie": "a" * 200_000}, (400, 431), id="long-header"),
+        pytest.param("GET", JOIN, SOCKET, 404, id="websocket"),
+        pytest.param("GET", "/", SOCKET | {"Host": "evil.example"}, 403, id="websocket-of-another-name"),
         pytest.param("POST", JOIN, {"Content-Length": "4000001"}, 413, id="too-large"),
         pytest.param("POST", JOIN, {"Content-Length": "9" * 19}, 413, id="absurdly-large"),
     ],
@@ -508,6 +503,43 @@ def test_only_the_page_itself_is_answered(
     assert came == status
     assert "access-control" not in answered
     assert "frame-ancestors 'none'" in answered
+
+
+@pytest.mark.attack("the page", "requests that are none")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nContent-Length: -5\r\n\r\n", id="length-below-zero"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nContent-Length: +5\r\n\r\n", id="length-with-a-sign"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", id="two-lengths"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n", id="chunk-below-zero"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n", id="chunk-without-end"),
+        pytest.param("POST {join} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="coding"),
+        pytest.param("GET / HTTP/1.1\r\nHost: {host}\r\nCookie: {long}\r\n\r\n", id="long-header"),
+        pytest.param("GET /{long} HTTP/1.1\r\nHost: {host}\r\n\r\n", id="long-address"),
+        pytest.param("GET / HTTP/1.1\r\n\r\n", id="no-host"),
+        pytest.param("GET / HTTP/1.0\r\n\r\n", id="no-host-of-old"),
+        pytest.param("GET / HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n", id="two-hosts"),
+        pytest.param("GET / HTTP/1.1\r\nHost : {host}\r\n\r\n", id="blank-before-the-colon"),
+        pytest.param("GET http://evil.example/config HTTP/1.1\r\nHost: {host}\r\n\r\n", id="address-of-another-site"),
+        pytest.param("CONNECT evil.example:443 HTTP/1.1\r\nHost: {host}\r\n\r\n", id="as-a-proxy"),
+        pytest.param("GET *", id="no-line"),
+        pytest.param("\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", id="tls"),
+    ],
+)  # fmt: skip
+def test_what_is_no_request_gets_a_4xx_or_nothing(address: str, sent: str) -> None:
+    place = urlsplit(address)
+    filled = sent.format(join=JOIN, host=place.netloc, long="x" * 200_000).encode("latin-1")
+    with socket.create_connection((str(place.hostname), place.port or 80), timeout=30) as line:
+        with suppress(OSError):  # it hung up before the end
+            line.sendall(filled)
+            line.shutdown(socket.SHUT_WR)
+        came = b""
+        with suppress(ConnectionResetError):
+            came = line.recv(100)
+    assert came == b"" or came.startswith(b"HTTP/1.1 4"), came
+    assert request(address, "GET", "/config", {})[0] == 200
 
 
 @pytest.mark.attack("the page", "bodies too large or too slow")

@@ -82,6 +82,18 @@ def sparse(folder: Path) -> None:
         file.truncate(1 << 40)
 
 
+def put(path: Path, target: str) -> None:
+    """Put a link in the place of a file."""
+    path.unlink()
+    path.symlink_to(target)
+
+
+def not_a_number(folder: Path) -> None:
+    import torch
+
+    tensors(folder, lambda values: values.update({FIRST: torch.full_like(values[FIRST], float("nan")).bfloat16()}))
+
+
 def only_a_pickle(folder: Path) -> None:
     (folder / WEIGHTS).rename(folder / "adapter_model.bin")
 
@@ -119,6 +131,21 @@ def only_a_pickle(folder: Path) -> None:
         pytest.param(lambda f: (f / WEIGHTS).write_bytes(struct.pack("<Q", 50_000) + b"[" * 50_000), "cannot be read", id="header-deep"),
         pytest.param(lambda f: (f / WEIGHTS).write_bytes(b"\x80\x04."), "cannot be read", id="a-pickle-under-the-name"),
         pytest.param(sparse, "cannot be read", id="a-terabyte-of-nothing"),
+        pytest.param(not_a_number, "NaN or infinite", id="nan-in-bfloat16"),
+        pytest.param(lambda f: header(f, lambda h: h[FIRST].update(data_offsets=next(e["data_offsets"] for n, e in h.items() if n != FIRST and "A" in n))), "cannot be read", id="overlapping"),
+        pytest.param(lambda f: header(f, lambda h: [e.update(data_offsets=[o + 8 for o in e["data_offsets"]]) for n, e in h.items() if n != "__metadata__"]), "cannot be read", id="a-hole-before-all"),
+        pytest.param(lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes() + b"x"), "cannot be read", id="bytes-after-all"),
+        pytest.param(lambda f: header(f, lambda h: h[FIRST].update(dtype="F8_E4M3")), "cannot be read", id="eight-bits"),
+        pytest.param(lambda f: header(f, lambda h: h[FIRST].update(data_offsets=[False, True])), "cannot be read", id="offsets-true"),
+        pytest.param(lambda f: header(f, lambda h: h.update(__metadata__={"a": {"b": 1}})), "cannot be read", id="metadata-nested"),
+        pytest.param(lambda f: put(f / WEIGHTS, "/etc/passwd"), "cannot be read", id="weights-linked-elsewhere"),
+        pytest.param(lambda f: put(f / WEIGHTS, "/dev/zero"), "holds no file", id="weights-a-device"),
+        pytest.param(lambda f: put(f / WEIGHTS, WEIGHTS), "holds no file", id="weights-a-loop"),
+        pytest.param(lambda f: put(f / "adapter_config.json", "/etc/passwd"), "cannot be read", id="settings-linked-elsewhere"),
+        pytest.param(lambda f: put(f / "adapter_config.json", "/dev/zero"), "cannot be read", id="settings-a-device"),
+        pytest.param(lambda f: put(f / "adapter_config.json", "."), "cannot be read", id="settings-a-folder"),
+        pytest.param(lambda f: settings(f, auxiliary={"x": 1}), "'auxiliary'", id="unknown-table"),
+        pytest.param(lambda f: settings(f, target_modules=["q_proj\0"]), "'q_proj\\x00'", id="nul-in-a-name"),
         pytest.param(only_a_pickle, "holds no file adapter_model.safetensors", id="only-a-pickle"),
         pytest.param(lambda f: (f / "adapter_config.json").write_bytes(b" " * (1 << 22)), "cannot be read", id="settings-huge"),
     ],

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 HERE = ("127.0.0.1", "localhost", "::1")
 READ = re.compile(  # "/assets/index-1a2b.js": what the page asks for
-    r"/(?:(?:assets|static)/[\w@./-]+|config|theme\.css|favicon\.ico"
+    r"/(?:(?:assets|static)(?:/[\w@.-]+)+|config|theme\.css|favicon\.ico"
     r"|gradio_api/(?:startup-events|heartbeat/\w{1,64}|queue/data))?"
 )
 WRITTEN = re.compile(r"/gradio_api/queue/join")
