@@ -191,9 +191,7 @@ def linked(out: Path) -> None:
     ("damage", "message"),
     [
         pytest.param(lambda out: (out / "run.json").unlink(), "chunks holds no run.json, so no finished run", id="run"),
-        pytest.param(
-            lambda out: (out / "run.json").write_text("[]"), "run.json is not what train.sft writes", id="json"
-        ),
+        pytest.param(lambda out: (out / "run.json").write_text("[]"), "not what train.sft writes", id="json"),
         pytest.param(damaged_weights, "adapter_model.safetensors: cannot be read", id="cut-weights"),
         pytest.param(not_finite, "lora_A is not finite; train again", id="nan"),
         pytest.param(based_on("/home/ana/base"), "the base is '/home/ana/base', not a name", id="base-path"),
