@@ -62,7 +62,8 @@ def main() -> None:
         below = list(LAYERS)[list(LAYERS).index(layer) - 1]
         write_lock(layer, entries, [] if layer == "data" else [f"-r {below}.txt"])
     assert not whole, f"in no layer: {list(whole)}"
-    write_lock("torch", {"torch": f"{torch} \\\n    --hash=sha256:{TORCH_CPU}"}, [])
+    added = "" if TORCH_CPU in torch else f" \\\n    --hash=sha256:{TORCH_CPU}"
+    write_lock("torch", {"torch": torch + added}, [])
     write_lock("cuda", cuda, [])
 
 
