@@ -49,13 +49,13 @@ say = partial(print, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    """Run the command and return its exit code (see above), after one line on stderr if it is not 0."""
     args = parser().parse_args(arguments)
     return exit_code(lambda: bench(args), "nothing was written", args.out)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m train.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def bench(args: argparse.Namespace) -> int:
-    """All precisions, one after the other; the table, the JSON, the card. Raises InputError, OSError."""
+    """Measure all precisions, then write the table, the JSON and the card. Raises InputError, OSError."""
     if args.steps < 2:
         raise InputError(f"--steps is {args.steps}; it must be 2 or more, as the first is not timed")
     if args.out:
@@ -119,7 +119,7 @@ def bench(args: argparse.Namespace) -> int:
 
 
 def read_card(adapter: Path) -> tuple[Recipe, str | None]:
-    """The recipe of an adapter and the sha256 of its base, if its card has a place for the table."""
+    """Return the recipe of an adapter and the sha256 of its base, if its card has a place for the table."""
     run = read_record(adapter)
     recorded: Mapping[str, Any] = run["recipe"]
     values = {field.name: recorded[field.name] for field in fields(Recipe) if field.name in recorded}
@@ -136,13 +136,13 @@ def read_card(adapter: Path) -> tuple[Recipe, str | None]:
 
 
 def with_block(card: str, measured: Mapping[str, Any]) -> str:
-    """The card with the table of precisions in its place."""
+    """Return the card with the table of precisions filled in."""
     block = render("quantisation.md", measured)
     return BLOCK.sub(lambda _: f"<!-- quantisation -->\n{block}<!-- /quantisation -->", card, count=1)
 
 
 def in_own_process(recipe: Recipe, base: Base, source: Source, place: Path | str) -> dict[str, Any]:
-    """`measure` in a fresh process; {"failed": reason} if this device cannot do it."""
+    """Run `measure` in a new process; return {"failed": reason} if this device cannot do it."""
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -152,7 +152,7 @@ def in_own_process(recipe: Recipe, base: Base, source: Source, place: Path | str
 
 
 def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> dict[str, Any]:
-    """Trains `recipe.max_steps` steps and says how that went; a mistake in what was asked is raised.
+    """Train `recipe.max_steps` steps and return the measurements; bad input is raised.
 
     Memory in GB: of the process on a CPU, as allocated on a GPU; `memory_load` up to the first step, `memory` after.
     """
@@ -198,7 +198,7 @@ def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> di
 
 
 def peak_memory(kind: str, reset: bool) -> float:
-    """The most memory so far, in GB; with `reset` the next call counts from here, where the system can do that."""
+    """Return the peak memory so far in GB; `reset` starts the next measurement here if the system can."""
     if kind == "cuda":
         import torch
 
@@ -216,7 +216,7 @@ def peak_memory(kind: str, reset: bool) -> float:
 
 
 def line(row: Mapping[str, Any]) -> str:
-    """One precision on the screen.
+    """Return the line of one precision for the screen.
 
     >>> line({"bits": 4, "failed": "ImportError: no bitsandbytes"})
     ' 4 bits   not here: ImportError: no bitsandbytes'
@@ -230,7 +230,7 @@ def line(row: Mapping[str, Any]) -> str:
 
 
 def advice(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line out of the figures: the fastest precision that learns as well, and the smallest if that is another.
+    """Recommend the fastest precision that learns as well, and the smallest if that is another.
 
     >>> figures = {"memory_load": 1.0, "loss_last": 2.0}
     >>> advice([{"bits": 32, "tokens_per_second": 180.0, "memory": 2.0} | figures,

@@ -51,7 +51,7 @@ HINT = "Ctrl-D or /quit ends"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    """Run the command and return its exit code (see above), after one line on stderr if it is not 0."""
     args = parser().parse_args(arguments)
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         with suppress(AttributeError):  # pytest's have none
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m train.chat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def chat(args: argparse.Namespace) -> int:
-    """One conversation, from top to bottom; its exit code. Raises InputError, Failed."""
+    """Run one conversation and return the exit code. Raises InputError, Failed."""
     sampling = check_sampling(Sampling(args.tokens, args.temperature, args.top_p, args.seed))
     adapters: dict[str, Path] = {}
     for name, folder in map(named_folder, args.adapters):
@@ -115,7 +115,7 @@ def chat(args: argparse.Namespace) -> int:
 
 
 def converse(talk: Talk) -> None:
-    """Answers what the user says until there is no more. Ctrl-C takes back what is being done, and ends nothing."""
+    """Answer the user until the input ends. Ctrl-C cancels the current action only."""
     base, voice = talk.voices.base, "the base alone" if talk.voice == BASE else talk.voice
     print(f"{voice}: {base.model} in {base.bits} bits; /help, /quit")
     for line in asked():
@@ -130,14 +130,14 @@ def converse(talk: Talk) -> None:
 
 
 def persona_of(voices: Voices, voice: str, wanted: Persona) -> Persona:
-    """The wanted persona; where that is open, a friend for a voice that learnt from `chat`, for others nobody."""
+    """Return the persona to use: by default a friend for an adapter trained on `chat`, else nobody."""
     run, cast = voices.runs.get(voice), cast_of(voice, voices.runs)
     learnt = friend_of(cast) if run is not None and run["dataset"]["config"] == "chat" else ""
     return replace(wanted, character=learnt if wanted.character is None else wanted.character, cast=cast)
 
 
 def asked() -> Iterator[str]:
-    """What the user says, line by line, until Ctrl-D or the end of the pipe. Ctrl-C drops a line."""
+    """Yield what the user types, line by line, until Ctrl-D or the end of the pipe. Ctrl-C drops a line."""
     if not sys.stdin.isatty():
         yield from sys.stdin
         return
@@ -162,7 +162,7 @@ class Talk:
         self.history: list[Message] = []
 
     def hear(self, line: str) -> bool:
-        """Does what the line asks for; whether that is to end. Raises InputError, after which all is as it was."""
+        """Do what a line asks for, and tell whether to end. Raises InputError, which changes nothing."""
         command, rest = parse(line)
         match command:
             case "quit":
@@ -189,7 +189,7 @@ class Talk:
         return False
 
     def swap(self, wanted: str) -> None:
-        """Another voice goes on with the conversation, loaded first if it is a folder. Raises InputError."""
+        """Continue the conversation with another model, loaded first if it is a folder. Raises InputError."""
         if wanted not in self.voices.names:
             name, folder = named_folder(wanted)
             if not folder.is_dir():
@@ -200,7 +200,7 @@ class Talk:
         self.voice = wanted
 
     def ask(self, text: str) -> None:
-        """Prints the answer while it is written, and remembers both. Ctrl-C ends the answer. Raises InputError."""
+        """Print the answer as it is generated, and keep both in the history. Ctrl-C stops it. Raises InputError."""
         if not text:
             return
         persona = persona_of(self.voices, self.voice, self.wanted)

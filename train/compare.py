@@ -47,14 +47,14 @@ say = partial(print, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    """Run the command and return its exit code (see above), after one line on stderr if it is not 0."""
     args = parser().parse_args(arguments)
     left = f"the answers so far are in {args.out}, the same command goes on"
     return exit_code(lambda: compare(args), left, args.out)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m train.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -189,7 +189,7 @@ def make_results(args: argparse.Namespace, plan: Plan, voices: Voices, found: Fo
 
 
 def check_numbers(args: argparse.Namespace) -> None:
-    """Raises InputError where a number of the command line makes no sense."""
+    """Raise InputError if a number on the command line makes no sense."""
     rules = {
         "--limit": (
             args.limit,
@@ -211,7 +211,7 @@ def check_numbers(args: argparse.Namespace) -> None:
 
 
 def ask(voices: Voices, prompts: Sequence[Prompt], args: argparse.Namespace, journal: Journal) -> dict[Key, Answer]:
-    """Every prompt's answer with every seed by every voice; those in the journal are not asked again.
+    """Generate an answer to every prompt with every seed by every model; skip those in the journal.
 
     A batch is some prompts with one seed, each in all voices.
     """
@@ -232,7 +232,7 @@ def ask(voices: Voices, prompts: Sequence[Prompt], args: argparse.Namespace, jou
 
 
 def show(results: Results) -> None:
-    """The notes and the verdicts on the screen."""
+    """Print the notes and the verdicts."""
     for note in results["notes"]:
         say(f"note      {note}")
     for verdict in results["verdicts"]:

@@ -66,7 +66,7 @@ UNSEEN = "Watch the held-out loss: it is of episodes the model has not seen."
 
 
 def stages(out: Path) -> list[Stage]:
-    """All steps in order; what they write goes into `out`.
+    """Yield all stages in order; they write into `out`.
 
     >>> [stage.title for stage in stages(Path("build/lesson"))][:2]
     ['parse', 'datasets']
@@ -95,7 +95,7 @@ def stages(out: Path) -> list[Stage]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code, see above."""
+    """Run the command and return its exit code, see above."""
     parser = argparse.ArgumentParser(
         prog="python -m train.lesson", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def lesson(out: Path) -> int:
-    """The lesson, or the fault that the environment asks for. Raises InputError, OSError."""
+    """Run the lesson, or plant the fault that the environment names. Raises InputError, OSError."""
     wanted = os.environ.get("LESSON_FAULT", "")
     if wanted and wanted not in faults.FAULTS:
         raise InputError(
@@ -120,7 +120,7 @@ def lesson(out: Path) -> int:
 
 
 def teach(told: Sequence[Stage]) -> int:
-    """All stages, one after the other; stops at the first that fails."""
+    """Run all stages, and stop at the first that fails."""
     for number, stage in enumerate(told, start=1):
         tell(f"{number}/{len(told)}  {stage.title}", stage.why)
         for command in stage.commands:
@@ -131,7 +131,7 @@ def teach(told: Sequence[Stage]) -> int:
 
 
 def plant(name: str, out: Path) -> int:
-    """Builds a dataset, plants the fault, and runs the check that must refuse it."""
+    """Build a dataset, plant the fault, and run the check that must refuse it."""
     fault = faults.FAULTS[name]
     data = out / "friends-lines"
     if run(("-m", "builders.build", "--out", str(data))):
@@ -150,12 +150,12 @@ def plant(name: str, out: Path) -> int:
 
 
 def tell(title: str, why: Sequence[str]) -> None:
-    """A headline and what there is to know."""
+    """Print a headline and an explanation."""
     say("\n    ".join([f"\n=== {title} ===", *why]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """One command, shown as it could be typed; its exit code."""
+    """Print a command as a user would type it, run it and return its exit code."""
     say(f"\n$ python {shlex.join(arguments)}")
     return subprocess.run([sys.executable, *arguments], check=False).returncode
 

@@ -47,13 +47,13 @@ say = partial(print, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    """Run the command and return its exit code (see above), after one line on stderr if it is not 0."""
     args = parser().parse_args(arguments)
     return exit_code(lambda: merge(args), "nothing was written")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m train.merge", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -237,7 +237,7 @@ def check_gguf(gguf: Path, output: Path) -> None:
 
 
 def find_rows(wanted: str | None, config: str) -> Path | str | None:
-    """The dataset to compare on; None if none was asked for and none is here."""
+    """Find the dataset to compare on, or None if none was given and none is here."""
     if wanted is None and not any(Path(DEFAULT, config).glob("*.parquet")):
         return None
     place = find_data(wanted)
@@ -263,7 +263,7 @@ def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
 
 
 def other_dtype(dtype: str) -> str:
-    """What to try instead.
+    """Suggest the other dtype.
 
     >>> other_dtype("float16")
     'try --dtype bfloat16'

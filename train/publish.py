@@ -66,7 +66,7 @@ class Marker(TypedDict):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 published, 1 not or not all, 2 bad usage, 130 interrupted."""
+    """Run the command and return its exit code: 0 published, 1 failed or incomplete, 2 bad usage, 130 interrupted."""
     given = list(sys.argv[1:] if argv is None else argv)
     command = make_parser()
     options = command.parse_args(given)
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m train.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -99,7 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def publish(options: argparse.Namespace, api: HfApi, patience: Patience) -> None:
-    """All adapters, looked through before the first one goes. Raises ReleaseError."""
+    """Publish all adapters, after all of them were checked. Raises ReleaseError."""
     if options.check_access:
         repo = open_repo(api, options.repo, "model", patience)
         info = repo.info()
@@ -122,7 +122,7 @@ def publish(options: argparse.Namespace, api: HfApi, patience: Patience) -> None
 
 
 def targets(outs: Sequence[Path], repo: str) -> list[str]:
-    """A repo for each OUT.
+    """Return the repo of each OUT.
 
     >>> targets([Path("adapters/lines"), Path("adapters/chunks")], "ana/friends")
     ['ana/friends-lines', 'ana/friends-chunks']
@@ -136,7 +136,7 @@ def targets(outs: Sequence[Path], repo: str) -> list[str]:
 
 
 def check_weights(out: Path) -> None:
-    """Raises ReleaseError unless `out` holds a whole adapter of ours, all of whose weights are finite numbers."""
+    """Raise ReleaseError unless `out` is a complete adapter of ours with finite weights."""
     missing = [name for name in NEEDED if not (out / name).is_file()]
     if missing:
         raise ReleaseError(f"{out} holds no {missing[0]}, so no finished run of train.sft; train again or check OUT")
@@ -156,7 +156,7 @@ def check_weights(out: Path) -> None:
 
 
 def prepare(out: Path, repo: Repo, dataset_repo: str | None) -> tuple[list[Outgoing], str]:
-    """What is published of `out`, with the card as it reads on the Hub; and the dataset's version, 0 if unknown."""
+    """Return the files to publish, with the card as it reads on the Hub, and the dataset's version or 0."""
     allowed = [name for name in OURS + TOKENIZER if (out / name).exists()]
     allowed += [path.relative_to(out).as_posix() for path in sorted(out.glob("plots/*.png"))]
     left = sorted(path.name for path in out.iterdir() if path.name not in {*allowed, "plots"})
@@ -177,7 +177,7 @@ def prepare(out: Path, repo: Repo, dataset_repo: str | None) -> tuple[list[Outgo
 
 
 def card_on_hub(out: Path, card: str, repo: str, trained_on: str, dataset_repo: str | None) -> str:
-    """The card of a folder as the card of a repo: its code loads the adapter from there, its metadata link the data."""
+    """Return the card for a repo: its code loads the adapter from there, its metadata links the dataset."""
     card, times = QUICK_START.subn(lambda _: f"adapter = {json.dumps(repo)}", card)
     if times != 1:
         raise ReleaseError(f"{out / 'README.md'}: no single line 'adapter = \".\"' in it; publish the card as written")
@@ -190,7 +190,7 @@ def card_on_hub(out: Path, card: str, repo: str, trained_on: str, dataset_repo: 
 
 
 def check_download(repo: Repo, tag: str, files: Sequence[Outgoing]) -> None:
-    """Fetches the tag into an empty cache; raises ReleaseError unless every file has the bytes that were sent."""
+    """Download the tag into an empty cache and compare. Raises ReleaseError."""
     with tempfile.TemporaryDirectory(prefix="friends-corpus-") as cache:
         fetched = Path(repo.download(tag, cache))
         for file in files:

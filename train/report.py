@@ -55,7 +55,7 @@ REASONS = {  # verdict, what was claimed → what decided it; {} is the least di
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code, see above; all but 0 after one line on stderr."""
+    """Run the command and return its exit code (see above), after one line on stderr if it is not 0."""
     args = parser().parse_args(arguments)
 
     def report() -> None:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m train.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def read_results(path: Path) -> Results:
-    """The results of a comparison, judged by today's rules. Raises InputError."""
+    """Read the results of a comparison and judge them by today's rules. Raises InputError."""
     results = load(path, json_values, "give the results.json of train.compare")
     if not isinstance(results, dict):
         raise InputError(f"{path} holds no results; give the results.json of train.compare")
@@ -86,7 +86,7 @@ def read_results(path: Path) -> Results:
 
 @contextmanager
 def such_results() -> Iterator[None]:
-    """Where results are read: if they are of another form, InputError."""
+    """Turn errors on results of another shape into InputError."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
@@ -96,7 +96,7 @@ def such_results() -> Iterator[None]:
 
 
 def write_report(results: Results, folder: Path) -> None:
-    """Writes results.json, report.svg, report.md and report.html into `folder`, each whole or not at all.
+    """Write results.json, report.svg, report.md and report.html into `folder`, each atomically.
 
     `results` is what results.json holds, see train.compare. Raises InputError, OSError.
     """
@@ -115,7 +115,7 @@ def write_report(results: Results, folder: Path) -> None:
 
 
 def csp_hash(text: str) -> str:
-    """What a Content-Security-Policy calls this very script or style.
+    """Return the hash of a script or style for a Content-Security-Policy.
 
     >>> csp_hash("")
     'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
@@ -124,7 +124,7 @@ def csp_hash(text: str) -> str:
 
 
 def printable(value: Any) -> Any:
-    r"""The same with � for every character that no page may hold: controls but newline and tab, halves of pairs.
+    r"""Return the value with � for every character that a page must not hold.
 
     >>> printable({"text": ["a\x00b\n", "\ud800", 1]})
     {'text': ['a�b\n', '�', 1]}
@@ -138,7 +138,7 @@ def printable(value: Any) -> Any:
 
 
 def view(results: Results) -> dict[str, Any]:
-    """What the templates show, in their order: every number worded, every plot drawn. Escaping is theirs."""
+    """Return the values of the templates: every number formatted, every plot drawn, not yet escaped."""
     arms, settings = results["variants"], results["settings"]
     metrics = [metric_view(name, about, arms) for name, about in results["metrics"].items()]
     verdicts = [verdict_view(verdict, results["metrics"]) for verdict in results["verdicts"]]
@@ -177,7 +177,7 @@ def view(results: Results) -> dict[str, Any]:
 
 
 def limits(results: Results, claims: int) -> list[str]:
-    """What the numbers do not reach, in sentences."""
+    """Return the limits of the results, in sentences."""
     prompts, replies = results["settings"]["prompts"], results["settings"].get("replies")
     chat = [name for name, of in results["adapters"].items() if of.get("config") == "chat"]
     asked_alike = "The real replies are asked for in the form of the config chat, which only {} has learnt."
@@ -194,7 +194,7 @@ def limits(results: Results, claims: int) -> list[str]:
 
 
 def metric_view(name: str, about: Mapping[str, str], arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A row of the table and its plot; an arm without this metric has an empty cell and no dot."""
+    """Return a row of the table and its plot; an arm without this metric has an empty cell."""
     values = {arm: of[name] for arm, of in arms.items() if measured(of.get(name))}
     rows = {arm: (arm, value, worded(value, about["unit"])) for arm, value in values.items()}
     base = values[BASE]["mean"] if BASE in values else None
@@ -204,7 +204,7 @@ def metric_view(name: str, about: Mapping[str, str], arms: Mapping[str, Mapping[
 
 
 def verdict_view(verdict: Verdict, metrics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """A claim, its verdict, and what the numbers behind it say."""
+    """Return a claim, its verdict, and the numbers behind it."""
     parts = [part_view(part, metrics[part["metric"]]) for part in verdict.get("parts", [verdict])]
     for shown, part in zip(parts, verdict.get("parts", []), strict=False):
         shown["title"] = f"{part['verdict'].capitalize()}. {shown['title']}"
@@ -213,7 +213,7 @@ def verdict_view(verdict: Verdict, metrics: Mapping[str, Mapping[str, str]]) -> 
 
 
 def part_view(part: Judged, about: Mapping[str, str]) -> dict[str, Any]:
-    """One comparison as a sentence, and as a plot of the differences: of the arms together, then of each."""
+    """Return one comparison as a sentence and as a plot of the differences."""
     if not measured(part):
         return {"title": f"{about['label']}: left out, {part['note']}.", "drawn": ""}
     arms, unit, together = part["arms"], about["unit"], cast("Interval", part)
@@ -228,7 +228,7 @@ def part_view(part: Judged, about: Mapping[str, str]) -> dict[str, Any]:
 
 
 def by_column(adapters: Mapping[str, AdapterFacts]) -> str:
-    """The adapters by the column of the dataset that they learnt.
+    """Group the adapters by the column that they were trained on.
 
     >>> by_column({"lines": {"text_field": "text"}, "chunks": {"text_field": "text"}, "chat": {"text_field": "said"}})
     'text: lines, chunks; said: chat'
@@ -240,19 +240,19 @@ def by_column(adapters: Mapping[str, AdapterFacts]) -> str:
 
 
 def measured(value: Mapping[str, Any] | None) -> bool:
-    """Whether there is a mean with an interval, all of them numbers."""
+    """Tell whether there is a finite mean with a finite interval."""
     numbers = [(value or {}).get(key) for key in ("mean", "low", "high")]
     return all(number is not None and math.isfinite(number) for number in numbers)
 
 
 def draw(title: str, plotted: Plot) -> dict[str, Any]:
-    """A plot as SVG, with its height in pixels."""
+    """Return a plot as SVG, with its height in pixels."""
     svg = render("interval.svg", {"plot": plotted})
     return {"title": title, "height": plotted["height"], "drawn": svg}
 
 
 def prompt_views(samples: Sequence[Sample], arms: Sequence[str]) -> list[dict[str, Any]]:
-    """The answers by prompt, then by variant in the order of `arms`, then by seed as they come."""
+    """Group the answers by prompt, then by arm in the order of `arms`, then by seed."""
     prompts: dict[str, dict[str, Any]] = {}
     for sample in samples:
         prompt = prompts.setdefault(

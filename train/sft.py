@@ -59,17 +59,17 @@ class Parser(argparse.ArgumentParser):
     """argparse whose errors are one line, like all others of this command."""
 
     def error(self, message: str) -> NoReturn:
-        """Raises InputError instead of printing the usage and leaving."""
+        """Raise InputError instead of printing the usage and exiting."""
         raise InputError(f"{message}; see python -m train.sft --help")
 
 
 def tokens_or_all(text: str) -> int | None:
-    """The value of --eval-tokens: a number, or None for "all"."""
+    """Return the value of --eval-tokens: a number, or None for "all"."""
     return None if text == "all" else int(text)
 
 
 def make_parser() -> Parser:
-    """The command line; settings that are absent are left to the recipe and the base."""
+    """Return the parser of the command line; absent settings are left to the recipe and the base."""
     parser = Parser(
         prog="python -m train.sft",
         description="Train a LoRA adapter on a friends-lines dataset. Exit codes: 0 done; 1 it failed on the way; 2 a "
@@ -111,7 +111,7 @@ def make_parser() -> Parser:
 
 @screened()
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns its exit code.
+    """Run the command and return its exit code.
 
     0: done; 1: it failed on the way (no number any more, disk full); 2: a mistake in what was asked; 75: SIGTERM came,
     --resume goes on; 130: Ctrl-C. All but 0 after one line on stderr. With --push-to the code of `train.publish` if
@@ -150,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def publish(*arguments: str, environment: dict[str, str]) -> int:
-    """Runs the publisher's command and returns its exit code: training itself never pushes."""
+    """Run the publisher's command and return its exit code: training itself never pushes."""
     sys.stdout.flush()
     return subprocess.run([sys.executable, "-m", "train.publish", *arguments], env=environment, check=False).returncode
 

@@ -19,7 +19,7 @@ NEEDED = (CONFIG, WEIGHTS, "run.json")
 
 
 def read_run(adapter: Path) -> tuple[Run, Base]:
-    """run.json of an adapter folder, and the base it names. Raises InputError."""
+    """Read run.json of an adapter folder and the base it names. Raises InputError."""
     if not adapter.exists():
         beside = [str(path) for path in adapter.parent.glob("*") if path.is_dir()]
         raise InputError(
@@ -45,7 +45,7 @@ def read_record(adapter: Path) -> Run:
 
 
 def find_source(run: Run, base: Base, given: str | None) -> Source:
-    """The weights that the adapter was trained on, and no others; `given` is --base. Raises InputError."""
+    """Find the weights that the adapter was trained on; `given` is --base. Raises InputError."""
     trained = run["base"]
     folder = find_base(given, None)[1] if given else None
     if given and folder is None:

@@ -48,7 +48,7 @@ class Layers:
         return sorted(targets - self._named(settings.exclude_modules or (), f"{place}: exclude_modules"))
 
     def _named(self, wanted: Iterable[str], place: str) -> set[str]:
-        """All layers of these names, or whose names end in them, as PEFT takes them."""
+        """Return all layers whose names are these or end in them, as PEFT matches them."""
         ends: dict[str, set[str]] = {}
         for name in self.sizes:
             parts = name.split(".")
@@ -121,7 +121,7 @@ def _read_tensors(path: Path, shapes: Shapes) -> dict[str, Any]:
 
 
 def _shapes(settings: LoraSettings, sizes: Mapping[str, tuple[int, int]]) -> Shapes:
-    """The tensors that an adapter on layers of these sizes has, as PEFT names them."""
+    """Return the shapes of an adapter's tensors on layers of these sizes, by PEFT's names."""
     shapes: Shapes = {}
     for name, (inputs, outputs) in sizes.items():
         shapes[f"{PREFIX}{name}.lora_A.weight"] = [settings.r, inputs]

@@ -10,7 +10,7 @@ BLUE, ORANGE = "#2f6690", "#d97706"
 
 
 def draw_losses(logged: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """A PNG of the training loss of every step and of the held-out loss of every evaluation, in nats per token.
+    """Draw a PNG of the training loss of every step and the validation loss of every evaluation.
 
     `logged` are the entries of metrics.jsonl: {"step", "loss", …} and {"step", "eval_loss", …}.
     """

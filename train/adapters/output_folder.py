@@ -111,7 +111,7 @@ def is_live(path: Path) -> bool:
 
 
 def start_in(output: Path) -> None:
-    """Makes `output` if need be. Raises InputError if a run that was not finished left checkpoints in it."""
+    """Make `output` if need be. Raises InputError if an unfinished run left checkpoints in it."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         begun = [path for path in checkpoints(output) if not (path / FINISHED).exists()]
@@ -126,7 +126,7 @@ def start_in(output: Path) -> None:
 
 
 def resume_from(output: Path, run: Facts) -> Path | None:
-    """The newest whole checkpoint of just this run; None, and a line that says so, where none was ever finished.
+    """Return the newest valid checkpoint of this run, or None with a note if there is none.
 
     Raises InputError if there are only damaged ones, if it is of a finished run, or if anything is not as it was.
     """
@@ -160,7 +160,7 @@ def resume_from(output: Path, run: Facts) -> Path | None:
 
 @contextmanager
 def locked(output: Path) -> Iterator[None]:
-    """Keeps other runs out of `output`; the lock ends with the process, however that ends. Raises InputError."""
+    """Keep other runs out of `output` until the process ends. Raises InputError."""
     with ExitStack() as stack:
         try:
             stack.enter_context(files.locked(output))
@@ -174,7 +174,7 @@ def locked(output: Path) -> Iterator[None]:
 
 @contextmanager
 def staged(output: Path, keep_checkpoints: bool, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
-    """A fresh folder to be filled; it takes the place of `output` if the block ends well and `check` passes."""
+    """Yield a new folder that replaces `output` if the block ends well and `check` passes."""
     with files.staged(output, check) as staging:
         yield staging
         for path in staging.iterdir():
@@ -194,7 +194,7 @@ class Outcome:
 
 
 def write_run(folder: Path, outcome: Outcome) -> None:
-    """samples.md, metrics.jsonl, the plot of the losses, the card, and last run.json, which lists all files."""
+    """Write samples.md, metrics.jsonl, the loss plot, the card, and last run.json, which lists all files."""
     run, samples, history = outcome.run, outcome.samples, outcome.history
     grown = [entry for entry in history if entry.get("samples")]
     logged = [entry for entry in history if "loss" in entry or "eval_loss" in entry]
@@ -224,7 +224,7 @@ def rewrite(folder: Path, name: str, text: str) -> None:
 
 
 def show_samples(samples: list[Sample]) -> None:
-    """The samples on the screen, base above tuned."""
+    """Print the samples, the base above the tuned model."""
     for sample in samples:
         print("\n" + sample["prompt"])
         for who, text in (("base ", sample["base"]), ("tuned", sample["tuned"])):

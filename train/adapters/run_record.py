@@ -88,7 +88,7 @@ class Run(Facts, Results):
 
 
 def software() -> dict[str, str]:
-    """The versions that decide what a run computes."""
+    """Return the versions of Python and the libraries that decide what a run computes."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
@@ -123,7 +123,7 @@ def cast_of(voice: str, runs: Mapping[str, Run]) -> Cast:
 
 
 def results_of(history: Sequence[Mapping[str, Any]], before: Score | None, after: Score | None) -> Results:
-    """Losses and tokens out of what the trainer logged; `before` and `after` are the held-out losses.
+    """Collect losses and tokens from the trainer's log; `before` and `after` are validation losses.
 
     >>> found = results_of([{"loss": 2.5, "num_tokens": 19, "trained_tokens": 17}], None, None)
     >>> found["losses"]["train_last"], found["tokens"], found["trained_tokens"]

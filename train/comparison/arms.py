@@ -49,7 +49,7 @@ def read_adapters(given: Iterable[str]) -> dict[str, Path]:
 
 
 def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
-    """Notes for the report. Raises InputError where names or budgets would make the verdicts wrong."""
+    """Return notes for the report. Raises InputError if names or budgets would make the verdicts wrong."""
     for name, run in runs.items():
         config = run["dataset"]["config"]
         if name in ARMS and name.removesuffix(CLEAN) != config:
@@ -92,12 +92,12 @@ def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
 
 
 def column(run: Run) -> str | None:
-    """What was learnt: text, or text_with_directions."""
+    """Return the column that was trained on: text or text_with_directions."""
     return run["dataset"].get("text_field")
 
 
 def budget(runs: Mapping[str, Run]) -> int | None:
-    """The tokens that each adapter learnt, the mean of nearly equal numbers; None if they are not equal.
+    """Return the mean of the adapters' trained tokens, or None if they differ too much.
 
     >>> budget({"lines": {"trained_tokens": 1000}, "chunks": {"trained_tokens": 1006}}), budget({"lines": {}})
     (1003, None)
@@ -107,12 +107,12 @@ def budget(runs: Mapping[str, Run]) -> int | None:
 
 
 def trained(run: Run) -> int:
-    """The tokens it learnt; 0 where that is unknown."""
+    """Return the trained tokens of a run, 0 if unknown."""
     return run.get("trained_tokens") or 0
 
 
 def equal(learnt: Collection[int]) -> bool:
-    """Whether numbers of tokens are known and within TOLERANCE of their mean.
+    """Tell whether numbers of tokens are known and within TOLERANCE of their mean.
 
     >>> equal([1000, 1020]), equal([1000, 1030]), equal([0, 0])
     (True, False, False)
@@ -122,7 +122,7 @@ def equal(learnt: Collection[int]) -> bool:
 
 
 def facts(run: Run) -> AdapterFacts:
-    """What results.json keeps of a run.json."""
+    """Return what results.json keeps of a run.json."""
     dataset = run["dataset"]
     return {
         "dataset": " ".join(filter(None, (dataset.get("name"), dataset.get("version")))),

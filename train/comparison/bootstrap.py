@@ -40,7 +40,7 @@ class Measured:
     weights: Values | None = None
 
     def mean(self, voice: str) -> Interval | None:
-        """The mean of a voice; None if it has too few values.
+        """Return the mean of an arm, or None if it has too few values.
 
         >>> Measured({"base": np.zeros(100)}, "share").mean("base")
         {'mean': 0.0, 'low': 0.0, 'high': 0.029703}
@@ -49,7 +49,7 @@ class Measured:
         return interval(self.values[voice], self.weights, [0.0 for _ in most], most)
 
     def difference(self, arms: Sequence[str], against: str) -> Interval | None:
-        """How much the mean of `arms`, taken together, is above that of `against`; cluster by cluster, so paired.
+        """Return how much the mean of `arms` together exceeds that of `against`, paired by cluster.
 
         >>> Measured({"a": np.array([1.0, 2, 3, 4, 5]), "b": np.array([0.0, 1, 2, 3, 4])}, "nats").difference("a", "b")
         {'mean': 1.0, 'low': 1.0, 'high': 1.0}
@@ -62,7 +62,7 @@ class Measured:
 def interval(
     values: Values, weights: Values | None = None, least: Sequence[float] = (), most: Sequence[float] = ()
 ) -> Interval | None:
-    """{mean, low, high} of one value per cluster, weighted by the clusters' sizes if they are given; always the same.
+    """Return {mean, low, high} of one value per cluster, weighted by cluster size if given; deterministic.
 
     `least` and `most`: what one more cluster might show. Clusters whose value is NaN have nothing to say and are left
     out. None if fewer than FEWEST are left.
@@ -85,7 +85,7 @@ def interval(
 
 
 def draw(values: Values, sizes: Values, more: Sequence[float]) -> Values:
-    """The means of as many clusters as there are, drawn from them and from those of the values `more`."""
+    """Return the means of resampled clusters, drawn from `values` and from `more`."""
     sizes = np.append(sizes, [sizes.mean() for _ in more])
     drawn = np.random.default_rng(SEED).integers(len(sizes), size=(DRAWS, len(sizes)))
     means: Values = (np.append(values, more) * sizes)[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
@@ -93,7 +93,7 @@ def draw(values: Values, sizes: Values, more: Sequence[float]) -> Values:
 
 
 def tail(clusters: int) -> float:
-    """The per cent of drawn means to leave out on each side.
+    """Return the percentage of resampled means to leave out on each side.
 
     So many as lie outside of Z times √(n / (n - 1)), for drawing from n values spreads less than they do, times the t
     distribution's 97.5 % point over Z.

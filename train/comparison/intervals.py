@@ -48,7 +48,7 @@ def worded(value: Mapping[str, float], unit: str, difference: bool = False) -> s
 
 
 def amount(value: float, unit: str) -> str:
-    r"""The size of a difference.
+    r"""Return the size of a difference in words.
 
     >>> amount(0.05, "share"), amount(0.05, "nats")
     ('5\xa0points', '0.05\xa0nats')
@@ -58,7 +58,7 @@ def amount(value: float, unit: str) -> str:
 
 
 def minus(text: str) -> str:
-    """Numbers with the sign for minus instead of a hyphen."""
+    """Return numbers with a minus sign instead of a hyphen."""
     return text.replace("-", "−")
 
 
@@ -91,7 +91,7 @@ class Plot(TypedDict):
 
 
 def plot(rows: Sequence[tuple[str, Mapping[str, float], str]], unit: str, reference: float | None) -> Plot:
-    """What cards/interval.svg draws: rows of (name, {mean, low, high}, those in words), and a line at `reference`.
+    """Return the values of cards/interval.svg: rows of (name, {mean, low, high}, text), and a line at `reference`.
 
     Places along the scale are per cent of the width, those down the page pixels. The scale starts at 0 where that is
     near enough for the differences to be seen.

@@ -66,7 +66,7 @@ class Journal:
             file.truncate(len(whole))
 
     def add(self, records: Iterable[tuple[Key, Mapping[str, Any]]]) -> None:
-        """Appends them to the file."""
+        """Append records to the file."""
         new = {key: dict(value) for key, value in records}
         with self.path.open("a", encoding="utf-8") as file:
             file.writelines(_line({"key": key, "value": value}) for key, value in new.items())

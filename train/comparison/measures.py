@@ -128,7 +128,7 @@ def measure(
     voices: Sequence[str],
     cast: Sequence[str] = FRIENDS.names,
 ) -> dict[str, Measured]:
-    """Every metric of the answers: for each voice a value per prompt, the mean over its seeds, NaN if it has none."""
+    """Compute every metric: for each arm a value per prompt, the mean over seeds, NaN if there is none."""
     cut = equally_long(answers)
 
     def value(metric: Metric, prompt: Prompt, voice: str) -> float:
@@ -146,7 +146,7 @@ def measure(
 
 
 def equally_long(answers: Mapping[Key, Answer]) -> dict[Key, Answer]:
-    """The answers, those to the same prompt with the same seed cut to the words of the shortest of them.
+    """Cut the answers to the same prompt and seed to the length of the shortest, in words.
 
     >>> said = {"base": "Alpacas are kept for wool and they hum.", "chat": "Hm."}
     >>> cut = equally_long({("a", 0, voice): Answer(text, True, 9) for voice, text in said.items()})
@@ -179,7 +179,7 @@ class Sample(TypedDict):
 
 
 def as_sample(answer: Answer, prompt: Prompt, seed: int, voice: str) -> Sample:
-    """The answer of a voice to a prompt as results.json keeps it."""
+    """Return an answer as results.json keeps it."""
     return {
         "prompt_id": prompt.id,
         "kind": prompt.kind,

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 def bar(items: Sequence[Item], what: str) -> Iterator[Item]:
-    """The items, and on stderr how many of them are done.
+    """Iterate over items with a progress bar on stderr.
 
     >>> list(bar([1, 2], "replies"))
     [1, 2]

@@ -32,12 +32,12 @@ class Prompt:
     author: bool = False  # verbatim from the blog post
 
     def messages(self) -> list[Message]:
-        """As a conversation that the assistant has to answer."""
+        """Return the prompt as a conversation that the assistant has to answer."""
         return with_system(self.system, [{"role": "user", "content": self.text}])
 
 
 def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
-    """The prompts of a YAML file, of the packaged one if None. Raises InputError.
+    """Load the prompts of a YAML file, by default the packaged one. Raises InputError.
 
     >>> len(load_prompts()) >= 100
     True
@@ -53,7 +53,7 @@ def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
 
 
 def choose(prompts: tuple[Prompt, ...], limit: int | None) -> tuple[Prompt, ...]:
-    """At most `limit` of them: the author's first, then as many of each kind as can be, at equal steps through those.
+    """Choose at most `limit` prompts: the author's first, then evenly from each kind.
 
     >>> some = [Prompt(str(number), KINDS[number > 6], "?", author=number == 3) for number in range(9)]
     >>> [prompt.id for prompt in choose(tuple(some), 4)]

@@ -50,7 +50,7 @@ class Scored(TypedDict):
 
 
 def find_replies(wanted: str | None, most: int) -> Path | str | None:
-    """The dataset with the replies; None if none are wanted, or it has none. Raises InputError."""
+    """Find the dataset with real replies, or None if there is none or it is not wanted. Raises InputError."""
     if not most or (wanted is None and not splits_of(Path(DEFAULT))):
         return None
     place = find_data(wanted)
@@ -64,14 +64,14 @@ def find_replies(wanted: str | None, most: int) -> Path | str | None:
 
 
 def splits_of(place: Path | str) -> list[str]:
-    """The held-out splits of a dataset folder that have rows of the config; a Hub id is taken to have all."""
+    """Return the held-out splits that have rows of the config; a Hub id is assumed to have all."""
     if isinstance(place, str):
         return list(SPLITS)
     return [split for split in SPLITS if any((place / CONFIG).glob(f"{split}-*.parquet"))]
 
 
 def load_replies(place: Path | str, most: int) -> list[Reply]:
-    """A sample of the held-out rows, always the same of the same dataset. Raises InputError."""
+    """Load a sample of the held-out rows, the same for the same dataset. Raises InputError."""
     import datasets
 
     found = read_rows(place if isinstance(place, Path) else download(place, CONFIG)[0], CONFIG)
@@ -87,12 +87,12 @@ def load_replies(place: Path | str, most: int) -> list[Reply]:
 
 
 def fingerprint(replies: Sequence[Reply]) -> str:
-    """sha256 of all of them, in order."""
+    """Return the sha256 of all replies, in order."""
     return hashlib.sha256(repr(list(replies)).encode()).hexdigest()
 
 
 def loss(voices: Voices, reply: Reply) -> tuple[dict[str, float], int]:
-    """The loss of one reply in each voice, in nats over all its tokens, and their number. One batch, a row a voice."""
+    """Return the loss of a reply under each model, in nats summed over its tokens, and their number."""
     import torch
 
     tokenizer = voices.tokenizer
@@ -117,7 +117,7 @@ class Losses(TypedDict):
 def by_cluster(
     losses: Mapping[str, tuple[Mapping[str, float], int]], cluster_of: Callable[[str], str], voices: Sequence[str]
 ) -> tuple[list[str], Measured]:
-    """Names of the clusters, and for each voice the loss per token in them, weighed by their tokens.
+    """Return the clusters, and for each arm their loss per token and number of tokens.
 
     `losses` is reply id → (voice → loss, tokens).
 
@@ -132,7 +132,7 @@ def by_cluster(
 
 
 def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, Scored]:
-    """The metric, by episode or, where they are too few, by scene; and what it is of."""
+    """Compute the metric by episode, or by scene if there are too few, and describe its data."""
     for reply in bar([reply for reply in replies if (reply.id,) not in journal.records], "replies"):
         losses, tokens = loss(voices, reply)
         journal.add([((reply.id,), {"losses": losses, "tokens": tokens})])
@@ -147,7 +147,7 @@ def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[M
 
 
 def notes_on(place: Path | str | None, scored: Scored | None, runs: Mapping[str, Run]) -> list[str]:
-    """What the reader of the report has to know of the replies."""
+    """Return what a reader of the report has to know about the replies."""
     if scored is None:
         return ["no dataset with held-out rows of the config chat: the loss of real replies was not measured"]
     notes = []

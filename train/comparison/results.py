@@ -63,7 +63,7 @@ class Results(TypedDict):
 
 
 def keep(measured: Mapping[str, Measured]) -> dict[str, Kept]:
-    """The values as plain data.
+    """Return the values as plain data.
 
     >>> keep({"hey": Measured({"base": np.array([1 / 3, np.nan])}, "share")})
     {'hey': {'values': {'base': [0.3333, None]}, 'weights': None}}
@@ -81,7 +81,7 @@ def keep(measured: Mapping[str, Measured]) -> dict[str, Kept]:
 
 
 def judged(results: Results) -> Results:
-    """The results with `variants` and `verdicts`, out of `metrics` and `measured`.
+    """Add `variants` and `verdicts` to results, computed from `metrics` and `measured`.
 
     A metric with too few values has no mean. Results that keep no values are left as they are.
     """
@@ -104,7 +104,7 @@ def judged(results: Results) -> Results:
 
 
 def as_text(results: Mapping[str, object]) -> str:
-    r"""The results as JSON, with a list of numbers on one line.
+    r"""Return the results as JSON, with each list of numbers on one line.
 
     >>> as_text({"base": [0.5, None, 1.0], "text": "Zoë [ 1 ] \ud800"})
     '{\n "base": [0.5, null, 1.0],\n "text": "Zoë [ 1 ] \\ud800"\n}\n'

@@ -46,7 +46,7 @@ def _of(name: str, names: Sequence[str | None]) -> bool:
 
 
 def others(text: str, plays: str | None, user: str | None, cast: Sequence[str] = FRIENDS.names) -> list[str]:
-    """The turns of everybody but the one whom the assistant plays and the user.
+    """Return the turns of everybody but the assistant's character and the user.
 
     >>> others("Friend: Hm.\\nRoss: Hey!\\nBen: Oh.\\nRoss: So?", plays="Friend", user="Ben")
     ['Ross', 'Ross']
@@ -55,7 +55,7 @@ def others(text: str, plays: str | None, user: str | None, cast: Sequence[str] =
 
 
 def script(text: str, plays: str | None, user: str | None, cast: Sequence[str] = FRIENDS.names) -> float:
-    """Whether any line begins with a speaker's name and a colon.
+    """Tell whether any line begins with a speaker's name and a colon.
 
     >>> script("Joey: Hey!", None, None), script("Ben: Aye.", None, "Ben"), script("Ben: Aye.", None, None)
     (1.0, 1.0, 0.0)
@@ -64,7 +64,7 @@ def script(text: str, plays: str | None, user: str | None, cast: Sequence[str] =
 
 
 def other_speakers(text: str, plays: str | None, user: str | None, cast: Sequence[str] = FRIENDS.names) -> float:
-    """How many different people speak, other than the one whom the assistant plays and the user.
+    """Count the people who speak, other than the assistant's character and the user.
 
     >>> other_speakers("Ross: Hey!\\nROSS: So?\\nJoey: Hey!", None, None)
     2.0
@@ -77,7 +77,7 @@ def other_speakers(text: str, plays: str | None, user: str | None, cast: Sequenc
 
 
 def other_turns(text: str, plays: str | None, user: str | None, cast: Sequence[str] = FRIENDS.names) -> float:
-    """How many turns those others have.
+    """Count the turns of those others.
 
     >>> other_turns("Ross: Hey!\\nRoss: So?\\nJoey: Hey!", None, None)
     3.0
@@ -86,7 +86,7 @@ def other_turns(text: str, plays: str | None, user: str | None, cast: Sequence[s
 
 
 def user_turns(text: str, user: str | None, cast: Sequence[str] = FRIENDS.names) -> float:
-    """How many turns are written for the user: by his name, or as "User:", "You:".
+    """Count the turns written for the user: by name, or as "User:" or "You:".
 
     >>> user_turns("Friend: No.\\nBen: Why?", "Ben"), user_turns("User: And now?", None), user_turns("Ben: Why?", None)
     (1.0, 1.0, 0.0)
@@ -95,7 +95,7 @@ def user_turns(text: str, user: str | None, cast: Sequence[str] = FRIENDS.names)
 
 
 def directions(text: str) -> float:
-    """Whether there is a stage direction: (…), […] or *…* where a sentence could begin, or behind a speaker's name.
+    """Tell whether there is a stage direction: (…), […] or *…* at the start of a sentence or after a name.
 
     Square brackets and stars need a verb or a word of the stage, for they are also gaps ("[Landlord]") and emphasis.
     Known to be wrong: directions in the middle of a sentence are missed, as asides of ordinary prose stand there; a
@@ -108,7 +108,7 @@ def directions(text: str) -> float:
 
 
 def hey(text: str) -> float:
-    """Whether the word "Hey" is in it.
+    """Tell whether the text has the word "Hey".
 
     >>> hey("Ross: Heyyy!"), hey("They say hello.")
     (1.0, 0.0)
@@ -117,7 +117,7 @@ def hey(text: str) -> float:
 
 
 def words(text: str) -> list[str]:
-    """The words, in small letters.
+    """Return the words in lower case.
 
     >>> words("Don't, ROSS!")
     ["don't", 'ross']
@@ -126,7 +126,7 @@ def words(text: str) -> list[str]:
 
 
 def distinct(text: str, n: int) -> float | None:
-    """The share of different ones among the runs of `n` words; None if there is no such run.
+    """Return the share of distinct n-grams, or None if there are none.
 
     >>> distinct("no no no yes", 1), distinct("no no no yes", 2), distinct("no", 2)
     (0.5, 0.6666666666666666, None)
@@ -137,7 +137,7 @@ def distinct(text: str, n: int) -> float | None:
 
 
 def repetition(text: str) -> float | None:
-    """The share of runs of four words that stood in the answer before; None if it has fewer than four words.
+    """Return the share of 4-grams that occurred before, or None with fewer than four words.
 
     >>> repetition("I am so tired. I am so tired."), repetition("I am so tired.")
     (0.2, 0.0)
@@ -147,7 +147,7 @@ def repetition(text: str) -> float | None:
 
 
 def stem(word: str) -> str:
-    """A word without its ending, so that forms of one word meet; at least three letters stay.
+    """Return a word without its ending; at least three letters stay.
 
     >>> [stem(word) for word in ("alpacas", "cooking", "cooked", "cook", "flies", "is")]
     ['alpaca', 'cook', 'cook', 'cook', 'fli', 'is']
@@ -156,7 +156,7 @@ def stem(word: str) -> str:
 
 
 def content(text: str) -> set[str]:
-    """The stems of the words that say what it is about: no stop words, nothing of one letter.
+    """Return the stems of the content words: no stop words, no single letters.
 
     >>> sorted(content("Tell me about alpacas and the wool of an alpaca."))
     ['alpaca', 'wool']
@@ -165,7 +165,7 @@ def content(text: str) -> set[str]:
 
 
 def overlap(text: str, asked: str) -> float | None:
-    """The share of the question's content words that come back in the answer: a weak sign that it is on the topic.
+    """Return the share of the question's content words that the answer repeats: a weak sign of staying on topic.
 
     A good answer may use other words, a bad one may repeat the question, and a longer one has more room. None if the
     question has no content word.

@@ -136,12 +136,12 @@ ARMS = tuple(dict.fromkeys(name for claim in CLAIMS for part in claim.parts for 
 
 
 def judge(measured: Mapping[str, Measured], claims: Sequence[Claim] = CLAIMS) -> list[Verdict]:
-    """The verdict on each claim as plain data; a claim that cannot be tested is left out with a note."""
+    """Return the verdict on each claim as plain data; a claim that cannot be tested is left out with a note."""
     return [judge_claim(claim, measured) for claim in claims]
 
 
 def judge_claim(claim: Claim, measured: Mapping[str, Measured]) -> Verdict:
-    """The verdict on a claim, by those on its parts."""
+    """Return the verdict on a claim, from those on its parts."""
     parts = [judge_part(part, measured) for part in claim.parts]
     deciding = min(parts, key=lambda part: DECIDING.index(part["verdict"]))
     if deciding["verdict"] == LEFT_OUT and any(part["verdict"] == SUPPORTED for part in parts):
@@ -151,7 +151,7 @@ def judge_claim(claim: Claim, measured: Mapping[str, Measured]) -> Verdict:
 
 
 def judge_part(part: Part, measured: Mapping[str, Measured]) -> Judged:
-    """The verdict on one comparison, by the rule above."""
+    """Return the verdict on one comparison, by the rule above."""
     metric = measured.get(part.metric, Measured({}, ""))
     arms = [arm for arm in part.arms if arm in metric.values]
     missing = [] if part.against in metric.values else [part.against]
@@ -187,7 +187,7 @@ def judge_part(part: Part, measured: Mapping[str, Measured]) -> Judged:
 
 
 def decide(difference: Interval, expected: str, margin: float) -> str:
-    """The rule above.
+    """Apply the rule above.
 
     >>> found = {"mean": 0.1, "low": 0.01, "high": 0.3}
     >>> decide(found, "higher", 0.05), decide(found | {"low": -0.1}, "higher", 0.05), decide(found, "higher", 0.5)

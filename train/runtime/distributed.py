@@ -32,28 +32,28 @@ GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", 
 
 
 def rank() -> int:
-    """Which of the processes this is, from 0."""
+    """Return the rank of this process."""
     return int(os.environ.get("RANK", 0)) if "LOCAL_RANK" in os.environ else 0
 
 
 def count() -> int:
-    """How many processes the launcher started; 1 without one."""
+    """Return the number of processes that the launcher started, 1 without one."""
     return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
 
 
 def sharded() -> bool:
-    """Whether the launcher asked for FSDP: each rank keeps a part of the base's weights."""
+    """Tell whether the launcher asked for FSDP, where each rank keeps a shard of the base."""
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
 
 def config_file(name: str) -> str:
-    """The packaged `ddp` or `fsdp2`, as a path to type here."""
+    """Return the path of the packaged config `ddp` or `fsdp2`, as it can be typed here."""
     path = Path(str(files("train") / "accelerate" / f"{name}.yaml"))
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def check_launch(base: Base) -> None:
-    """Raises InputError if GPUs would stay idle for want of a launcher, or if it shards what cannot be."""
+    """Raise InputError if GPUs would be idle without a launcher, or if the base cannot be sharded."""
     import torch
 
     cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -69,7 +69,7 @@ def check_launch(base: Base) -> None:
 
 
 def command(base: Base, cards: int) -> str:
-    """The command that trains on as many of the GPUs as can share a step of `base`, with the arguments of this one."""
+    """Return the command that trains on all GPUs that can share a step, with these arguments."""
     asked = shlex.join(["-m", "train.sft", *sys.argv[1:]])
     usable = max(n for n in divisors(base.batch_size * base.gradient_accumulation) if n <= cards)
     if usable == 1:
@@ -78,7 +78,7 @@ def command(base: Base, cards: int) -> str:
 
 
 def join() -> None:
-    """Meets the other ranks, on a GPU of its own where there are any. Nothing to do without a launcher.
+    """Join the other ranks, each on its own GPU if there are any. Does nothing without a launcher.
 
     As accelerate would a little later, but without importing huggingface_hub before it is told that it is offline.
     """
@@ -94,7 +94,7 @@ def join() -> None:
 
 
 def leave() -> None:
-    """Parts from them, at a good end."""
+    """Leave the process group after a good end."""
     if count() > 1:
         import torch
 
@@ -102,7 +102,7 @@ def leave() -> None:
 
 
 def from_first(make: Callable[[], Made]) -> Made:
-    """What `make()` returns on rank 0, on every rank. It runs there alone; what it raises is raised everywhere."""
+    """Run `make()` on rank 0 and return its result, or raise its error, on every rank."""
     made: list[Made | None] = [None]
 
     def on_first() -> None:
@@ -118,7 +118,7 @@ def from_first(make: Callable[[], Made]) -> Made:
 
 
 def everywhere(check: Callable[[], None]) -> None:
-    """Runs `check` on every rank; what it raises on any is raised on all."""
+    """Run `check` on every rank; an error on one is raised on all."""
     found: list[Exception | None] = [None] * count()
     try:
         check()
@@ -133,7 +133,7 @@ def everywhere(check: Callable[[], None]) -> None:
 
 
 def most(value: float) -> float:
-    """The largest of the ranks' values."""
+    """Return the largest of the ranks' values."""
     if count() == 1:
         return value
     import torch
@@ -145,7 +145,7 @@ def most(value: float) -> float:
 
 @contextmanager
 def only_first_speaks() -> Iterator[None]:
-    """Within it all other ranks print into nothing, on stdout and on stderr."""
+    """Silence stdout and stderr of all ranks but the first."""
     if rank() == 0:
         yield
         return
@@ -154,7 +154,7 @@ def only_first_speaks() -> Iterator[None]:
 
 
 def complain(message: str, own: bool = False) -> None:
-    """An error, in a line. Of what all ranks meet rank 0 speaks; `own`: only this one may have met it."""
+    """Print an error in one line, on rank 0 alone unless it is this rank's `own`."""
     if rank() == 0:
         cli.complain(message)
     elif own:
@@ -162,7 +162,7 @@ def complain(message: str, own: bool = False) -> None:
 
 
 def is_peer_gone(error: BaseException) -> bool:
-    """Whether an error only means that another rank ended, which has said why.
+    """Tell whether an error only means that another rank ended, which has said why.
 
     >>> is_peer_gone(RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:4711"))
     True

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def quiet(offline: bool) -> None:
-    """Before the heavy imports: no telemetry, no hub where none is needed, no bars and warnings but our own."""
+    """Silence telemetry, bars and warnings of libraries; call it before the heavy imports."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1) / 2:

@@ -17,7 +17,7 @@ SAID = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what an error means.
+    """Tell whether an error means that memory ran out.
 
     >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"))
     True
@@ -52,7 +52,7 @@ def memory_errors(told: Callable[[], str]) -> Iterator[None]:
 
 
 def free_memory(device: Device) -> int | None:
-    """Bytes that a process could take now; None where nobody can say."""
+    """Return the bytes that a process could still take, or None if unknown."""
     if device.kind == "cuda":
         import torch
 

@@ -23,7 +23,7 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """Within it SIGTERM sets `asked` while steps run, and raises Terminated at any other time."""
+        """Let SIGTERM set `asked` while steps run, and raise Terminated at any other time."""
 
         def answer(number: int, frame: object) -> None:
             self.asked = True

@@ -28,7 +28,7 @@ class Step:
 
 
 def share_out(base: Base, processes: int, batch_size: int | None = None, checkpointing: bool = False) -> Step:
-    """The base's windows a step for that many processes, `batch_size` at once. Raises InputError if they do not divide.
+    """Share the sequences of a step among processes. Raises InputError if they do not divide.
 
     Without a wish as many at once as the base says, or fewer.
 
@@ -55,7 +55,7 @@ def share_out(base: Base, processes: int, batch_size: int | None = None, checkpo
 
 
 def divisors(number: int) -> list[int]:
-    """All of them, the smallest first.
+    """Return all divisors, the smallest first.
 
     >>> divisors(12)
     [1, 2, 3, 4, 6, 12]
@@ -64,7 +64,7 @@ def divisors(number: int) -> list[int]:
 
 
 def lighter(step: Step, base: Base) -> str:
-    """What to add to the command so that a step takes less memory and, if at all possible, learns just the same.
+    """Suggest options that need less memory and, if possible, leave the training unchanged.
 
     >>> base = Base("some/model", None, None, 8, 1024, 4, gradient_accumulation=2, gradient_checkpointing=True)
     >>> lighter(share_out(base, 1), base)

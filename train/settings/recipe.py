@@ -56,7 +56,7 @@ Settings = TypeVar("Settings", Recipe, Any)
 
 
 def packaged(folder: str) -> dict[str, Traversable]:
-    """The YAML files shipped in `train/<folder>`, by name without suffix.
+    """Return the YAML files shipped in `train/<folder>`, by name without suffix.
 
     >>> sorted(packaged("recipes"))
     ['chat', 'chunks', 'lines', 'named_lines']
@@ -69,7 +69,7 @@ def packaged(folder: str) -> dict[str, Traversable]:
 
 
 def load_recipe(dataset: str | None, path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
-    """The packaged recipe of `dataset`, or the one in `path`, with `overrides` (field → value) on top.
+    """Load the recipe in `path`, by default the packaged one of `dataset`, with `overrides` on top.
 
     With both, the file's recipe is applied to `dataset`. Raises InputError.
 
@@ -90,10 +90,10 @@ def load_recipe(dataset: str | None, path: Path | None, overrides: Mapping[str, 
 
 
 def read_settings(path: Path | Traversable, kind: type[Settings]) -> Settings:
-    """One flat YAML file as the dataclass `kind`: every field present, none unknown, each of its type."""
+    """Read a YAML file as the dataclass `kind`: every field present, known and of its type."""
     return read(path, yaml_values, kind, "write `key: value` lines as in train/recipes and train/bases")
 
 
 def as_json(settings: Any) -> dict[str, Any]:
-    """The settings as plain JSON values, in the order of their definition."""
+    """Return the settings as JSON values, in the order of their definition."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}

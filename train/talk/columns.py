@@ -35,12 +35,12 @@ CSS = """
 
 
 def escape(text: str) -> str:
-    """Text as it may stand in a page, in an attribute too."""
+    """Escape a text for HTML, also for attributes."""
     return html.escape(visible(text))
 
 
 def columns(histories: Mapping[str, Sequence[Message]], growing: bool = False) -> str:
-    """One column per voice (name → what was said), side by side where there is room, else one below the other.
+    """Return one column per model (name → history), side by side if there is room.
 
     `growing`: the last answers are not all there yet.
 
@@ -52,13 +52,13 @@ def columns(histories: Mapping[str, Sequence[Message]], growing: bool = False) -
 
 
 def column(voice: str, history: Sequence[Message]) -> str:
-    """One voice; the box of what was said stays scrolled to its end."""
+    """Return the column of one model; its box stays scrolled to the end."""
     said = "".join(map(paragraph, history)) or "<p class='nobody'>Nothing was said yet.</p>"
     return f"<section><h3>{escape(voice)}</h3><div class='said' tabindex='0'><div>{said}</div></div></section>"
 
 
 def paragraph(message: Message) -> str:
-    """One message; of a reply without text more is to come."""
+    """Return one message; an empty reply shows that more is coming."""
     text = escape(message["content"])
     if message["role"] == "assistant":
         who = f"<b>{escape(message['character'])}</b>" if message["character"] else ""
@@ -67,12 +67,12 @@ def paragraph(message: Message) -> str:
 
 
 def told(text: str, wrong: bool = False) -> str:
-    """A line that says what happened."""
+    """Return a line that says what happened."""
     return f"<p class='told{' wrong' if wrong else ''}' role='status'>{escape(text)}</p>"
 
 
 def card(markdown: str) -> str:
-    """A card's Markdown as HTML, without its metadata; tags in it are text, and of pictures only their text is left.
+    """Return a card's Markdown as HTML without its metadata; tags are shown as text, images by their alt text.
 
     >>> card("---\\nlicense: other\\n---\\n# Hey\\n<script>")
     "<div class='card'><h1>Hey</h1>\\n<p>&lt;script&gt;</p>\\n</div>"

@@ -45,7 +45,7 @@ class Persona:
     cast: Cast = FRIENDS
 
     def system(self) -> str | None:
-        """The system message; None leaves it to the chat template.
+        """Return the system message; None leaves it to the chat template.
 
         >>> Persona("Joey", "Ben").system()
         'You are Joey from Friends. You are talking with Ben.'
@@ -65,17 +65,17 @@ def friend_of(cast: Cast) -> str:
 
 
 def question(text: str) -> Message:
-    """What the user says."""
+    """Return a message of the user."""
     return {"role": "user", "content": text}
 
 
 def reply(text: str, voice: str, character: str) -> Message:
-    """What a voice answered, and as whom ("": as nobody in particular)."""
+    """Return a message of a model, and as whom it speaks ("": nobody in particular)."""
     return {"role": "assistant", "content": text, "voice": voice, "character": character}
 
 
 def for_model(history: Sequence[Message], persona: Persona) -> list[Message]:
-    """The messages of a chat template: the system message, if there is one, then what was said.
+    """Return the messages for a chat template: the system message, if any, then the history.
 
     >>> for_model([question("Hi."), reply("Hey!", "chat", "Joey")], Persona())
     [{'role': 'user', 'content': 'Hi.'}, {'role': 'assistant', 'content': 'Hey!'}]
@@ -85,7 +85,7 @@ def for_model(history: Sequence[Message], persona: Persona) -> list[Message]:
 
 
 def outcome(turn: Turn, voice: str, character: str) -> Message:
-    """What came of a question: the reply, or a note that there is none.
+    """Return the reply to a question, or a note that there is none.
 
     >>> outcome(Turn("", others=("Ben", "Ross")), "chat", "Joey")
     {'role': 'note', 'content': '[nothing: the model wrote for Ben, Ross]'}
@@ -97,7 +97,7 @@ def outcome(turn: Turn, voice: str, character: str) -> Message:
 
 
 def answered(history: Sequence[Message]) -> list[Message]:
-    """`history` without the questions that got no reply: the model would learn from them to say nothing.
+    """Drop the questions without a reply, which would teach the model to say nothing.
 
     >>> history = [question("One?"), reply("1.", "base", ""), question("Two?"), outcome(Turn(""), "base", "")]
     >>> [message["content"] for message in answered(history)]
@@ -108,7 +108,7 @@ def answered(history: Sequence[Message]) -> list[Message]:
 
 
 def fitted(history: Sequence[Message], fits: Callable[[Sequence[Message]], bool]) -> list[Message]:
-    """The newest part of `history` that fits and begins with a question. InputError if its last question does not fit.
+    """Return the newest part of `history` that fits and begins with a question. Raises InputError.
 
     >>> said = [question("one"), reply("1", "base", ""), question("two"), reply("2", "base", ""), question("three")]
     >>> [message["content"] for message in fitted(said, lambda messages: len(messages) < 4)]
@@ -121,7 +121,7 @@ def fitted(history: Sequence[Message], fits: Callable[[Sequence[Message]], bool]
 
 
 def clean(text: str) -> str:
-    """Model output that may go to a screen: no control characters, no half of a character that is not all there yet.
+    """Return model output that is safe to print: no control characters, no incomplete characters.
 
     >>> clean("  Hey \\x1b[31myou\\ufffd")
     'Hey [31myou'
@@ -130,7 +130,7 @@ def clean(text: str) -> str:
 
 
 def parse(line: str) -> tuple[str, str]:
-    """(command, what follows it); the command is "" if the line is said to the friend. Raises InputError.
+    """Split a line into (command, argument); the command is "" for a message. Raises InputError.
 
     >>> parse("/as Joey"), parse("  How are you? ")
     (('as', 'Joey'), ('', 'How are you?'))
@@ -150,7 +150,7 @@ def parse(line: str) -> tuple[str, str]:
 
 
 def help_text(voices: Sequence[str]) -> str:
-    """What can be typed.
+    """Return the help on what can be typed.
 
     >>> help_text(["base", "chat"]).splitlines()[0]
     '/as [NAME]           whom it plays; without a name: nobody in particular'
@@ -160,7 +160,7 @@ def help_text(voices: Sequence[str]) -> str:
 
 
 def temperature(text: str) -> float:
-    """The number of /temperature. Raises InputError.
+    """Return the number given to /temperature. Raises InputError.
 
     >>> temperature("0.7")
     0.7
@@ -175,7 +175,7 @@ def temperature(text: str) -> float:
 
 
 def named_folder(text: str) -> tuple[str, Path]:
-    """(name, folder) of an adapter given as NAME=FOLDER or FOLDER. Raises InputError.
+    """Return (name, folder) of an adapter given as NAME=FOLDER or FOLDER. Raises InputError.
 
     >>> named_folder("adapters/chat/")
     ('chat', PosixPath('adapters/chat'))
@@ -191,7 +191,7 @@ def named_folder(text: str) -> tuple[str, Path]:
 
 
 def as_path(text: str) -> Path:
-    """A path as it was typed, ~ and all. Raises InputError.
+    """Return a typed path with ~ expanded. Raises InputError.
 
     >>> as_path("~/chat.md").name
     'chat.md'
@@ -206,7 +206,7 @@ def as_path(text: str) -> Path:
 
 
 def save(path: Path, history: Sequence[Message]) -> None:
-    """Writes what was said as a new Markdown or JSONL file, one message a line. Raises InputError."""
+    """Write the history as a new Markdown or JSON Lines file. Raises InputError."""
     forms = {".md": as_markdown, ".jsonl": as_jsonl}
     if path.suffix not in forms:
         raise InputError(f"{path} is neither .md nor .jsonl; choose one of these endings")
@@ -222,7 +222,7 @@ def save(path: Path, history: Sequence[Message]) -> None:
 
 
 def as_jsonl(history: Sequence[Message]) -> str:
-    """One JSON object per message and line.
+    """Return one JSON object per message and line.
 
     >>> as_jsonl([question("Hi.")])
     '{"role": "user", "content": "Hi."}\\n'
@@ -231,7 +231,7 @@ def as_jsonl(history: Sequence[Message]) -> str:
 
 
 def as_markdown(history: Sequence[Message]) -> str:
-    """A paragraph per message; what was said is literal text, whatever markup it holds.
+    """Return a paragraph per message; markup in messages is escaped.
 
     >>> print(as_markdown([question("*Hi*."), reply("Hey!", "chat", "Joey")]), end="")
     **You:** \\*Hi\\*.
@@ -242,7 +242,7 @@ def as_markdown(history: Sequence[Message]) -> str:
 
 
 def speaker(message: Mapping[str, str]) -> str:
-    """Who says it, as Markdown."""
+    """Return the speaker of a message, as Markdown."""
     if not message.get("character"):
         return f"**{cell(message.get('voice', 'You'))}:**"
     return f"**{cell(message['character'])}** ({cell(message['voice'])})**:**"

@@ -67,7 +67,7 @@ class Guard:
 
     @asynccontextmanager
     async def installed(self, app: Any) -> AsyncIterator[None]:
-        """Stand before everything that `app` has, from before it listens: use as its lifespan."""
+        """Put the guard in front of `app` before it listens: use as its lifespan."""
         self.app, app.middleware_stack = app.middleware_stack, self
         yield
 

@@ -51,7 +51,7 @@ class Tab:
     growing: Tokens | None = None  # of the answers to it; `stop` them, and they end
 
     def kept(self, said: Histories) -> Histories:
-        """`said` and what it was answered last."""
+        """Return the history with the last answers added."""
         return {**said, **{name: answered(history) for name, history in self.asked.items()}}
 
 
@@ -63,21 +63,21 @@ class Page:
         self.most = min(max(400, sampling.tokens), voices.window - 1)  # tokens of an answer that can be chosen
 
     def visible(self, mode: str, voice: str) -> list[str]:
-        """The voices that are shown, and asked."""
+        """Return the models that are shown and asked."""
         return list(self.voices.names) if mode == ALL else [voice]
 
     def show(self, mode: str, voice: str, said: Histories, tab: Tab) -> str:
-        """The columns of what is chosen now, and from now on, also while an answer to something else grows."""
+        """Show the columns that are chosen now, also while another answer grows."""
         tab.sees = mode, voice
         return self.columns(said, tab, growing=tab.growing is not None)
 
     def columns(self, said: Histories, tab: Tab, growing: bool) -> str:
-        """The columns that the tab sees; `growing`: its last answers are not all there yet."""
+        """Return the columns that the tab sees; `growing`: its last answers are incomplete."""
         now = {**said, **tab.asked}
         return columns({name: now.get(name, []) for name in self.visible(*tab.sees)}, growing)
 
     def card(self, voice: str) -> str:
-        """The card of an adapter; of the base what is known of it."""
+        """Return the card of an adapter, or what is known of the base."""
         base, folder = self.voices.base, self.voices.folders.get(voice)
         if folder is None:
             return told(f"{base.model} as it is, in {base.bits} bits, from {self.voices.source.described}.")
@@ -87,7 +87,7 @@ class Page:
             return told(f"{folder} has no README.md.")
 
     def hear(self, text: str, said: Histories, tab: Tab, *chosen: Any) -> Iterator[tuple[Any, str, Histories]]:
-        """Asks whom is visible; yields the question box, the columns and what was said, as the answers grow.
+        """Ask the visible models; yield the question box, the columns and the history as the answers grow.
 
         Ends early where `end` says so: Gradio's own way to cancel leaves the button dead if no word has come yet.
         """
@@ -114,7 +114,7 @@ class Page:
             tab.growing = None
 
     def ask(self, asked: Histories, friend: str, sampling: Sampling, tokens: Tokens) -> Iterator[Histories]:
-        """`asked` with the answers as they grow, and with what came of it in the end. Raises InputError."""
+        """Yield the history with growing answers, at the end with their outcome. Raises InputError."""
         persona = replace(self.wanted, character=friend)
         with closing(answers(self.voices, list(asked.items()), persona, sampling, tokens)) as growing:
             for turns in growing:
@@ -123,18 +123,18 @@ class Page:
         yield {name: [*asked[name], outcome(turn, name, friend)] for name, turn in came.items()}
 
     def drawing(self, choice: Choice) -> Sampling:
-        """How answers are drawn, as chosen. Raises InputError."""
+        """Return the sampling settings that are chosen. Raises InputError."""
         heat, tokens, seed = float(choice.heat), int(choice.tokens), int(choice.seed or 0)
         sampling = replace(self.sampling, temperature=heat, tokens=tokens, seed=seed)
         return check_sampling(sampling, self.voices.window)
 
     def end(self, tab: Tab) -> None:
-        """Ends the answers that are growing, or are to."""
+        """Stop the answers that are growing or waiting."""
         if tab.growing is not None:
             tab.growing.stop()
 
     def load(self, typed: str) -> tuple[Any, str, str]:
-        """One more voice, from its folder: the list of voices, the box it was typed into, and what happened."""
+        """Load another adapter; return the list of models, the text box and a notice."""
         import gradio as gr
 
         try:
@@ -145,7 +145,7 @@ class Page:
         return gr.update(choices=list(self.voices.names), value=name), "", told(f"{name} is loaded and answers now.")
 
     def forget(self, mode: str, voice: str, said: Histories, tab: Tab) -> tuple[str, Histories]:
-        """The columns empty again, and what was said to the others."""
+        """Empty the visible columns and keep the other histories."""
         self.end(tab)
         while tab.growing is not None:  # until its last words are out: they would come back
             time.sleep(0.05)
@@ -154,7 +154,7 @@ class Page:
         return self.show(mode, voice, left, tab), left
 
     def first_choice(self) -> list[Any]:
-        """What is chosen before anybody chose: mode, voice, character, temperature, tokens, seed."""
+        """Return the initial settings: mode, model, character, temperature, tokens, seed."""
         first = next((name for name in self.voices.names if name != BASE), BASE)
         plays = self.wanted.character
         if plays is None and any(run["dataset"]["config"] == "chat" for run in self.voices.runs.values()):
@@ -162,7 +162,7 @@ class Page:
         return [ONE, first, plays or NOBODY, self.sampling.temperature, self.sampling.tokens, self.sampling.seed]
 
     def is_choice(self, kept: list[Any]) -> bool:
-        """Whether what was chosen once can be chosen now: the server may be another."""
+        """Tell whether earlier settings are still possible: the server may be another."""
         try:
             choice = Choice(*kept)
             return choice.voice in self.voices.names and self.drawing(choice).tokens <= self.most
@@ -170,7 +170,7 @@ class Page:
             return False
 
     def restore(self, kept: list[Any], said: Histories) -> list[Any]:
-        """The page as it was left, visible: its body, what is chosen, the columns, the card."""
+        """Return the page as it was left: its body, the settings, the columns, the card."""
         import gradio as gr
 
         chosen = kept if self.is_choice(kept) else self.first_choice()
@@ -181,13 +181,13 @@ class Page:
 
 
 def reported(error: Exception) -> str:
-    """One line on what should not have happened; a log gets all of it."""
+    """Return one line about an unexpected error; the log gets all of it."""
     report_bug(error, "the page goes on")
     return f"{type(error).__name__}: {in_short(error)}"
 
 
 def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool) -> Any:
-    """The page as gradio.Blocks. `loading`: adapters can be loaded by the path of their folder."""
+    """Return the page as gradio.Blocks. `loading`: adapters can be loaded by path."""
     import gradio as gr
 
     it = Page(voices, wanted, sampling)

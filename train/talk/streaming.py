@@ -27,7 +27,7 @@ from .turn import Turn, own_turn
 
 
 def check_sampling(sampling: Sampling, window: float = inf) -> Sampling:
-    """The sampling itself, if its values make sense, for a model that reads `window` tokens; else InputError."""
+    """Return the sampling settings if they make sense for a context of `window` tokens, else raise InputError."""
     most = "" if window == inf else f" and below {window}, as much as the model reads"
     rules = {
         "tokens": (0 < sampling.tokens < window, f"above 0{most}"),
@@ -61,20 +61,20 @@ class Tokens:
         self.unwanted = Event()
 
     def put(self, ids: Any) -> None:
-        """First the prompts (rows, tokens), which are left out, then (rows,) per step."""
+        """Receive the prompts (rows, tokens) first, which are skipped, then (rows,) per step."""
         if ids.ndim == 1:
             self.queue.put(ids.tolist())
 
     def end(self) -> None:
-        """Nothing: `answers` sees its thread end."""
+        """Do nothing: `answers` sees its thread end."""
 
     def stop(self) -> None:
-        """No more is wanted: who waits for the next token waits no longer. For any thread."""
+        """Stop generating and wake up whoever waits for a token. Safe from any thread."""
         self.unwanted.set()
         self.queue.put(None)
 
     def heed(self) -> None:
-        """The model's question whether to go on. Raises Unwanted."""
+        """Raise Unwanted if generation was stopped."""
         if self.unwanted.is_set():
             raise Unwanted
 
@@ -86,7 +86,7 @@ def answers(
     sampling: Sampling,
     tokens: Tokens | None = None,
 ) -> Generator[list[Turn], None, None]:
-    """Asks each (voice, history) in one batch; the friend's turn in each row: at once, after every token, and whole.
+    """Ask each (model, history) in one batch; yield the character's turns after every token.
 
     Its text only ever grows. It ends at the end-of-text token and, where somebody is played or an adapter writes
     scripts, where another speaker begins; what others say before it is left out. What does not fit the model's window
@@ -163,13 +163,13 @@ class Row:
         self.over = False
 
     def add(self, token: int) -> None:
-        """One more token; those after the end are filling."""
+        """Add a token; those after the end are padding."""
         self.over = self.over or token == self.tokenizer.eos_token_id
         if not self.over:
             self.ids.append(token)
 
     def turn(self, ended: bool) -> Turn:
-        """What may be shown of it; `ended`: no more comes."""
+        """Return the part that may be shown; `ended`: no more comes."""
         text = clean(self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
         if not self.script:
             return Turn(text)

@@ -33,7 +33,7 @@ class Turn:
 
 
 def own_turn(text: str, friend: str | None, user: str | None, ended: bool, cast: Sequence[str] = FRIENDS.names) -> Turn:
-    """The friend's first turn of a script.
+    """Return the character's first turn of a script.
 
     Whose turn begins a cue says ("Ross: …"); what has none before it is the friend's, whose own cue is not shown. If
     nobody is played, whoever speaks first is shown, with the name. While more text may come (not `ended`), a last line
@@ -73,7 +73,7 @@ def own_turn(text: str, friend: str | None, user: str | None, ended: bool, cast:
 
 
 def are_own(names: Sequence[str], speakers: Sequence[str | None]) -> bool:
-    """Whether a cue's names are the speakers', or what a model calls itself.
+    """Tell whether a cue names the speakers, or what a model calls itself.
 
     >>> are_own(["JOEY"], ["Joey"]), are_own(["Assistant"], ["Joey"]), are_own(["Ross"], ["Joey"]), are_own([], [])
     (True, True, False, False)
@@ -82,7 +82,7 @@ def are_own(names: Sequence[str], speakers: Sequence[str | None]) -> bool:
 
 
 def known_cue(line: str, known: Sequence[str | None]) -> tuple[list[str], int] | None:
-    """The `cue` of a line; that of known people also in small letters, and without a blank after its colon.
+    """Return the `cue` of a line; names of known people also in lower case, without a space after the colon.
 
     >>> [known_cue(line, ["Ross", "Ben"]) for line in ("ross:hi", "Ben:Hi", "gus: hi", "It is 12:30")]
     [(['Ross'], 5), (['Ben'], 4), None, None]
@@ -96,7 +96,7 @@ def known_cue(line: str, known: Sequence[str | None]) -> tuple[list[str], int] |
 
 
 def with_capitals(line: str, known: Sequence[str | None]) -> str:
-    """`line` with capitals where a word is in a known name, or as much of one as is there yet.
+    """Capitalise the words of a line that begin a known name.
 
     >>> with_capitals("ross and mon", ["Ross", "Monica"]), with_capitals("gus met ben", ["Ben"])
     ('Ross and Mon', 'gus met Ben')

@@ -29,7 +29,7 @@ OWN_MEMORY = '<script>Object.defineProperty(window, "localStorage", {value: wind
 
 
 def serve(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share: bool) -> None:
-    """Serves the page until Ctrl-C. Raises InputError if the port is taken, Failed if there is no public link."""
+    """Serve the page until Ctrl-C. Raises InputError for a taken port, Failed without a public link."""
     page, url, public = launch(voices, wanted, sampling, port, share)
     try:
         if share and not public:
@@ -42,7 +42,7 @@ def serve(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share:
 
 
 def launch(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share: bool) -> tuple[Any, str, str | None]:
-    """The page, served by a thread of its own, its address here and its public one. Raises InputError."""
+    """Start the page in a thread; return it, its local address and its public one. Raises InputError."""
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "OTEL_SDK_DISABLED": "true"}  # FastAPI has OpenTelemetry
     import gradio as gr
 
@@ -67,7 +67,7 @@ def launch(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port, or a free one for 0: Gradio says neither which is taken nor why. Raises InputError."""
+    """Return the given port, or a free one for 0. Raises InputError if it is taken."""
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

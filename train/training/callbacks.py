@@ -38,7 +38,7 @@ class Watch(TrainerCallback):
         self._skipped = 0
 
     def where(self) -> str:
-        """Where in the run things are, to end a sentence with."""
+        """Say where in the run it is, for the end of a sentence."""
         if self.trainer is None or not self.trainer.state.max_steps:
             return "before the first step"
         done, last = self.trainer.state.global_step, self.trainer.state.max_steps
@@ -65,7 +65,7 @@ class Watch(TrainerCallback):
         return control
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **unused: Any) -> Any:
-        """Nothing twice: what was due was done after the epoch's last step."""
+        """Do nothing: what was due was done after the epoch's last step."""
         control.should_evaluate = control.should_save = False
         return control
 
@@ -123,7 +123,7 @@ class Progress(TrainerCallback):
         )
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
-        """Starts the clock of a step."""
+        """Start the clock of a step."""
         self._step_start = time.monotonic()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **unused: Any) -> None:

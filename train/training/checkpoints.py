@@ -44,17 +44,17 @@ def is_checkpoint(path: Path, prefix: str = PREFIX) -> bool:
 
 
 def step_of(checkpoint: Path) -> int:
-    """The number of steps that were done when it was written."""
+    """Return the step at which a checkpoint was written."""
     return int(checkpoint.name.rpartition("-")[2])
 
 
 def checkpoints(output: Path) -> list[Path]:
-    """The checkpoints of a folder, the newest first."""
+    """Return the checkpoints of a folder, the newest first."""
     return sorted(filter(is_checkpoint, output.glob(f"{PREFIX}*")), key=step_of, reverse=True)
 
 
 def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
-    """Makes a finished folder a checkpoint of `run`: every byte on the disk, then the list of them."""
+    """Make a finished folder a checkpoint of `run`: sync every file, then list them with hashes."""
     files = {}
     for path in sorted(filter(Path.is_file, checkpoint.rglob("*"))):
         sync_path(path)
@@ -65,7 +65,7 @@ def seal(checkpoint: Path, run: Mapping[str, Any]) -> None:
 
 
 def fault(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, in words; None if nothing is."""
+    """Say what is wrong with a checkpoint; None if nothing is."""
     if not (checkpoint / SEAL).exists():
         return UNFINISHED
     try:
@@ -84,7 +84,7 @@ def fault(checkpoint: Path) -> str | None:
 
 
 def newest_good(output: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that is whole, and what was put aside on the way to it, a line each.
+    """Return the newest valid checkpoint, and a line for each one that was set aside.
 
     A bad one is renamed to OUT/bad-checkpoint-N: it is never read, and never in the way of a new one.
     """
@@ -101,12 +101,12 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
 
 
 def read_seal(checkpoint: Path) -> Seal:
-    """What `seal` wrote. Raises InputError."""
+    """Read the seal of a checkpoint. Raises InputError."""
     return read(checkpoint / SEAL, json_values, Seal, "leave out --resume to begin again")
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], new_keys: bool = True) -> list[str]:
-    """Where two descriptions of a run differ, a line each; with `new_keys` also by those that only `now` has.
+    """List the differences of two descriptions of a run; `new_keys`: also keys that only `now` has.
 
     >>> differences({"recipe": {"seed": 1, "epochs": 3}}, {"recipe": {"seed": 2, "epochs": 3}})
     ['recipe.seed was 1, is 2']

@@ -20,7 +20,7 @@ say = partial(print, flush=True)
 
 
 def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
-    """Prints it all. `rows` are those of the dataset, `trainer` holds them as windows of tokens."""
+    """Print how the rows are trained: `rows` of the dataset, `trainer` with its packed sequences."""
     tokenizer = trainer.processing_class
     windows = trainer.train_dataset
     say("\nrecipe")
@@ -45,7 +45,7 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
 
 
 def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
-    """The tokens as text, stretches that are learnt between « and »."""
+    """Return the tokens as text, with trained parts between « and »."""
     text = ""
     for learnt, stretch in groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED):
         decoded = tokenizer.decode([token for token, _ in stretch])
@@ -54,7 +54,7 @@ def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
 
 
 def measures(tokenizer: Any, windows: Any, rows: Any) -> dict[str, str]:
-    """What became of the rows: shares of rows, of tokens, and the tokens of an epoch."""
+    """Count rows and tokens: shares that are packed, truncated or trained, and the tokens per epoch."""
     pieces = list(documents(windows))
     tokens = sum(len(ids) for ids, _ in pieces)
     learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
@@ -70,7 +70,7 @@ def measures(tokenizer: Any, windows: Any, rows: Any) -> dict[str, str]:
 
 
 def time_steps(trainer: Any) -> float:
-    """Seconds of a forward and backward over one step's batches: the median of a few, after one that does not count."""
+    """Return the median seconds of a forward and backward pass over one step's batches."""
     model = trainer.model.train()
     count = trainer.args.gradient_accumulation_steps
     batches = iter(trainer.get_train_dataloader())
@@ -87,7 +87,7 @@ def time_steps(trainer: Any) -> float:
 
 
 def share(part: int, whole: int) -> str:
-    """A percentage.
+    """Return a percentage.
 
     >>> share(1, 8), share(0, 0)
     ('12.5 %', '0.0 %')
@@ -96,7 +96,7 @@ def share(part: int, whole: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Hours and minutes, or what is left of them.
+    """Return a duration in hours and minutes.
 
     >>> duration(5), duration(90), duration(8000)
     ('5 s', '2 min', '2 h 13 min')

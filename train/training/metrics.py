@@ -8,7 +8,7 @@ from typing import Any
 
 
 def metrics_line(entry: Mapping[str, Any]) -> str:
-    """A logged entry as a line of JSON, its keys in the order of the alphabet.
+    """Return a logged entry as a line of JSON, its keys sorted.
 
     >>> metrics_line({"step": 3, "loss": 2.5})
     '{"loss": 2.5, "step": 3}\\n'

@@ -45,7 +45,7 @@ class Needs:
 
 
 def check_tracker(name: str) -> None:
-    """Raises InputError unless the tracker of --report-to is none, or one that is installed."""
+    """Raise InputError unless the tracker of --report-to is none or is installed."""
     if name not in ("none", *TRACKERS):
         raise InputError(
             f"--report-to {name}: unknown{did_you_mean(name, TRACKERS)}; it is {', '.join(TRACKERS)} or none"
@@ -63,7 +63,7 @@ def check_machine(setup: Setup) -> Needs:
 
 
 def check_bits(bits: int, device: Device) -> None:
-    """One forward and backward through a layer in those bits, on this device. Raises InputError if it cannot."""
+    """Run one forward and backward pass in these bits on this device. Raises InputError if it fails."""
     import torch
 
     try:
@@ -90,7 +90,7 @@ def _layer(bits: int, device: Device) -> Any:
 
 
 def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Needs:
-    """What training will need, from the shapes of the model alone: no weight is read."""
+    """Estimate the memory that training needs from the model's shapes; no weight is read."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -126,7 +126,7 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
 
 
 def check_room(needs: Needs, device: Device, output: Path) -> None:
-    """Raises InputError if memory or disk will not suffice."""
+    """Raise InputError if memory or disk will not suffice."""
     free = free_memory(device)
     sharing = count() if device.kind == "cpu" else 1  # the processes of a launcher share it
     if free is not None and needs.memory > free // sharing:

@@ -14,7 +14,7 @@ from train.settings.recipe import Recipe
 def sft_config(
     recipe: Recipe, base: Base, device: Device, output: Path, evaluate: bool = False, report_to: str = "none"
 ) -> Any:
-    """TRL's settings. Those that are constants here are so for a reason given beside them.
+    """Return TRL's settings; constants have their reason beside them.
 
     `evaluate`: held-out loss on the way; `report_to`: a tracker that transformers knows.
     """
@@ -58,7 +58,7 @@ def sft_config(
 
 
 def lora_config(recipe: Recipe, model: Any) -> Any:
-    """PEFT's settings. `lora_targets` is all-linear or the last names of layers: "q_proj,v_proj"."""
+    """Return PEFT's settings; `lora_targets` is all-linear or the last names of layers: "q_proj,v_proj"."""
     from peft import LoraConfig
 
     targets = [name.strip() for name in recipe.lora_targets.split(",")]
@@ -80,7 +80,7 @@ def lora_config(recipe: Recipe, model: Any) -> Any:
 
 
 def describe_adapter(config: Any, model: str, revision: str | None) -> None:
-    """What adapter_config.json says of the base: its Hub id and commit, never where it was on this machine."""
+    """Set the base in adapter_config.json: its Hub id and commit, never a path of this machine."""
     config.base_model_name_or_path = model
     config.revision = revision
     config.target_modules = sorted(config.target_modules)  # PEFT's set has another order in every process

@@ -80,19 +80,19 @@ class AdapterTrainer(SFTTrainer):
             )
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
-        """Nothing: the card is rendered from cards/templates/adapter.md, once, at the end."""
+        """Do nothing: the card is rendered from cards/templates/adapter.md, once, at the end."""
 
     def learn_exactly(self, tokens: int) -> None:
-        """Makes the run end with so many learnt tokens. Raises InputError if no row has any."""
+        """Make the run end after exactly so many trained tokens. Raises InputError if no row has any."""
         self.budget, self.args.max_steps = tokens, steps_for(self, tokens)
 
     def create_scheduler(self, num_training_steps: int, *rest: Any, **named: Any) -> Any:
-        """As ever, but at least one step comes after the warm-up, which begins at the learning rate 0."""
+        """Create the scheduler with at least one step after the warm-up, which starts at learning rate 0."""
         self.args.warmup_steps = min(self.args.get_warmup_steps(num_training_steps), num_training_steps - 1)
         return super().create_scheduler(num_training_steps, *rest, **named)
 
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> Any:
-        """The batches of a step and their learnt tokens, of which none is beyond the budget."""
+        """Return the batches of a step and their trained tokens, cut at the token budget."""
         batches = list(itertools.islice(epoch_iterator, num_batches))
         if self.budget is not None:
             ranks, mine = self.accelerator.num_processes, self.accelerator.process_index
@@ -104,7 +104,7 @@ class AdapterTrainer(SFTTrainer):
         return super().get_batch_samples(iter(batches), num_batches, device)
 
     def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
-        """One forward and backward; keeps hold of the rows for `last_rows`."""
+        """Run one forward and backward pass; remember the batch for `last_rows`."""
         self._rows = inputs["input_ids"]
         self.trained_tokens += int(self.accelerator.gather(learnt(inputs)).sum())
         return super().training_step(model, inputs, *rest, **named)
@@ -112,7 +112,7 @@ class AdapterTrainer(SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """Cross-entropy over the learnt tokens, divided by `num_items_in_batch` (None: by their number)."""
+        """Return the cross-entropy over the trained tokens, divided by `num_items_in_batch` (None: their number)."""
         following = inputs["labels"][:, 1:]
         places = (following != IGNORED).any(dim=0).nonzero().flatten()
         logits_of_one = len(places) * len(following) * self.model.config.vocab_size  # `model` may be wrapped in DDP
@@ -132,11 +132,11 @@ class AdapterTrainer(SFTTrainer):
         return total / num_items_in_batch * self.accelerator.num_processes  # whose gradients are averaged
 
     def log(self, logs: dict[str, float], *rest: Any) -> None:
-        """As ever, and how many tokens were learnt so far."""
+        """Log as usual, with the number of tokens trained so far."""
         super().log(logs | {"trained_tokens": self.trained_tokens} if "loss" in logs else logs, *rest)
 
     def last_rows(self) -> str:
-        """Which rows the last forward was on, by how they begin."""
+        """Say how the rows of the last forward pass begin."""
         tokenizer: Any = self.processing_class
         rows = gather_object([row[:60].tolist() for row in self._rows])  # of all ranks
         starts = [tokenizer.decode(row, skip_special_tokens=True)[:SHOWN] for row in rows]
@@ -159,7 +159,7 @@ class AdapterTrainer(SFTTrainer):
         self.accelerator.wait_for_everyone()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Held-out loss and samples, logged; random numbers go on afterwards as if nothing had been asked."""
+        """Log validation loss and samples; the random state is as if nothing had been asked."""
         with random_state_kept():
             loss, tokens = held_out_loss(self)
             self._metrics["eval"].clear()  # TRL's means over batches
@@ -171,7 +171,7 @@ class AdapterTrainer(SFTTrainer):
 
 @contextmanager
 def whole_or_gone(folder: Path) -> Iterator[None]:
-    """Where files are written to `folder`: if one cannot be, all of ours are removed. Raises NotSaved."""
+    """Remove all files written to `folder` if one of them cannot be written. Raises NotSaved."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
@@ -182,7 +182,7 @@ def whole_or_gone(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Python's, NumPy's and PyTorch's generators are afterwards as they were before."""
+    """Restore the random state of Python, NumPy and PyTorch afterwards."""
     python, numbers = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         yield
@@ -191,7 +191,7 @@ def random_state_kept() -> Iterator[None]:
 
 
 def train_in_float32(model: Any) -> int:
-    """Makes the trainable weights float32 again, in place and before there is an optimizer; returns their number."""
+    """Convert the trainable weights to float32 in place, before there is an optimizer; return their number."""
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     for weight in trainable:
         weight.data = weight.data.float()
@@ -199,12 +199,12 @@ def train_in_float32(model: Any) -> int:
 
 
 def learnt(batch: Mapping[str, Any]) -> torch.Tensor:
-    """How many of its tokens have a label; nothing foretells the first of a row."""
+    """Count the tokens of a batch that have a label; the first token of a row has none."""
     return (batch["labels"][:, 1:] != IGNORED).sum()
 
 
 def keep_first(labels: torch.Tensor, number: int) -> None:
-    """Takes away all labels but the first `number`, in place and in the order of the rows.
+    """Mask all labels but the first `number`, in place, in the order of the rows.
 
     >>> labels = torch.tensor([[7, 7, IGNORED, 7], [7, 7, 7, 7]])
     >>> keep_first(labels, 3)
@@ -217,7 +217,7 @@ def keep_first(labels: torch.Tensor, number: int) -> None:
 
 
 def steps_for(trainer: Any, tokens: int) -> int:
-    """The optimizer steps that it takes to learn `tokens` tokens, counted in the order in which a run comes to them."""
+    """Return the optimizer steps that `tokens` trained tokens take, counted in training order."""
     each = trainer.args.gradient_accumulation_steps
     steps: list[int] = []  # the tokens learnt in each
     with random_state_kept():
@@ -234,7 +234,7 @@ def steps_for(trainer: Any, tokens: int) -> int:
 
 
 def as_trained(model: Any) -> None:
-    """Eval mode (no dropout) that keeps the quantised layers' forward of training; a GPU has only one in 8 bits."""
+    """Set eval mode (no dropout) but keep the quantised layers' training forward; GPUs have only one in 8 bits."""
     model.eval()
     for layer in model.modules():
         if isinstance(layer, (Linear8bitLt, Linear4bit)):
@@ -243,7 +243,7 @@ def as_trained(model: Any) -> None:
 
 @contextmanager
 def eval_mode(model: Any) -> Iterator[None]:
-    """Within it the model is `as_trained` and no gradient is kept; afterwards it is in the mode that it was in."""
+    """Evaluate without gradients in the mode of `as_trained`, then restore the mode."""
     was_training = model.training
     as_trained(model)
     with torch.no_grad():
@@ -252,7 +252,7 @@ def eval_mode(model: Any) -> Iterator[None]:
 
 
 def held_out_loss(trainer: Any) -> tuple[float, int]:
-    """Mean cross-entropy in nats per token over the trainer's eval rows, and the number of tokens scored."""
+    """Return the mean cross-entropy in nats per token over the eval rows, and the number of tokens."""
     loss, tokens = 0.0, 0
     ranks = trainer.accelerator.num_processes
     with eval_mode(trainer.model):
@@ -266,7 +266,7 @@ def held_out_loss(trainer: Any) -> tuple[float, int]:
 
 
 def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[str]:
-    """What the model writes after each of the recipe's prompts, in one batch, stripped; the same for the same seed."""
+    """Continue each of the recipe's prompts, in one batch, the same for the same seed."""
     ids = asked(tokenizer, recipe.prompts, conversation)
     batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
     chosen = {"temperature": recipe.sample_temperature, "top_k": 0} if recipe.sample_temperature else {}
@@ -293,7 +293,7 @@ def write_samples(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool
 
 
 def compare(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
-    """Each prompt with its continuation by the base (adapter switched off) and by the tuned model."""
+    """Return each prompt with its continuation by the base (adapter disabled) and by the tuned model."""
     tuned = generate(model, tokenizer, recipe, conversation)
     with model.disable_adapter():
         base = generate(model, tokenizer, recipe, conversation)
