@@ -246,7 +246,7 @@ def hurried(act: Act, home: Path) -> int:
 def test_a_spoilt_file_is_a_line(
     name: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spoil_all(name, home, tmp_path, monkeypatch, capsys, every=10 if name in SLOW else 3)
+    spoil_all(name, home, tmp_path, monkeypatch, capsys, every=61 if name in SLOW else 13)
 
 
 @pytest.mark.soak
