@@ -26,7 +26,7 @@ from .adapters.loading import read_run
 from .adapters.run_record import cast_of
 from .dataset.formatting import Message
 from .generation.answers import Sampling
-from .generation.generator import BASE, DEFAULT_BASE, Voices, load_voices
+from .generation.generator import BASE, DEFAULT_BASE, TextGenerator, load_generator
 from .runtime.logging import quiet
 from .runtime.memory import memory_errors
 from .talk.conversation import (
@@ -92,7 +92,7 @@ def chat(args: argparse.Namespace) -> int:
     adapters: dict[str, Path] = {}
     for name, folder in map(named_folder, args.adapters):
         if name in (BASE, *adapters):
-            raise InputError(f"two voices are called {name!r}; tell them apart with NAME=FOLDER")
+            raise InputError(f"two models are called {name!r}; tell them apart with NAME=FOLDER")
         adapters[name] = folder
     if (args.share or args.port is not None) and not args.web:
         raise InputError("--port and --share are of the page; add --web")
@@ -105,23 +105,25 @@ def chat(args: argparse.Namespace) -> int:
         online = place is None and base.wheel is None
     quiet(offline=not online)
     with memory_errors(lambda: " while the base was loaded; fewer --bits need less"):
-        voices = load_voices(adapters, args.bits, args.base)
-    check_sampling(sampling, voices.window)
+        generator = load_generator(adapters, args.bits, args.base)
+    check_sampling(sampling, generator.window)
     wanted = Persona(args.character, args.me, args.system)
     if args.web:
-        return exit_code(lambda: serve(voices, wanted, sampling, port, args.share), "the browser keeps what was said")
-    talk = Talk(voices, next(iter(adapters), BASE), wanted, sampling)
+        return exit_code(
+            lambda: serve(generator, wanted, sampling, port, args.share), "the browser keeps what was said"
+        )
+    talk = Talk(generator, next(iter(adapters), BASE), wanted, sampling)
     return exit_code(lambda: converse(talk), "only what /save wrote is kept")
 
 
 def converse(talk: Talk) -> None:
     """Answer the user until the input ends. Ctrl-C cancels the current action only."""
-    base, voice = talk.voices.base, "the base alone" if talk.voice == BASE else talk.voice
+    base, voice = talk.generator.base, "the base alone" if talk.voice == BASE else talk.voice
     print(f"{voice}: {base.model} in {base.bits} bits; /help, /quit")
     for line in asked():
         try:
             with memory_errors(lambda: "; /reset, or begin again with fewer --tokens"):
-                if talk.hear(line):
+                if talk.handle(line):
                     break
         except KeyboardInterrupt:
             print(f"\n{HINT}")
@@ -129,9 +131,9 @@ def converse(talk: Talk) -> None:
             print(f"error: {error}", file=sys.stderr, flush=True)
 
 
-def persona_of(voices: Voices, voice: str, wanted: Persona) -> Persona:
+def persona_of(generator: TextGenerator, voice: str, wanted: Persona) -> Persona:
     """Return the persona to use: by default a friend for an adapter trained on `chat`, else nobody."""
-    run, cast = voices.runs.get(voice), cast_of(voice, voices.runs)
+    run, cast = generator.runs.get(voice), cast_of(voice, generator.runs)
     learnt = friend_of(cast) if run is not None and run["dataset"]["config"] == "chat" else ""
     return replace(wanted, character=learnt if wanted.character is None else wanted.character, cast=cast)
 
@@ -157,21 +159,21 @@ def asked() -> Iterator[str]:
 class Talk:
     """A conversation in the terminal: who answers, and what was said."""
 
-    def __init__(self, voices: Voices, voice: str, wanted: Persona, sampling: Sampling) -> None:
-        self.voices, self.voice, self.wanted, self.sampling = voices, voice, wanted, sampling
+    def __init__(self, generator: TextGenerator, voice: str, wanted: Persona, sampling: Sampling) -> None:
+        self.generator, self.voice, self.wanted, self.sampling = generator, voice, wanted, sampling
         self.history: list[Message] = []
 
-    def hear(self, line: str) -> bool:
+    def handle(self, line: str) -> bool:
         """Do what a line asks for, and tell whether to end. Raises InputError, which changes nothing."""
         command, rest = parse(line)
         match command:
             case "quit":
                 return True
             case "help":
-                print(help_text(self.voices.names))
+                print(help_text(self.generator.names))
             case "as":
                 self.wanted = replace(self.wanted, character=rest)
-                print(persona_of(self.voices, self.voice, self.wanted).system() or "it plays nobody in particular")
+                print(persona_of(self.generator, self.voice, self.wanted).system() or "it plays nobody in particular")
             case "swap":
                 self.swap(rest)
                 print(f"{self.voice} answers now")
@@ -190,12 +192,12 @@ class Talk:
 
     def swap(self, wanted: str) -> None:
         """Continue the conversation with another model, loaded first if it is a folder. Raises InputError."""
-        if wanted not in self.voices.names:
+        if wanted not in self.generator.names:
             name, folder = named_folder(wanted)
             if not folder.is_dir():
-                known = did_you_mean(wanted, self.voices.names) or f"; loaded: {', '.join(self.voices.names)}"
+                known = did_you_mean(wanted, self.generator.names) or f"; loaded: {', '.join(self.generator.names)}"
                 raise InputError(f"no voice and no folder {wanted!r}{known}")
-            self.voices.add(name, folder)
+            self.generator.add(name, folder)
             wanted = name
         self.voice = wanted
 
@@ -203,9 +205,9 @@ class Talk:
         """Print the answer as it is generated, and keep both in the history. Ctrl-C stops it. Raises InputError."""
         if not text:
             return
-        persona = persona_of(self.voices, self.voice, self.wanted)
+        persona = persona_of(self.generator, self.voice, self.wanted)
         history = [*self.history, question(text)]
-        growing = answers(self.voices, [(self.voice, history)], persona, self.sampling)
+        growing = answers(self.generator, [(self.voice, history)], persona, self.sampling)
         [turn] = next(growing)
         print(f"{persona.character or self.voice}> ", end="", flush=True)  # the model may read for long
         stopped = ""

@@ -36,7 +36,7 @@ from .comparison.report_files import check_report
 from .comparison.results import Results, judged, keep
 from .dataset.loading import DEFAULT
 from .generation.answers import Answer, Sampling
-from .generation.generator import Voices, load_voices
+from .generation.generator import TextGenerator, load_generator
 from .report import write_report
 from .runtime.logging import quiet
 from .runtime.memory import memory_errors
@@ -104,12 +104,12 @@ def compare(args: argparse.Namespace) -> None:
         online = isinstance(plan.place, str) or any(run["base"]["source"] == "hub" for run in plan.runs.values())
         quiet(offline=not online)
         replies = load_replies(plan.place, args.replies) if plan.place is not None else []
-        voices = load_voices(plan.adapters, args.bits, args.base)
-        say(f"base      {voices.base.model} in {voices.base.bits} bits, {voices.device.name}")
-        say(f"voices    {', '.join(voices.names)}")
+        generator = load_generator(plan.adapters, args.bits, args.base)
+        say(f"base      {generator.base.model} in {generator.base.bits} bits, {generator.device.name}")
+        say(f"models    {', '.join(generator.names)}")
         with memory_errors(lambda: f" with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"):
-            found = find(args, plan, voices, replies)
-        results = judged(make_results(args, plan, voices, found))
+            found = find(args, plan, generator, replies)
+        results = judged(make_results(args, plan, generator, found))
         write_report(results, args.out)
     show(results)
     say(f"wrote     {args.out / 'report.html'}, report.md and results.json")
@@ -137,32 +137,32 @@ def make_plan(args: argparse.Namespace) -> Plan:
     return Plan(adapters, runs, prompts, place, notes)
 
 
-def find(args: argparse.Namespace, plan: Plan, voices: Voices, replies: Sequence[Reply]) -> Found:
+def find(args: argparse.Namespace, plan: Plan, generator: TextGenerator, replies: Sequence[Reply]) -> Found:
     """Get all answers and measure them; what the journals in --out hold is not computed again."""
     same = {
-        "base": {"model": voices.base.model, "sha256": voices.source.sha256, "bits": voices.base.bits},
+        "base": {"model": generator.base.model, "sha256": generator.source.sha256, "bits": generator.base.bits},
         "adapters": {name: sha256_of(path / "adapter_model.safetensors") for name, path in plan.adapters.items()},
     }
     asked = {prompt.id: [prompt.system, prompt.text] for prompt in plan.prompts}
     drawn = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
     journal = Journal(args.out / ANSWERS, same | drawn | {"prompts": asked}, Answer)
-    answers = ask(voices, plan.prompts, args, journal)
+    answers = ask(generator, plan.prompts, args, journal)
     cast = dict.fromkeys(name for voice in plan.runs for name in cast_of(voice, plan.runs).names)
-    measured = measure(answers, plan.prompts, range(args.seeds), voices.names, list(cast))
+    measured = measure(answers, plan.prompts, range(args.seeds), generator.names, list(cast))
     scored = None
     if replies:
         kept = Journal(args.out / "replies.jsonl", {**same, "replies": fingerprint(replies)}, Losses)
-        measured[REPLY_LOSS], scored = score(voices, replies, kept)
+        measured[REPLY_LOSS], scored = score(generator, replies, kept)
     return Found(answers, measured, scored)
 
 
-def make_results(args: argparse.Namespace, plan: Plan, voices: Voices, found: Found) -> Results:
+def make_results(args: argparse.Namespace, plan: Plan, generator: TextGenerator, found: Found) -> Results:
     """Collect what results.json holds, but for the verdicts."""
-    device = voices.device
+    device = generator.device
     return {
         "device": device.name if device.kind == "cuda" else f"{processor()} ({device.name})",
-        "base": voices.base.model,
-        "base_sha256": voices.source.sha256,
+        "base": generator.base.model,
+        "base_sha256": generator.source.sha256,
         "budget_tokens": budget(plan.runs),
         "adapters": {name: facts(run) for name, run in plan.runs.items()},
         "settings": {
@@ -171,7 +171,7 @@ def make_results(args: argparse.Namespace, plan: Plan, voices: Voices, found: Fo
             "tokens": args.tokens,
             "temperature": args.temperature,
             "top_p": args.top_p,
-            "bits": voices.base.bits,
+            "bits": generator.base.bits,
             "replies": found.scored["rows"] if found.scored else 0,
         },
         "notes": [*plan.notes, *(notes_on(plan.place, found.scored, plan.runs) if args.replies else [])],
@@ -182,7 +182,7 @@ def make_results(args: argparse.Namespace, plan: Plan, voices: Voices, found: Fo
             as_sample(found.answers[prompt.id, seed, voice], prompt, seed, voice)
             for prompt in plan.prompts
             for seed in range(args.seeds)
-            for voice in voices.names
+            for voice in generator.names
         ],
         "software": software(),
     }
@@ -210,20 +210,24 @@ def check_numbers(args: argparse.Namespace) -> None:
         raise InputError("with --temperature 0 every seed gives the same answer; add --seeds 1")
 
 
-def ask(voices: Voices, prompts: Sequence[Prompt], args: argparse.Namespace, journal: Journal) -> dict[Key, Answer]:
+def ask(
+    generator: TextGenerator, prompts: Sequence[Prompt], args: argparse.Namespace, journal: Journal
+) -> dict[Key, Answer]:
     """Generate an answer to every prompt with every seed by every model; skip those in the journal.
 
-    A batch is some prompts with one seed, each in all voices.
+    A batch is some prompts with one seed, each for all models.
     """
-    at_once = max(1, args.rows // len(voices.names))
+    at_once = max(1, args.rows // len(generator.names))
     batches = []
     for seed in range(args.seeds):
         sampling = Sampling(args.tokens, args.temperature, args.top_p, seed)
-        left = [one for one in prompts if any((one.id, seed, voice) not in journal.records for voice in voices.names)]
+        left = [
+            one for one in prompts if any((one.id, seed, voice) not in journal.records for voice in generator.names)
+        ]
         batches += [(sampling, left[start : start + at_once]) for start in range(0, len(left), at_once)]
     for sampling, some in bar(batches, "batches"):
-        asked = [(prompt, voice) for prompt in some for voice in voices.names]
-        answers = voices.answer([(voice, prompt.messages()) for prompt, voice in asked], sampling)
+        asked = [(prompt, voice) for prompt in some for voice in generator.names]
+        answers = generator.answer([(voice, prompt.messages()) for prompt, voice in asked], sampling)
         journal.add(
             ((prompt.id, sampling.seed, voice), asdict(answer))
             for (prompt, voice), answer in zip(asked, answers, strict=True)

@@ -35,7 +35,7 @@ from .adapters.loading import find_source, read_run
 from .adapters.lora_weights import load_alone
 from .adapters.output_folder import TOKENIZER, locked, staged
 from .adapters.run_record import Run, software
-from .dataset.formatting import asked, fed, messages_of
+from .dataset.formatting import asked, messages_of, tokenize_row
 from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
 from .export.gguf import Fields, gguf_fields, modelfile, write_gguf
 from .runtime.logging import quiet
@@ -258,7 +258,7 @@ def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
     if data.validation is None:
         raise InputError(f"the dataset {data.record['name']} has no validation split; choose another --data")
     rows = held_out(data.validation, tokenizer, limit, recipe["seed"])
-    tokens = [fed(tokenizer, row) for row in rows]
+    tokens = [tokenize_row(tokenizer, row) for row in rows]
     return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}"
 
 

@@ -39,7 +39,7 @@ from .adapters.output_folder import (
     write_run,
 )
 from .adapters.run_record import Run, facts_of, results_of
-from .dataset.formatting import check_fed
+from .dataset.formatting import check_row_ends
 from .dataset.loading import check_folder, find_data, held_out, load_data
 from .runtime import distributed
 from .runtime.logging import quiet
@@ -187,10 +187,10 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     watch.trainer, trainer.run = trainer, facts
     trainer.sample = partial(write_samples, trainer.model, tokenizer, recipe, data.record["conversation"])
     if recipe.max_tokens:
-        trainer.learn_exactly(recipe.max_tokens)
+        trainer.train_exactly(recipe.max_tokens)
     describe_adapter(trainer.model.peft_config["default"], setup.base.model, setup.source.revision)
     say(f"adapter   LoRA rank {recipe.lora_rank} on {recipe.lora_targets}: {trainer.weights:,} weights in float32")
-    if odd := check_fed(tokenizer, trainer.train_dataset, len(data.train)):
+    if odd := check_row_ends(tokenizer, trainer.train_dataset, len(data.train)):
         say(f"note      {odd}")
     if args.dry_run:
         dry_run(trainer, recipe, data.train, needs)

@@ -15,7 +15,7 @@ import pytest
 from train import sft
 from train.adapters.run_record import software
 from train.comparison.replies import Reply, loss
-from train.generation.generator import load_voices
+from train.generation.generator import load_generator
 
 EARLIER = Path(__file__).parent / "earlier_run"
 RUN = "--recipe recipe.yaml --base base --data friends-lines --bits 32 --max-steps 9 --learning-rate 1e-2".split()
@@ -48,7 +48,7 @@ def test_a_checkpoint_of_version_0_1_resumes_with_the_same_losses(home: Path, ca
 
 
 def test_an_adapter_of_version_0_1_loads_with_the_same_loss(home: Path) -> None:
-    loaded = load_voices({"earlier": home / "adapter"}, base=str(home / "base"))
+    loaded = load_generator({"earlier": home / "adapter"}, base=str(home / "base"))
     question = ({"role": "user", "content": "Who moved my label maker?"},)
     found, tokens = loss(loaded, Reply("s01e01_c01_u0001", question, "It was the turtle."))
     recorded = json.loads((EARLIER / "losses.json").read_text())

@@ -50,7 +50,7 @@ class Letters:
 
 
 class Scripted:
-    """Voices that say what they were told to, one character a token. `heard`: the prompts, as rendered.
+    """A generator that says what it was told to, one character a token. `heard`: the prompts, as rendered.
 
     `interrupt`: Ctrl-C comes while we wait for a token: "reading", while the prompt is read, or "writing".
     """
@@ -296,30 +296,30 @@ def test_what_is_saved(tmp_path: Path) -> None:
 
 
 def test_rows_grow_together_and_each_ends_with_its_turn() -> None:
-    voices: Any = Scripted(
+    generator: Any = Scripted(
         {"base": "Hey.\nRoss: I am no script.", "chunks": "Joey: Hi.\nRoss: Oh.", "chat": "\x1b[1mYo"}
     )
-    asked = [(name, [question("Who?")]) for name in voices.names]
-    seen = [[turn.text for turn in turns] for turns in answers(voices, asked, Persona("Joey"), GREEDY)]
+    asked = [(name, [question("Who?")]) for name in generator.names]
+    seen = [[turn.text for turn in turns] for turns in answers(generator, asked, Persona("Joey"), GREEDY)]
     assert seen[0] == ["", "", ""]  # before the model has read a word
     assert seen[-1] == ["Hey.", "Hi.", "[1mYo"]
     assert seen[6] == ["Hey.", "", "[1mYo"]  # the label of whom we talk with is not shown
     for before, after in pairwise(seen):
         assert all(new.startswith(old) for old, new in zip(before, after, strict=True))
-    assert voices.heard == ["<system>You are Joey from Friends. You are talking with a friend.<user>Who?"] * 3
-    *_, [alone] = answers(voices, asked[:1], Persona(""), GREEDY)
+    assert generator.heard == ["<system>You are Joey from Friends. You are talking with a friend.<user>Who?"] * 3
+    *_, [alone] = answers(generator, asked[:1], Persona(""), GREEDY)
     assert alone.text == ("Hey.\nRoss: I am no script.")  # it plays nobody, so that nobody's turn ends
 
 
 def test_another_show_has_its_own_title_and_cast(capsys: Any) -> None:
-    voices: Any = Scripted({"base": "Finch: Hm.", "chat": "Hm.\nFinch: Bees make honey."})
-    voices.runs["chat"]["dataset"] |= {"show": "Harbour Lights", "cast": ["Ada", "Finch"]}
-    talking = chat.Talk(voices, "chat", Persona(), GREEDY)
-    talking.hear("Who?")
-    assert voices.heard == ["<system>You are Ada from Harbour Lights. You are talking with a friend.<user>Who?"]
+    generator: Any = Scripted({"base": "Finch: Hm.", "chat": "Hm.\nFinch: Bees make honey."})
+    generator.runs["chat"]["dataset"] |= {"show": "Harbour Lights", "cast": ["Ada", "Finch"]}
+    talking = chat.Talk(generator, "chat", Persona(), GREEDY)
+    talking.handle("Who?")
+    assert generator.heard == ["<system>You are Ada from Harbour Lights. You are talking with a friend.<user>Who?"]
     assert talking.history[-1]["content"] == "Hm."  # Finch is known to speak
-    talking.hear("/swap base")
-    talking.hear("/as Finch")
+    talking.handle("/swap base")
+    talking.handle("/as Finch")
     assert "You are Finch from Harbour Lights." in capsys.readouterr().out  # as the adapters are asked
 
 
@@ -337,31 +337,31 @@ def test_nothing_is_computed_that_nobody_wants() -> None:
 
 
 def test_a_stop_waits_for_no_token() -> None:
-    voices: Any = Scripted({"base": "x"}, interrupt="reading")
+    generator: Any = Scripted({"base": "x"}, interrupt="reading")
     tokens = Tokens()
-    growing = answers(voices, [("base", [question("Who?")])], Persona(), GREEDY, tokens)
+    growing = answers(generator, [("base", [question("Who?")])], Persona(), GREEDY, tokens)
     assert next(growing) == [Turn("")]
     tokens.queue.get(timeout=10)  # the Ctrl-C, which is not ours here
     tokens.stop()
     assert list(growing) == [[Turn("")]]
-    assert voices.left.wait(10)
+    assert generator.left.wait(10)
 
 
 def test_a_failure_is_the_readers() -> None:
-    voices: Any = Scripted({"base": "x"})
+    generator: Any = Scripted({"base": "x"})
     with pytest.raises(KeyError):
-        list(answers(voices, [("nobody", [question("Who?")])], Persona(), GREEDY))
+        list(answers(generator, [("nobody", [question("Who?")])], Persona(), GREEDY))
 
 
 # --- the terminal ----------------------------------------------------------------------------------------------------
 
 
 def talk(says: dict[str, str], *lines: str, **of_voices: Any) -> tuple[chat.Talk, Scripted]:
-    voices: Any = Scripted(says, **of_voices)
-    talking = chat.Talk(voices, next(iter(says)), Persona(user="Ben"), GREEDY)
+    generator: Any = Scripted(says, **of_voices)
+    talking = chat.Talk(generator, next(iter(says)), Persona(user="Ben"), GREEDY)
     for line in lines:
-        assert talking.hear(line) is (line == "/quit")
-    return talking, voices
+        assert talking.handle(line) is (line == "/quit")
+    return talking, generator
 
 
 def test_a_conversation(capsys: Any, tmp_path: Path) -> None:
@@ -378,7 +378,7 @@ def test_a_conversation(capsys: Any, tmp_path: Path) -> None:
         "Who?",
         "/quit",
     )
-    talking, voices = talk({"chat": "Hey!", "base": "Hello."}, *lines)
+    talking, generator = talk({"chat": "Hey!", "base": "Hello."}, *lines)
     assert capsys.readouterr().out.splitlines() == [
         "Joey> Hey!",
         "You are Ross from Friends. You are talking with Ben.",
@@ -389,19 +389,19 @@ def test_a_conversation(capsys: Any, tmp_path: Path) -> None:
         "what was said is forgotten",
         "Ross> Hello.",
     ]
-    assert voices.heard == [
+    assert generator.heard == [
         "<system>You are Joey from Friends. You are talking with Ben.<user>Hi.",
         "<system>You are Ross from Friends. You are talking with Ben.<user>Hi.<assistant>Hey!<user>And?",
         "<system>You are Ross from Friends. You are talking with Ben.<user>Who?",
     ]
     assert [json.loads(line)["content"] for line in file.read_text().splitlines()] == ["Hi.", "Hey!", "And?", "Hey!"]
     assert talking.sampling.temperature == 0.2
-    assert voices.seeds == [1, 2, 3]  # the same question twice has two answers, the same conversation the same ones
+    assert generator.seeds == [1, 2, 3]  # the same question twice has two answers, the same conversation the same ones
 
 
 def test_whom_a_voice_plays_unless_told() -> None:
-    _, voices = talk({"base": "Hello.", "chat": "Hey!"}, "Hi.", "/swap chat", "And?", "/as", "So?")
-    assert [heard.startswith("<system>You are Joey") for heard in voices.heard] == [False, True, False]
+    _, generator = talk({"base": "Hello.", "chat": "Hey!"}, "Hi.", "/swap chat", "And?", "/as", "So?")
+    assert [heard.startswith("<system>You are Joey") for heard in generator.heard] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_a_mistake_changes_nothing(line: str, says: str) -> None:
     talking, _ = talk({"chat": "Hey!", "base": "Hello."}, "Hi.")
     before = (talking.voice, talking.wanted, talking.sampling, talking.history)
     with pytest.raises(InputError) as caught:
-        talking.hear(line)
+        talking.handle(line)
     assert str(caught.value).startswith(says)
     assert (talking.voice, talking.wanted, talking.sampling, talking.history) == before
 
@@ -429,10 +429,10 @@ def test_ctrl_c_ends_the_answer_and_nothing_else(capsys: Any) -> None:
     talking, _ = talk({"base": "A long answer, this."}, "Hi.", interrupt="writing")
     assert capsys.readouterr().out == "base> A long [stopped]\n"
     assert [message["content"] for message in talking.history] == ["Hi.", "A long"]
-    talking, voices = talk({"base": "x"}, "Hi.", interrupt="reading")
+    talking, generator = talk({"base": "x"}, "Hi.", interrupt="reading")
     assert capsys.readouterr().out == "base> [nothing] [stopped]\n"
     assert talking.history == []
-    assert voices.left.wait(10)
+    assert generator.left.wait(10)
 
 
 def test_a_voice_that_says_nothing_is_not_remembered(capsys: Any) -> None:
@@ -448,8 +448,8 @@ def test_a_voice_that_says_nothing_is_not_remembered(capsys: Any) -> None:
     ("arguments", "says"),
     [
         pytest.param("nowhere", "nowhere: no such folder", id="nowhere"),
-        pytest.param("a=x a=y", "two voices are called 'a'; tell them apart with NAME=FOLDER", id="twice"),
-        pytest.param("base=x", "two voices are called 'base'", id="base"),
+        pytest.param("a=x a=y", "two models are called 'a'; tell them apart with NAME=FOLDER", id="twice"),
+        pytest.param("base=x", "two models are called 'base'", id="base"),
         pytest.param("a=", "no adapter in 'a='; give FOLDER or NAME=FOLDER", id="no-folder"),
         pytest.param("--base smollm", "no base model 'smollm' (did you mean 'smollm2-135m'?)", id="base-unknown"),
         pytest.param("--tokens 0", "tokens is 0; it must be above 0", id="tokens"),
@@ -479,7 +479,7 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, 
     ],
 )
 def test_how_it_ends(monkeypatch: pytest.MonkeyPatch, capsys: Any, raised: BaseException, code: int, says: str) -> None:
-    monkeypatch.setattr(chat, "load_voices", raising(raised))
+    monkeypatch.setattr(chat, "load_generator", raising(raised))
     assert chat.main([]) == code
     [error] = capsys.readouterr().err.splitlines()
     assert says in error
@@ -507,9 +507,9 @@ def test_ctrl_d_ends_and_ctrl_c_drops_a_line(monkeypatch: pytest.MonkeyPatch, ca
 
 
 def test_ctrl_c_takes_back_a_command(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:
-    talking, voices = talk({"chat": "Hey!"}, "Hi.")
-    monkeypatch.setattr(voices, "base", SimpleNamespace(model="tiny", bits=32), raising=False)
-    monkeypatch.setattr(voices, "add", raising(KeyboardInterrupt()))
+    talking, generator = talk({"chat": "Hey!"}, "Hi.")
+    monkeypatch.setattr(generator, "base", SimpleNamespace(model="tiny", bits=32), raising=False)
+    monkeypatch.setattr(generator, "add", raising(KeyboardInterrupt()))
     at_a_terminal(monkeypatch, f"/swap {tmp_path}", "You?")
     capsys.readouterr()
     chat.converse(talking)
@@ -526,7 +526,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
 
 
 def test_a_taken_port_is_told_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(chat, "load_voices", raising(AssertionError("loaded")))
+    monkeypatch.setattr(chat, "load_generator", raising(AssertionError("loaded")))
     monkeypatch.setattr(chat, "find_spec", lambda _: True)
     with closing(socket.socket()) as taken:
         taken.bind((LOOPBACK, 0))
@@ -537,7 +537,7 @@ def test_a_taken_port_is_told_before_anything_is_loaded(monkeypatch: pytest.Monk
 
 
 def test_more_tokens_than_the_model_reads(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(chat, "load_voices", lambda *_: Scripted({"base": "Hey."}, window=50))
+    monkeypatch.setattr(chat, "load_generator", lambda *_: Scripted({"base": "Hey."}, window=50))
     assert chat.main(["--tokens", "50"]) == 2
     error = capsys.readouterr().err
     assert "tokens is 50" in error

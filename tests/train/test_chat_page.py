@@ -20,7 +20,7 @@ from tiny import write_model, write_voice
 
 from friends_corpus.core.cli import InputError
 from train.generation.answers import Sampling
-from train.generation.generator import Voices, load_voices
+from train.generation.generator import TextGenerator, load_generator
 from train.talk import guard
 from train.talk.columns import card, columns
 from train.talk.conversation import Persona, question, reply
@@ -94,15 +94,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def voices(gradio: Any, home: Path) -> Voices:
+def generator(gradio: Any, home: Path) -> TextGenerator:
     """Those of CONFIGS."""
-    return load_voices({name: home / name for name in CONFIGS}, base=str(home / "tiny"))
+    return load_generator({name: home / name for name in CONFIGS}, base=str(home / "tiny"))
 
 
 @pytest.fixture(scope="module")
-def address(voices: Voices) -> Iterator[str]:
+def address(generator: TextGenerator) -> Iterator[str]:
     """Where the page is served."""
-    page, url, public = launch(voices, Persona(user="Ben"), Sampling(40, 0.7, 0.95, 1), port=0, share=False)
+    page, url, public = launch(generator, Persona(user="Ben"), Sampling(40, 0.7, 0.95, 1), port=0, share=False)
     assert public is None
     yield url
     page.close(verbose=False)
@@ -136,22 +136,22 @@ def visit(context: Any, address: str) -> Any:
 
 
 @pytest.fixture
-def slowly(voices: Voices) -> Iterator[Any]:
+def slowly(generator: TextGenerator) -> Iterator[Any]:
     """A model that takes its time for a token, 80 s for all of 400, until `remove`."""
-    hook = voices.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))
+    hook = generator.model.get_base_model().register_forward_pre_hook(lambda *_: time.sleep(0.2))
     yield hook
     hook.remove()
 
 
 @pytest.fixture
-def reading(voices: Voices) -> Iterator[Event]:
+def reading(generator: TextGenerator) -> Iterator[Event]:
     """A model that reads its prompt until it is set."""
     done = Event()
 
     def wait(*_: object) -> None:
         done.wait(60)
 
-    hook = voices.model.get_base_model().register_forward_pre_hook(wait)
+    hook = generator.model.get_base_model().register_forward_pre_hook(wait)
     yield done
     done.set()
     hook.remove()
@@ -204,7 +204,7 @@ def test_everybody_answers_at_once_and_a_reload_loses_nothing(browser: Any) -> N
             const answer = column.querySelector('p.friend'); if (answer) window.seen[place].add(answer.innerText.length);
         })).observe(document.body, {subtree: true, childList: true, characterData: true}); }"""
     )
-    choose(browser, "Plays (or type a name)", "Ross")
+    choose(browser, "Character (or type a name)", "Ross")
     answers = ask(browser, QUESTION, answers=3)
     assert all(answer.startswith("Ross\n") and len(answer) > 10 for answer in answers)
     assert len(set(answers)) == 3
@@ -217,12 +217,12 @@ def test_everybody_answers_at_once_and_a_reload_loses_nothing(browser: Any) -> N
     browser.locator(".columns p.friend").first.wait_for()
     assert browser.locator(".columns p.friend").all_inner_texts() == answers
     assert browser.get_by_label("Ask all at once").is_checked()
-    assert browser.get_by_label("Plays (or type a name)").input_value() == "Ross"
+    assert browser.get_by_label("Character (or type a name)").input_value() == "Ross"
 
     browser.get_by_label("Talk to one").click()
-    choose(browser, "Voice", "chunks")
+    choose(browser, "Model", "chunks")
     browser.wait_for_function("document.querySelectorAll('.columns section').length == 1")
-    choose(browser, "Plays (or type a name)", "Gunther")
+    choose(browser, "Character (or type a name)", "Gunther")
     assert ask(browser, "And you?", answers=2)[1].startswith("Gunther\n")
     press(browser, "Start again")
     browser.locator(".columns .nobody").wait_for()
@@ -230,7 +230,7 @@ def test_everybody_answers_at_once_and_a_reload_loses_nothing(browser: Any) -> N
 
 @pytest.mark.slow
 def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> None:
-    browser.get_by_role("button", name="The card of this voice").click()
+    browser.get_by_role("button", name="Model card").click()
     browser.get_by_role("heading", name="The card of chat").wait_for()
     assert "<script>alert(1)</script>" in browser.locator(".card").inner_text()
     browser.get_by_role("button", name="Load another adapter").click()
@@ -239,7 +239,7 @@ def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> N
         (str(home / "nowhere"), "nowhere: no such folder"),
         (str(home / "tiny"), "tiny is no adapter of train.sft"),  # not the message that is still there
         ("", "no adapter in ''"),
-        (str(home / "chat"), "there is such a voice already"),
+        (str(home / "chat"), "there is a model of that name"),
     ):
         folder.fill(typed)
         press(browser, "Load")
@@ -248,7 +248,7 @@ def test_wrong_and_right_adapters_and_their_cards(browser: Any, home: Path) -> N
     folder.fill(str(home / "late"))
     folder.press("Enter")
     browser.locator(".told", has_text="late is loaded and answers now.").wait_for()
-    assert browser.get_by_label("Voice").input_value() == "late"
+    assert browser.get_by_label("Model").input_value() == "late"
     browser.get_by_role("heading", name="The card of lines").wait_for()
     assert len(ask(browser, QUESTION, answers=1)[0]) > 3
 
@@ -318,8 +318,8 @@ def test_each_tab_keeps_its_own_conversation(browser: Any, address: str) -> None
 
 
 @pytest.mark.slow
-def test_what_is_chosen_while_an_answer_grows_is_shown(voices: Voices, slowly: Any, browser: Any) -> None:
-    choose(browser, "Voice", "chunks")
+def test_what_is_chosen_while_an_answer_grows_is_shown(generator: TextGenerator, slowly: Any, browser: Any) -> None:
+    choose(browser, "Model", "chunks")
     browser.locator(".columns h3:text('chunks')").wait_for()
     say(browser, QUESTION)
     browser.locator(".columns[aria-busy=true] p.friend").wait_for()
@@ -328,9 +328,9 @@ def test_what_is_chosen_while_an_answer_grows_is_shown(voices: Voices, slowly: A
     slowly.remove()
     browser.wait_for_timeout(1000)  # more than the rest of the answer takes
     assert len(whole(browser)) == 1
-    assert browser.locator(".columns h3").all_inner_texts() == list(voices.names)
+    assert browser.locator(".columns h3").all_inner_texts() == list(generator.names)
     browser.get_by_label("Talk to one").click()
-    choose(browser, "Voice", "base")
+    choose(browser, "Model", "base")
     browser.wait_for_function("document.querySelectorAll('.columns section').length == 1")
     browser.locator(".columns h3:text('base')").wait_for()
     assert whole(browser) == []
@@ -370,11 +370,13 @@ def test_numbers_at_the_edge(browser: Any) -> None:
 
 
 @pytest.mark.slow
-def test_what_fails_is_told(voices: Voices, browser: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+def test_what_fails_is_told(
+    generator: TextGenerator, browser: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
     def answer(*_: object) -> None:
         raise KeyError("<i>odd</i>\nthing")
 
-    monkeypatch.setattr(voices, "answer", answer)
+    monkeypatch.setattr(generator, "answer", answer)
     say(browser, QUESTION)
     browser.get_by_text("KeyError: '<i>odd</i>\\nthing'").wait_for()
     assert browser.get_by_placeholder("Say something").input_value() == QUESTION

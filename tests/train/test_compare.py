@@ -25,7 +25,7 @@ from train.comparison.measures import METRICS, measure
 from train.comparison.prompts import KINDS, Prompt, choose, load_prompts
 from train.comparison.verdicts import ARMS, CLAIMS, MARGINS, Claim, Part, decide, judge, judge_claim, judge_part
 from train.generation.answers import Answer
-from train.generation.generator import BASE, Voices
+from train.generation.generator import BASE, TextGenerator
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 PERSONA = (
@@ -310,7 +310,7 @@ def test_who_is_less_sure_decides_no_more(mean: float, below: float, above: floa
         assert decide(wide, expected, 0.05) in (decide(narrow, expected, 0.05), "undecided")
 
 
-def voices(**means: float) -> Measured:
+def generator(**means: float) -> Measured:
     """A metric whose values scatter around the mean of each voice, by the same amounts in each."""
     scatter = np.linspace(-0.4, 0.4, 41)
     return Measured({name: mean + scatter for name, mean in means.items()}, "nats")
@@ -318,7 +318,7 @@ def voices(**means: float) -> Measured:
 
 def test_differences_are_paired() -> None:
     """The scatter over prompts is far larger than the difference, and the same in both: it must not count."""
-    measured = voices(base=1.0, chunks=1.2)
+    measured = generator(base=1.0, chunks=1.2)
     measured.values["chunks"][::2] += 0.01
     found = judge_part(Part("hey", ("chunks",), "higher", "base"), {"hey": measured})
     assert (found["verdict"], round(found["mean"], 3)) == ("supported", 0.205)
@@ -330,7 +330,7 @@ def test_differences_are_paired() -> None:
 
 def test_arms_are_taken_together_and_told_apart() -> None:
     part = Part("hey", ("lines", "chunks", "named_lines"), "higher", "base")
-    found = judge_part(part, {"hey": voices(base=1.0, lines=0.9, chunks=1.5)})
+    found = judge_part(part, {"hey": generator(base=1.0, lines=0.9, chunks=1.5)})
     assert (found["arms"], found["mean"]) == (["lines", "chunks"], pytest.approx(0.2))
     assert {arm: of["mean"] for arm, of in found["by_arm"].items()} == pytest.approx({"lines": -0.1, "chunks": 0.5})
 
@@ -368,7 +368,7 @@ def test_losses_of_few_episodes_may_decide() -> None:
 def test_a_claim_of_two_parts(hey: float | None, script: float | None, verdict: str, metric: str) -> None:
     claim = Claim("…", "…", (Part("hey", ("chat",), "higher", "base"), Part("script", ("chat",), "higher", "base")))
     given = {"hey": hey, "script": script}
-    measured = {name: voices(base=1.0, chat=mean) for name, mean in given.items() if mean is not None}
+    measured = {name: generator(base=1.0, chat=mean) for name, mean in given.items() if mean is not None}
     found = judge_claim(claim, measured)
     assert (found["verdict"], found["metric"]) == (verdict, metric)
     assert verdict != "left out" or found["note"] == "hey was not measured"
@@ -376,7 +376,7 @@ def test_a_claim_of_two_parts(hey: float | None, script: float | None, verdict: 
 
 
 def test_claims_whose_arms_are_missing_are_left_out() -> None:
-    measured = {name: voices(base=1.0, lines=1.0) for name in METRICS}
+    measured = {name: generator(base=1.0, lines=1.0) for name in METRICS}
     found = {verdict["claim"]: verdict for verdict in judge(measured)}
     assert len(found) == len(CLAIMS)
     assert all({"claim", "verdict", "metric", "mean", "low", "high"} <= set(verdict) for verdict in found.values())
@@ -636,17 +636,17 @@ def test_the_loss_of_replies(home: Path) -> None:
 def test_an_interrupted_comparison_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     """Ctrl-C in the third batch; afterwards no prompt is asked twice, and the results are those of one go."""
     monkeypatch.chdir(home)
-    answer = Voices.answer
+    answer = TextGenerator.answer
     asked: list[Any] = []
 
-    def counted(self: Voices, rows: Any, sampling: Any, streamer: Any = None) -> list[Answer]:
+    def counted(self: TextGenerator, rows: Any, sampling: Any, streamer: Any = None) -> list[Answer]:
         if len(asked) == 2 * 20:
             asked.append("interrupted")
             raise KeyboardInterrupt
         asked.extend((voice, sampling.seed, str(messages)) for voice, messages in rows)
         return answer(self, rows, sampling, streamer)
 
-    monkeypatch.setattr(Voices, "answer", counted)
+    monkeypatch.setattr(TextGenerator, "answer", counted)
     assert compare.main([*COMMAND, "--out", "again"]) == 130
     assert not (home / "again" / "results.json").exists()
     assert "the same command goes on" in capsys.readouterr().err
@@ -679,7 +679,7 @@ def test_out_of_memory_and_no_replies(home: Path, monkeypatch: pytest.MonkeyPatc
         def full(*_: Any) -> list[Answer]:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-        patched.setattr(Voices, "answer", full)
+        patched.setattr(TextGenerator, "answer", full)
         assert compare.main(arguments) == 1
     assert "error: out of memory with 60 answers in a batch; add --rows 30\n" in capsys.readouterr().err
     assert compare.main(arguments) == 0

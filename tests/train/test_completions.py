@@ -15,7 +15,7 @@ from forked import run as command
 from test_sft import CODE
 from tiny import list_files, write_dataset, write_model
 
-from train.dataset.formatting import as_said, asked, columns_of, fed, is_conversation
+from train.dataset.formatting import as_said, asked, columns_of, is_conversation, tokenize_row
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 BUDGET = 6000  # learnt tokens
@@ -58,7 +58,7 @@ MESSAGES = {
     ],
 )
 def test_rows(row: dict[str, Any], tokens: str, conversation: bool) -> None:
-    assert fed(Words(), row) == tokens.split()
+    assert tokenize_row(Words(), row) == tokens.split()
     assert is_conversation(row) is conversation
     assert "how now" in as_said(row)
 

@@ -190,7 +190,7 @@ def attention(folder: Path, value: Any) -> None:
     ],
 )
 def test_run_json_names_no_address(home: Path, tmp_path: Path, changes: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    from train.generation.generator import load_voices
+    from train.generation.generator import load_generator
 
     monkeypatch.chdir(tmp_path)
     shutil.copytree(home / "tiny", tmp_path / "models" / "tiny")
@@ -202,7 +202,7 @@ def test_run_json_names_no_address(home: Path, tmp_path: Path, changes: dict, mo
     path.write_text(json.dumps(run))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError):
-        load_voices({"chat": tmp_path / "chat"}, base=None if changes.get("source") else str(home / "tiny"))
+        load_generator({"chat": tmp_path / "chat"}, base=None if changes.get("source") else str(home / "tiny"))
 
 
 def manifest(folder: Path, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Voices: one base and several adapters in one batch, each row as if it were alone."""
+"""Generator: one base and several adapters in one batch, each row as if it were alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tiny import write_model, write_voice
 
 from friends_corpus.core.cli import InputError
 from train.generation.answers import Answer, Sampling
-from train.generation.generator import BASE, Voices, load_voices
+from train.generation.generator import BASE, TextGenerator, load_generator
 
 pytestmark = pytest.mark.slow
 CONFIGS = ("lines", "named_lines", "chunks", "chat")
@@ -54,60 +54,60 @@ def write_home(home: Path, **run: Any) -> Path:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One such folder for all tests."""
-    return write_home(tmp_path_factory.mktemp("voices"))
+    return write_home(tmp_path_factory.mktemp("generator"))
 
 
 @pytest.fixture(scope="module", params=[8, 32])
-def voices(home: Path, request: pytest.FixtureRequest) -> Voices:
+def generator(home: Path, request: pytest.FixtureRequest) -> TextGenerator:
     """All of them, in 8 and in 32 bits."""
-    return load_voices({name: home / name for name in CONFIGS}, bits=request.param, base=str(home / "tiny"))
+    return load_generator({name: home / name for name in CONFIGS}, bits=request.param, base=str(home / "tiny"))
 
 
 @pytest.fixture(scope="module")
-def bare(home: Path) -> Voices:
+def bare(home: Path) -> TextGenerator:
     """The base alone, to which a test may add."""
-    return load_voices({}, bits=8, base=str(home / "tiny"))
+    return load_generator({}, bits=8, base=str(home / "tiny"))
 
 
-def alone(model: Any, voices: Voices, messages: list[dict[str, str]]) -> str:
+def alone(model: Any, generator: TextGenerator, messages: list[dict[str, str]]) -> str:
     """The greedy answer by plain transformers and PEFT, without a batch."""
     import torch
 
     with torch.no_grad():
-        batch = voices.encode([voices.render(messages)])
+        batch = generator.encode([generator.render(messages)])
         ids = model.generate(**batch, max_new_tokens=GREEDY.tokens, do_sample=False, eos_token_id=1, pad_token_id=1)
-    text: str = voices.tokenizer.decode(ids[0, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    text: str = generator.tokenizer.decode(ids[0, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     return text.strip()
 
 
-def test_a_mixed_batch_says_what_each_says_alone(home: Path, voices: Voices) -> None:
+def test_a_mixed_batch_says_what_each_says_alone(home: Path, generator: TextGenerator) -> None:
     from peft import PeftModel
 
     from train.models.loading import load_base
-    from train.training.trainer import as_trained
+    from train.training.trainer import set_eval_mode
 
-    assert voices.names == (BASE, *CONFIGS)
+    assert generator.names == (BASE, *CONFIGS)
     asked = [(name, messages) for messages in ASKED for name in (*CONFIGS, BASE)]
-    together = voices.answer(asked, GREEDY)
-    assert [voices.answer([one], GREEDY)[0] for one in asked] == together
-    for name in voices.names:
-        model, _ = load_base(voices.base, voices.source, voices.device)
+    together = generator.answer(asked, GREEDY)
+    assert [generator.answer([one], GREEDY)[0] for one in asked] == together
+    for name in generator.names:
+        model, _ = load_base(generator.base, generator.source, generator.device)
         plain = model if name == BASE else PeftModel.from_pretrained(model, str(home / name))
-        as_trained(plain)
+        set_eval_mode(plain)
         for messages in ASKED:
-            expected = alone(plain, voices, messages)
+            expected = alone(plain, generator, messages)
             assert together[asked.index((name, messages))].text == expected, name
     assert len({answer.text for answer in together}) == len(together)
 
 
-def test_luck_depends_on_the_prompt_and_the_seed_alone(voices: Voices) -> None:
-    asked = [(name, messages) for messages in ASKED for name in voices.names]
-    drawn = voices.answer(asked, DRAWN)
-    assert voices.answer(asked[::-1], DRAWN) == drawn[::-1]
-    assert [voices.answer([one], DRAWN)[0] for one in asked] == drawn
-    assert voices.answer(asked, Sampling(12, 0.9, 0.95, 8)) != drawn
-    assert voices.answer([(BASE, ASKED[0])] * 3, DRAWN) == [drawn[0]] * 3
-    assert drawn != voices.answer(asked, GREEDY)
+def test_luck_depends_on_the_prompt_and_the_seed_alone(generator: TextGenerator) -> None:
+    asked = [(name, messages) for messages in ASKED for name in generator.names]
+    drawn = generator.answer(asked, DRAWN)
+    assert generator.answer(asked[::-1], DRAWN) == drawn[::-1]
+    assert [generator.answer([one], DRAWN)[0] for one in asked] == drawn
+    assert generator.answer(asked, Sampling(12, 0.9, 0.95, 8)) != drawn
+    assert generator.answer([(BASE, ASKED[0])] * 3, DRAWN) == [drawn[0]] * 3
+    assert drawn != generator.answer(asked, GREEDY)
 
 
 def test_drawn_as_often_as_likely() -> None:
@@ -127,7 +127,7 @@ def test_drawn_as_often_as_likely() -> None:
         assert counts[kept:].sum() == 0
 
 
-def test_ends(bare: Voices) -> None:
+def test_ends(bare: TextGenerator) -> None:
     """An answer that ends by itself: the token that the model says third is made the end."""
     [whole] = bare.answer([(BASE, ASKED[0])], GREEDY)
     assert (whole.stopped, whole.tokens) == (False, 12)
@@ -139,7 +139,7 @@ def test_ends(bare: Voices) -> None:
 
 
 @pytest.mark.parametrize("parts", [0, 7, 50])
-def test_stopped_from_outside(voices: Voices, parts: int) -> None:
+def test_stopped_from_outside(generator: TextGenerator, parts: int) -> None:
     """Whatever is raised before a part of the model ends all at once, in the prompt too, and leaves nothing behind."""
     heeded = iter(range(parts))
     seen: list[Any] = []
@@ -155,22 +155,22 @@ def test_stopped_from_outside(voices: Voices, parts: int) -> None:
             raise KeyboardInterrupt
 
     asked = [("chat", ASKED[0]), ("lines", ASKED[0])]
-    before = voices.answer(asked[::-1], GREEDY)
+    before = generator.answer(asked[::-1], GREEDY)
     with pytest.raises(KeyboardInterrupt):
-        voices.answer(asked, GREEDY, Streamer(), heed)
+        generator.answer(asked, GREEDY, Streamer(), heed)
     assert len(seen) < 4  # of 12 tokens; the prompt is the first
     assert {len(ids) for ids in seen} == {2}
-    assert voices.answer(asked[::-1], GREEDY) == before
+    assert generator.answer(asked[::-1], GREEDY) == before
 
 
-def test_mistakes_of_the_asker(voices: Voices) -> None:
+def test_mistakes_of_the_asker(generator: TextGenerator) -> None:
     with pytest.raises(InputError, match=r"no voice 'chta' \(did you mean 'chat'\?\)"):
-        voices.answer([("chta", ASKED[0])], GREEDY)
+        generator.answer([("chta", ASKED[0])], GREEDY)
     with pytest.raises(InputError, match="tokens and 12 of an answer; someone/tiny reads 2048"):
-        voices.answer([(BASE, [{"role": "user", "content": "kettle " * 3000}])], GREEDY)
+        generator.answer([(BASE, [{"role": "user", "content": "kettle " * 3000}])], GREEDY)
 
 
-def test_a_template_that_refuses(bare: Voices, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_template_that_refuses(bare: TextGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bare.tokenizer, "chat_template", "{{ raise_exception('no system message') }}")
     with pytest.raises(InputError, match=r"chat template.*refuses: no system message; .*someone/tiny"):
         bare.render(ASKED[1])
@@ -228,35 +228,35 @@ def test_a_bad_adapter_is_one_line_and_no_harm(home: Path, tmp_path: Path, how: 
     """Whether it is the first adapter on the base or not; a good one can be added afterwards."""
     shutil.copytree(home / "chat", tmp_path / "chat")
     damaged(tmp_path / "chat", how)
-    voices = load_voices({} if first else {"lines": home / "lines"}, bits=32, base=str(home / "tiny"))
-    before = voices.names, voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY)
+    generator = load_generator({} if first else {"lines": home / "lines"}, bits=32, base=str(home / "tiny"))
+    before = generator.names, generator.answer([(name, ASKED[0]) for name in generator.names], GREEDY)
     with pytest.raises(InputError) as caught:
-        voices.add("chat", tmp_path / "chat")
+        generator.add("chat", tmp_path / "chat")
     assert FAULTS[how] in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert before == (voices.names, voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY))
-    voices.add("chat", home / "chat")
-    assert voices.runs["chat"]["dataset"]["config"] == "chat"
-    assert voices.folders["chat"] == home / "chat"
-    assert len(set(voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY))) == len(voices.names)
+    assert before == (generator.names, generator.answer([(name, ASKED[0]) for name in generator.names], GREEDY))
+    generator.add("chat", home / "chat")
+    assert generator.runs["chat"]["dataset"]["config"] == "chat"
+    assert generator.folders["chat"] == home / "chat"
+    assert len(set(generator.answer([(name, ASKED[0]) for name in generator.names], GREEDY))) == len(generator.names)
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_ctrl_c_while_an_adapter_loads_does_no_harm(home: Path, monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
     import peft
 
-    voices = load_voices({} if first else {"lines": home / "lines"}, bits=32, base=str(home / "tiny"))
-    before = voices.names, voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY)
+    generator = load_generator({} if first else {"lines": home / "lines"}, bits=32, base=str(home / "tiny"))
+    before = generator.names, generator.answer([(name, ASKED[0]) for name in generator.names], GREEDY)
 
     def load(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(peft, "set_peft_model_state_dict", load)
-        voices.add("chat", home / "chat")
-    assert before == (voices.names, voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY))
-    voices.add("chat", home / "chat")
-    assert len(set(voices.answer([(name, ASKED[0]) for name in voices.names], GREEDY))) == len(voices.names)
+        generator.add("chat", home / "chat")
+    assert before == (generator.names, generator.answer([(name, ASKED[0]) for name in generator.names], GREEDY))
+    generator.add("chat", home / "chat")
+    assert len(set(generator.answer([(name, ASKED[0]) for name in generator.names], GREEDY))) == len(generator.names)
 
 
 def test_what_cannot_be_loaded_together(home: Path, tmp_path: Path) -> None:
@@ -279,6 +279,6 @@ def test_what_cannot_be_loaded_together(home: Path, tmp_path: Path) -> None:
         ({"base": home / "lines"}, None, tiny, "'base' cannot name"),
     ):
         with pytest.raises(InputError, match=message):
-            load_voices(adapters, bits, base)
-    loaded = load_voices(both | {"chat": tmp_path / "four"}, 32, tiny)
+            load_generator(adapters, bits, base)
+    loaded = load_generator(both | {"chat": tmp_path / "four"}, 32, tiny)
     assert loaded.base.bits == 32

@@ -456,7 +456,7 @@ def test_what_is_fed_and_what_is_measured(home: Path, tiny: Path, tmp_path: Path
 
     from train.dataset.loading import load_data
     from train.models.base import find_base
-    from train.training.trainer import as_trained, held_out_loss
+    from train.training.trainer import held_out_loss, set_eval_mode
 
     base, _ = find_base(str(tiny), 8)
     data = load_data(home / "friends-lines", dataset, "text")
@@ -476,7 +476,7 @@ def test_what_is_fed_and_what_is_measured(home: Path, tiny: Path, tmp_path: Path
         for ids in documents:
             assert (ids.count(0), ids[0], ids.count(1), ids[-1]) == (1, 0, 1, 1)
 
-    as_trained(trainer.model)
+    set_eval_mode(trainer.model)
     total = tokens = 0
     for text in data.validation["text"]:
         ids = torch.tensor([[*tokenizer(text)["input_ids"], 1]])
@@ -491,13 +491,13 @@ def test_what_is_fed_and_what_is_measured(home: Path, tiny: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_eight_bit_eval_mode_is_another_function(tiny: Path) -> None:
-    """Why `as_trained` exists: on a CPU the eval mode of bitsandbytes is not what training optimises."""
+    """Why `set_eval_mode` exists: on a CPU the eval mode of bitsandbytes is not what training optimises."""
     import torch
 
     from train.models.base import find_base, locate
     from train.models.device import choose_device
     from train.models.loading import load_base
-    from train.training.trainer import as_trained
+    from train.training.trainer import set_eval_mode
 
     base, folder = find_base(str(tiny), 8)
     device = choose_device(8)
@@ -507,7 +507,7 @@ def test_eight_bit_eval_mode_is_another_function(tiny: Path) -> None:
     ids = torch.arange(2, 60)[None]
     with torch.no_grad():
         trained = model.train()(ids).logits
-        as_trained(model)
+        set_eval_mode(model)
         assert not model.training
         assert torch.equal(model(ids).logits, trained)
         assert not torch.equal(model.eval()(ids).logits, trained)

@@ -69,7 +69,7 @@ def test_steps_are_counted_in_the_order_in_which_they_come(home: Path, tmp_path:
     assert epochs[-1] > 2, "else no border is passed"
     for steps in (1, 4, 7):
         trainer = make_trainer(home / "few", recipe, base, home / "tiny", tmp_path / f"cut{steps}")
-        trainer.learn_exactly(learnt[steps - 1] - short)
+        trainer.train_exactly(learnt[steps - 1] - short)
         assert trainer.args.max_steps == steps
         trainer.train()
         seen = [entry["trained_tokens"] for entry in trainer.state.log_history if "loss" in entry]
@@ -88,7 +88,7 @@ def test_what_is_cut_is_not_learnt(
     recipe = load_recipe("lines", None, {})
     trainer = make_trainer(home / "few", recipe, base, home / "tiny", tmp_path)
     first = [window["input_ids"] for window in trainer.train_dataset]
-    trainer.learn_exactly(5)
+    trainer.train_exactly(5)
     with torch.no_grad():
         batch = next(iter(trainer.get_train_dataloader()))
         ids = batch["input_ids"][:1]
@@ -108,7 +108,7 @@ def test_nothing_to_learn(home: Path, tmp_path: Path) -> None:
     trainer = make_trainer(home / "few", load_recipe("lines", None, {}), base, home / "tiny", tmp_path)
     trainer.train_dataset = trainer.train_dataset.map(lambda row: {"labels": [-100] * len(row["labels"])})
     with pytest.raises(InputError, match="no token of the rows is learnt"):
-        trainer.learn_exactly(5)
+        trainer.train_exactly(5)
 
 
 @pytest.mark.parametrize("dataset", ["lines", "chat"])

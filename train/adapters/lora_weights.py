@@ -170,14 +170,14 @@ def logits_of_base(model: Any) -> Any:
 
 def load_alone(model: Any, folder: Path) -> Any:
     """Return a bare model with one adapter on it, of which the base is as it was. Raises InputError."""
-    from train.training.trainer import as_trained
+    from train.training.trainer import set_eval_mode
 
     adapter = read_adapter(folder, layers_of(model))
-    as_trained(model)
+    set_eval_mode(model)
     before = logits_of_base(model)
     try:
         model = attach(model, adapter, "adapter")
-        as_trained(model)
+        set_eval_mode(model)
         check_base(model, before)
     except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"the adapter {folder} cannot be loaded: {in_short(error)}; train it again") from None

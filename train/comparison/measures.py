@@ -125,7 +125,7 @@ def measure(
     answers: Mapping[Key, Answer],
     prompts: Sequence[Prompt],
     seeds: Sequence[int],
-    voices: Sequence[str],
+    arms: Sequence[str],
     cast: Sequence[str] = FRIENDS.names,
 ) -> dict[str, Measured]:
     """Compute every metric: for each arm a value per prompt, the mean over seeds, NaN if there is none."""
@@ -139,7 +139,7 @@ def measure(
 
     return {
         name: Measured(
-            {voice: np.array([value(metric, prompt, voice) for prompt in prompts]) for voice in voices}, metric.unit
+            {voice: np.array([value(metric, prompt, voice) for prompt in prompts]) for voice in arms}, metric.unit
         )
         for name, metric in METRICS.items()
     }

@@ -1,4 +1,4 @@
-"""What the voices are asked: a YAML list of prompts, every mistake in it one line with its remedy."""
+"""The prompts of a comparison: a YAML list, checked with one line and a remedy for every mistake."""
 
 from __future__ import annotations
 

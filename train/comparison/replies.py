@@ -21,7 +21,7 @@ from friends_corpus.core.files import sha256_of
 from friends_corpus.core.ids import episode_of, scene_of
 from train.adapters.run_record import Run
 from train.dataset.loading import DEFAULT, download, find_data, read_rows
-from train.generation.generator import Voices
+from train.generation.generator import TextGenerator
 
 from .bootstrap import FEWEST, Measured
 from .journal import Journal
@@ -91,20 +91,20 @@ def fingerprint(replies: Sequence[Reply]) -> str:
     return hashlib.sha256(repr(list(replies)).encode()).hexdigest()
 
 
-def loss(voices: Voices, reply: Reply) -> tuple[dict[str, float], int]:
+def loss(generator: TextGenerator, reply: Reply) -> tuple[dict[str, float], int]:
     """Return the loss of a reply under each model, in nats summed over its tokens, and their number."""
     import torch
 
-    tokenizer = voices.tokenizer
-    learnt = tokenizer(reply.text, add_special_tokens=False)["input_ids"][: voices.window // 2]
-    read = tokenizer(voices.render(reply.prompt), add_special_tokens=False)["input_ids"]
-    ids = torch.tensor([read[-(voices.window - len(learnt)) :] + learnt], device=voices.device.kind)
-    with voices.speaking(voices.names) as named:
-        rows = ids.expand(len(voices.names), -1)
-        logits = voices.model(input_ids=rows, use_cache=False, logits_to_keep=len(learnt) + 1, **named).logits
+    tokenizer = generator.tokenizer
+    learnt = tokenizer(reply.text, add_special_tokens=False)["input_ids"][: generator.window // 2]
+    read = tokenizer(generator.render(reply.prompt), add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([read[-(generator.window - len(learnt)) :] + learnt], device=generator.device.kind)
+    with generator.speaking(generator.names) as named:
+        rows = ids.expand(len(generator.names), -1)
+        logits = generator.model(input_ids=rows, use_cache=False, logits_to_keep=len(learnt) + 1, **named).logits
     scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
     losses = -scores[:, torch.arange(len(learnt)), ids[0, -len(learnt) :]].sum(dim=1)
-    return dict(zip(voices.names, losses.tolist(), strict=True)), len(learnt)
+    return dict(zip(generator.names, losses.tolist(), strict=True)), len(learnt)
 
 
 class Losses(TypedDict):
@@ -115,7 +115,7 @@ class Losses(TypedDict):
 
 
 def by_cluster(
-    losses: Mapping[str, tuple[Mapping[str, float], int]], cluster_of: Callable[[str], str], voices: Sequence[str]
+    losses: Mapping[str, tuple[Mapping[str, float], int]], cluster_of: Callable[[str], str], arms: Sequence[str]
 ) -> tuple[list[str], Measured]:
     """Return the clusters, and for each arm their loss per token and number of tokens.
 
@@ -127,21 +127,21 @@ def by_cluster(
     """
     names, place = np.unique([cluster_of(reply) for reply in losses], return_inverse=True)
     tokens = np.bincount(place, [count for _, count in losses.values()]).astype(float)
-    sums = {voice: np.bincount(place, [of_voices[voice] for of_voices, _ in losses.values()]) for voice in voices}
+    sums = {voice: np.bincount(place, [of_voices[voice] for of_voices, _ in losses.values()]) for voice in arms}
     return names.tolist(), Measured({voice: of_all / tokens for voice, of_all in sums.items()}, "nats", tokens)
 
 
-def score(voices: Voices, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, Scored]:
+def score(generator: TextGenerator, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, Scored]:
     """Compute the metric by episode, or by scene if there are too few, and describe its data."""
     for reply in bar([reply for reply in replies if (reply.id,) not in journal.records], "replies"):
-        losses, tokens = loss(voices, reply)
+        losses, tokens = loss(generator, reply)
         journal.add([((reply.id,), {"losses": losses, "tokens": tokens})])
     found = {
         reply.id: (journal.records[reply.id,]["losses"], journal.records[reply.id,]["tokens"]) for reply in replies
     }
     episodes = len({episode_of(reply.id) for reply in replies})
     clusters, cluster_of = ("episode", episode_of) if episodes >= FEWEST else ("scene", scene_of)
-    names, measured = by_cluster(found, cluster_of, voices.names)
+    names, measured = by_cluster(found, cluster_of, generator.names)
     tokens = sum(count for _, count in found.values())
     return measured, {"rows": len(found), "tokens": tokens, "clusters": clusters, "names": names}
 

@@ -95,10 +95,10 @@ def judged(results: Results) -> Results:
         )
         for name, kept in results["measured"].items()
     }
-    voices = dict.fromkeys(voice for metric in measured.values() for voice in metric.values)
+    arms = dict.fromkeys(voice for metric in measured.values() for voice in metric.values)
     variants = {
         voice: {name: mean for name, metric in measured.items() if (mean := metric.mean(voice)) is not None}
-        for voice in voices
+        for voice in arms
     }
     return {**results, "variants": variants, "verdicts": judge(measured)}
 

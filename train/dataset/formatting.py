@@ -36,7 +36,7 @@ def as_said(row: Mapping[str, Any]) -> str:
     return values[0] if len(values) == 1 else json.dumps(values, ensure_ascii=False)
 
 
-def fed(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
+def tokenize_row(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
     """Return the tokens of a row as it is trained, its end included."""
     if is_conversation(row):
         return list(tokenizer.apply_chat_template(row["prompt"] + row[COMPLETION], return_dict=True)["input_ids"])
@@ -82,15 +82,15 @@ def count_ends(tokenizer: Any, windows: Any) -> int:
     return sum(tokenizer.eos_token_id in labels[-2:] for _, labels in documents(windows))
 
 
-def count_doubled(tokenizer: Any, windows: Any) -> int:
+def count_duplicate_bos(tokenizer: Any, windows: Any) -> int:
     """Count the rows with a duplicate BOS: one from the text, one from the tokenizer."""
     twice = [tokenizer.bos_token_id] * 2
     return sum(ids[:2] == twice for ids, _ in documents(windows))
 
 
-def check_fed(tokenizer: Any, windows: Any, rows: int) -> str | None:
+def check_row_ends(tokenizer: Any, windows: Any, rows: int) -> str | None:
     """Return a warning on how rows end, or None. Raises InputError if training would be in vain."""
-    if doubled := count_doubled(tokenizer, windows):
+    if doubled := count_duplicate_bos(tokenizer, windows):
         raise InputError(
             f"{doubled:,} of {rows:,} rows begin with {tokenizer.bos_token} twice: the texts hold it and the tokenizer "
             "adds it; take it out of the texts"

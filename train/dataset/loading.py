@@ -18,7 +18,7 @@ from friends_corpus.core.parquet import read_table
 from friends_corpus.core.reader import Text, json_values, read
 from train.models.base import HUB_ID
 
-from .formatting import as_said, columns_of, fed, is_conversation
+from .formatting import as_said, columns_of, is_conversation, tokenize_row
 
 DEFAULT = "friends-lines"
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
@@ -223,7 +223,7 @@ def held_out(validation: Any, tokenizer: Any, limit: int | None, seed: int) -> A
     shuffled = validation.shuffle(seed=seed)
     total = kept = 0
     for row in shuffled:
-        total += len(fed(tokenizer, row))
+        total += len(tokenize_row(tokenizer, row))
         if kept and total > limit:
             break
         kept += 1

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from train.models.device import Device
-from train.training.trainer import as_trained
+from train.training.trainer import set_eval_mode
 
 
 def windows(rows: Iterable[Sequence[int]], length: int) -> list[Sequence[int]]:
@@ -23,7 +23,7 @@ def windows(rows: Iterable[Sequence[int]], length: int) -> list[Sequence[int]]:
 
 def predictions(model: Any, device: Device, rows: Iterable[Sequence[int]]) -> Iterator[torch.Tensor]:
     """Return for each row the log-probabilities of all next tokens: float32, (tokens - 1, vocabulary), on the CPU."""
-    as_trained(model)
+    set_eval_mode(model)
     mixed = getattr(torch, device.mixed or "bfloat16")
     for ids in rows:
         batch = torch.tensor([list(ids)], device=device.kind)

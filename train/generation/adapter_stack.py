@@ -58,20 +58,20 @@ class AdapterStack:
 
     def load(self, name: str, folder: Path) -> None:
         """Load the adapter in `folder`, or raise InputError, after which all is as it was."""
-        from train.training.trainer import as_trained
+        from train.training.trainer import set_eval_mode
 
         adapter = read_adapter(folder, self._layers)  # nobody waits for a slow disk
         if adapter.settings.use_dora:
-            raise InputError(f"{folder} is a DoRA, which cannot answer beside other voices; train.merge merges it")
+            raise InputError(f"{folder} is a DoRA, which cannot answer beside other adapters; train.merge merges it")
         with self._one_batch:
             if name in self._inner:
-                raise InputError(f"{name!r} cannot name {folder}: there is such a voice already; use NAME=FOLDER")
+                raise InputError(f"{name!r} cannot name {folder}: there is a model of that name; use NAME=FOLDER")
             if self._before is None:
                 self._before = logits_of_base(self.model)
             inner = f"voice{len(self._inner) - 1}"
             try:
                 self.model = attach(self.model, adapter, inner)
-                as_trained(self.model)
+                set_eval_mode(self.model)
                 check_base(self.model, self._before)
             except BaseException as error:  # Ctrl-C too
                 self._unload(inner)

@@ -3,7 +3,7 @@
 The base is in memory once (see `adapter_stack.py`); the base alone is a voice too.
 All of them read the same text, in the base's own chat template: the default base is an instruct model, that is how it
 is asked, and an adapter that learnt plain scripts must not be told so by the prompt. A base without a template
-(Llama 2, Mistral) reads the messages one after the other, a line each. Nothing heavy is imported before voices load.
+(Llama 2, Mistral) reads the messages one after the other, a line each. Heavy imports wait until the models load.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ PLAIN = "{{ bos_token }}{% for message in messages %}{{ message['content'] + '\n
 Message = Mapping[str, str]
 
 
-class Voices:
-    """A loaded base with any number of adapters; made by `load_voices`. One batch runs at a time."""
+class TextGenerator:
+    """A loaded base with any number of adapters; made by `load_generator`. One batch runs at a time."""
 
     def __init__(self, model: Any, tokenizer: Any, base: Base, source: Source, device: Device) -> None:
         self._adapters, self.tokenizer = AdapterStack(model, BASE), tokenizer
@@ -54,9 +54,9 @@ class Voices:
         """BASE, then the adapters in the order in which they came."""
         return self._adapters.names
 
-    def speaking(self, voices: Sequence[str]) -> AbstractContextManager[dict[str, list[str]]]:
-        """Run forward passes with the models `voices` in the rows of a batch; no gradients."""
-        return self._adapters.speaking(voices)
+    def speaking(self, names: Sequence[str]) -> AbstractContextManager[dict[str, list[str]]]:
+        """Run forward passes with the models `names` in the rows of a batch; no gradients."""
+        return self._adapters.speaking(names)
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt text up to where the answer begins. Raises InputError if the template fails."""
@@ -100,7 +100,7 @@ class Voices:
                 f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.window}: "
                 "ask for fewer --tokens, or a shorter prompt"
             )
-        with self.speaking([voice for voice, _ in asked]) as named, heeding(heed) if heed else nullcontext():
+        with self.speaking([voice for voice, _ in asked]) as named, interruptible(heed) if heed else nullcontext():
             ids = self.model.generate(
                 input_ids=batch["input_ids"],
                 attention_mask=batch["attention_mask"],
@@ -124,7 +124,7 @@ class Voices:
     def add(self, name: str, folder: Path) -> None:
         """Load one more adapter on the same base. Raises InputError, which changes nothing."""
         if not name or name in self.names:
-            raise InputError(f"{name!r} cannot name {folder}: there is such a voice already; use NAME=FOLDER")
+            raise InputError(f"{name!r} cannot name {folder}: there is a model of that name; use NAME=FOLDER")
         run, _ = read_run(folder)
         trained: Mapping[str, object] = run["base"]
         loaded = {"model": self.base.model, "sha256": self.source.sha256, "revision": self.source.revision}
@@ -141,7 +141,7 @@ class Voices:
 
 
 @contextmanager
-def heeding(heed: Callable[[], None]) -> Iterator[None]:
+def interruptible(heed: Callable[[], None]) -> Iterator[None]:
     """Call `heed` before every part of a model computes."""
     from torch.nn.modules.module import register_module_forward_pre_hook
 
@@ -152,7 +152,7 @@ def heeding(heed: Callable[[], None]) -> Iterator[None]:
         hook.remove()
 
 
-def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str | None = None) -> Voices:
+def load_generator(adapters: Mapping[str, Path], bits: int | None = None, base: str | None = None) -> TextGenerator:
     """Load the base of `adapters` (name → folder that train.sft wrote) with all of them on it.
 
     `bits` (default: as trained, in which all must agree) is how the base is stored; `base` says where it is if it was
@@ -176,13 +176,13 @@ def load_voices(adapters: Mapping[str, Path], bits: int | None = None, base: str
     device = choose_device(chosen.bits)
     model, tokenizer = load_base(chosen, source, device)
 
-    from train.training.trainer import as_trained
+    from train.training.trainer import set_eval_mode
 
-    as_trained(model)
-    voices = Voices(model, tokenizer, chosen, source, device)
+    set_eval_mode(model)
+    generator = TextGenerator(model, tokenizer, chosen, source, device)
     for name, path in adapters.items():
-        voices.add(name, path)
-    return voices
+        generator.add(name, path)
+    return generator
 
 
 def with_values(values: Mapping[str, object]) -> str:

@@ -3,7 +3,7 @@
 A sample of softmax(logits) is the largest of logits + Gumbel noise, so drawing can be split from choosing: noise is
 added here, and generation is greedy. Each prompt draws its noise from a generator of its own, whose seed is a hash of
 its text and of the sampling seed. Hence an answer does not change with its place in the batch or with who else is in
-it, and all voices that answer one prompt meet the same luck, so that a difference between them is one of the voices.
+it, and all models that answer one prompt get the same noise, so that a difference between them is one of the models.
 """
 
 from __future__ import annotations

@@ -149,14 +149,14 @@ def parse(line: str) -> tuple[str, str]:
     return command, rest
 
 
-def help_text(voices: Sequence[str]) -> str:
+def help_text(models: Sequence[str]) -> str:
     """Return the help on what can be typed.
 
     >>> help_text(["base", "chat"]).splitlines()[0]
     '/as [NAME]           whom it plays; without a name: nobody in particular'
     """
     lines = [f"{f'/{name} {wanted}':<20} {said}" for name, (wanted, said) in COMMANDS.items()]
-    return "\n".join([*lines, f"Ctrl-C stops an answer. Loaded: {', '.join(voices)}"])
+    return "\n".join([*lines, f"Ctrl-C stops an answer. Loaded: {', '.join(models)}"])
 
 
 def temperature(text: str) -> float:

@@ -17,7 +17,7 @@ from friends_corpus.core.visible import visible
 from train.adapters.run_record import cast_of
 from train.dataset.formatting import Message
 from train.generation.answers import Sampling
-from train.generation.generator import BASE, Voices
+from train.generation.generator import BASE, TextGenerator
 
 from .columns import card, columns, escape, told
 from .conversation import Persona, answered, friend_of, named_folder, outcome, question, reply
@@ -58,13 +58,13 @@ class Tab:
 class Page:
     """What the page does when something is chosen, asked or loaded; values in and out are those of its parts."""
 
-    def __init__(self, voices: Voices, wanted: Persona, sampling: Sampling) -> None:
-        self.voices, self.wanted, self.sampling = voices, wanted, sampling
-        self.most = min(max(400, sampling.tokens), voices.window - 1)  # tokens of an answer that can be chosen
+    def __init__(self, generator: TextGenerator, wanted: Persona, sampling: Sampling) -> None:
+        self.generator, self.wanted, self.sampling = generator, wanted, sampling
+        self.most = min(max(400, sampling.tokens), generator.window - 1)  # tokens of an answer that can be chosen
 
     def visible(self, mode: str, voice: str) -> list[str]:
         """Return the models that are shown and asked."""
-        return list(self.voices.names) if mode == ALL else [voice]
+        return list(self.generator.names) if mode == ALL else [voice]
 
     def show(self, mode: str, voice: str, said: Histories, tab: Tab) -> str:
         """Show the columns that are chosen now, also while another answer grows."""
@@ -78,15 +78,15 @@ class Page:
 
     def card(self, voice: str) -> str:
         """Return the card of an adapter, or what is known of the base."""
-        base, folder = self.voices.base, self.voices.folders.get(voice)
+        base, folder = self.generator.base, self.generator.folders.get(voice)
         if folder is None:
-            return told(f"{base.model} as it is, in {base.bits} bits, from {self.voices.source.described}.")
+            return told(f"{base.model} as it is, in {base.bits} bits, from {self.generator.source.described}.")
         try:
             return card((folder / "README.md").read_text(encoding="utf-8", errors="replace"))
         except OSError:
             return told(f"{folder} has no README.md.")
 
-    def hear(self, text: str, said: Histories, tab: Tab, *chosen: Any) -> Iterator[tuple[Any, str, Histories]]:
+    def handle(self, text: str, said: Histories, tab: Tab, *chosen: Any) -> Iterator[tuple[Any, str, Histories]]:
         """Ask the visible models; yield the question box, the columns and the history as the answers grow.
 
         Ends early where `end` says so: Gradio's own way to cancel leaves the button dead if no word has come yet.
@@ -116,7 +116,7 @@ class Page:
     def ask(self, asked: Histories, friend: str, sampling: Sampling, tokens: Tokens) -> Iterator[Histories]:
         """Yield the history with growing answers, at the end with their outcome. Raises InputError."""
         persona = replace(self.wanted, character=friend)
-        with closing(answers(self.voices, list(asked.items()), persona, sampling, tokens)) as growing:
+        with closing(answers(self.generator, list(asked.items()), persona, sampling, tokens)) as growing:
             for turns in growing:
                 came = dict(zip(asked, turns, strict=True))
                 yield {name: [*asked[name], reply(turn.text, name, friend)] for name, turn in came.items()}
@@ -126,7 +126,7 @@ class Page:
         """Return the sampling settings that are chosen. Raises InputError."""
         heat, tokens, seed = float(choice.heat), int(choice.tokens), int(choice.seed or 0)
         sampling = replace(self.sampling, temperature=heat, tokens=tokens, seed=seed)
-        return check_sampling(sampling, self.voices.window)
+        return check_sampling(sampling, self.generator.window)
 
     def end(self, tab: Tab) -> None:
         """Stop the answers that are growing or waiting."""
@@ -139,10 +139,10 @@ class Page:
 
         try:
             name, folder = named_folder(typed)
-            self.voices.add(name, folder)
+            self.generator.add(name, folder)
         except InputError as error:
             return gr.skip(), typed, told(str(error), wrong=True)
-        return gr.update(choices=list(self.voices.names), value=name), "", told(f"{name} is loaded and answers now.")
+        return gr.update(choices=list(self.generator.names), value=name), "", told(f"{name} is loaded and answers now.")
 
     def forget(self, mode: str, voice: str, said: Histories, tab: Tab) -> tuple[str, Histories]:
         """Empty the visible columns and keep the other histories."""
@@ -155,17 +155,17 @@ class Page:
 
     def first_choice(self) -> list[Any]:
         """Return the initial settings: mode, model, character, temperature, tokens, seed."""
-        first = next((name for name in self.voices.names if name != BASE), BASE)
+        first = next((name for name in self.generator.names if name != BASE), BASE)
         plays = self.wanted.character
-        if plays is None and any(run["dataset"]["config"] == "chat" for run in self.voices.runs.values()):
-            plays = friend_of(cast_of(first, self.voices.runs))
+        if plays is None and any(run["dataset"]["config"] == "chat" for run in self.generator.runs.values()):
+            plays = friend_of(cast_of(first, self.generator.runs))
         return [ONE, first, plays or NOBODY, self.sampling.temperature, self.sampling.tokens, self.sampling.seed]
 
     def is_choice(self, kept: list[Any]) -> bool:
         """Tell whether earlier settings are still possible: the server may be another."""
         try:
             choice = Choice(*kept)
-            return choice.voice in self.voices.names and self.drawing(choice).tokens <= self.most
+            return choice.voice in self.generator.names and self.drawing(choice).tokens <= self.most
         except (TypeError, ValueError):
             return False
 
@@ -176,7 +176,7 @@ class Page:
         chosen = kept if self.is_choice(kept) else self.first_choice()
         mode, voice = chosen[:2]
         controls = [gr.update(value=value) for value in chosen]
-        controls[VOICE] = gr.update(value=voice, choices=list(self.voices.names))
+        controls[VOICE] = gr.update(value=voice, choices=list(self.generator.names))
         return [gr.update(visible=True), *controls, self.show(mode, voice, said, Tab()), self.card(voice)]
 
 
@@ -186,27 +186,27 @@ def reported(error: Exception) -> str:
     return f"{type(error).__name__}: {in_short(error)}"
 
 
-def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool) -> Any:
+def make_page(generator: TextGenerator, wanted: Persona, sampling: Sampling, loading: bool) -> Any:
     """Return the page as gradio.Blocks. `loading`: adapters can be loaded by path."""
     import gradio as gr
 
-    it = Page(voices, wanted, sampling)
+    it = Page(generator, wanted, sampling)
     first = it.first_choice()
     with gr.Blocks(title="Talk to a Friend", analytics_enabled=False) as page:
         said = gr.BrowserState({}, storage_key="friends-corpus-said", secret="friends-corpus")
         tab = gr.State(Tab())
         kept = gr.BrowserState([], storage_key="friends-corpus-chosen", secret="friends-corpus")
         with gr.Column(visible=False) as body:  # until it is as it was left: who chooses earlier would be overruled
-            base = f"{voices.base.model} in {voices.base.bits} bits; what it writes is invented."
+            base = f"{generator.base.model} in {generator.base.bits} bits; what it writes is invented."
             gr.HTML(f"<h1>Talk to a Friend</h1>{told(base)}")
             with gr.Row():
                 mode = gr.Radio([ONE, ALL], value=first[0], label="How", min_width=280)
-                voice = gr.Dropdown(list(voices.names), value=first[VOICE], label="Voice", min_width=200)
+                voice = gr.Dropdown(list(generator.names), value=first[VOICE], label="Model", min_width=200)
                 plays = gr.Dropdown(
-                    [(visible(name), name) for name in (NOBODY, *cast_of(first[VOICE], voices.runs).names)],
+                    [(visible(name), name) for name in (NOBODY, *cast_of(first[VOICE], generator.runs).names)],
                     value=first[2],
                     allow_custom_value=True,
-                    label="Plays (or type a name)",
+                    label="Character (or type a name)",
                     min_width=200,
                 )
             shown = gr.HTML()
@@ -221,7 +221,7 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
                 heat = gr.Slider(0, 2, first[3], step=0.05, label="Temperature (0: greedy)")
                 tokens = gr.Slider(1, it.most, first[4], step=1, label="Tokens, at most")
                 seed = gr.Number(first[5], precision=0, label="Seed")  # its limits would be told without its name
-            with gr.Accordion("The card of this voice", open=False):
+            with gr.Accordion("Model card", open=False):
                 about = gr.HTML()
             with gr.Accordion("Load another adapter", open=False, visible=loading):
                 typed = gr.Textbox(label="Its folder, as train.sft wrote it", placeholder="adapters/chat")
@@ -237,10 +237,10 @@ def make_page(voices: Voices, wanted: Persona, sampling: Sampling, loading: bool
         voice.change(it.card, voice, about, **private)
         gr.on(
             [ask.click, text.submit],
-            it.hear,
+            it.handle,
             [text, said, tab, *chosen],
             [text, shown, said],
-            concurrency_limit=TABS,  # who waits for another tab's answer waits in `hear`, where it can be stopped
+            concurrency_limit=TABS,  # who waits for another tab's answer waits in `handle`, where it can be stopped
             **private,
         )
         stop.click(it.end, tab, None, **private)

@@ -20,7 +20,7 @@ from friends_corpus.core.cli import InputError
 from train.adapters.run_record import cast_of
 from train.dataset.formatting import Message
 from train.generation.answers import Sampling
-from train.generation.generator import Voices
+from train.generation.generator import TextGenerator
 
 from .conversation import SCRIPTS, Persona, clean, fitted, for_model
 from .turn import Turn, own_turn
@@ -80,7 +80,7 @@ class Tokens:
 
 
 def answers(
-    voices: Voices,
+    generator: TextGenerator,
     asked: Sequence[tuple[str, Sequence[Message]]],
     persona: Persona,
     sampling: Sampling,
@@ -93,13 +93,13 @@ def answers(
     is left out, too, oldest first. `tokens.stop()` ends it from outside. InputError, before anything else, if a
     question alone does not fit.
     """
-    rows = [Row(voices, voice, replace(persona, cast=cast_of(voice, voices.runs))) for voice, _ in asked]
+    rows = [Row(generator, voice, replace(persona, cast=cast_of(voice, generator.runs))) for voice, _ in asked]
     prompts = [
-        (voice, fitted_prompt(voices, history, row.persona, sampling.tokens))
+        (voice, fitted_prompt(generator, history, row.persona, sampling.tokens))
         for (voice, history), row in zip(asked, rows, strict=True)
     ]
     come = Tokens() if tokens is None else tokens
-    with written(voices, prompts, sampling, come):
+    with written(generator, prompts, sampling, come):
         yield [row.turn(ended=False) for row in rows]
         while isinstance(step := come.queue.get(), list):
             for row, token in zip(rows, step, strict=True):
@@ -112,25 +112,25 @@ def answers(
         yield [row.turn(ended=True) for row in rows]
 
 
-def fitted_prompt(voices: Voices, history: Sequence[Message], persona: Persona, room: int) -> list[Message]:
+def fitted_prompt(generator: TextGenerator, history: Sequence[Message], persona: Persona, room: int) -> list[Message]:
     """Return the newest messages that the model can read and answer in `room` tokens. Raises InputError."""
 
     def fits(messages: Sequence[Message]) -> bool:
-        text = voices.render(for_model(messages, persona))
-        return len(voices.tokenizer(text, add_special_tokens=False)["input_ids"]) + room <= voices.window
+        text = generator.render(for_model(messages, persona))
+        return len(generator.tokenizer(text, add_special_tokens=False)["input_ids"]) + room <= generator.window
 
     return for_model(fitted(history, fits), persona)
 
 
 @contextmanager
 def written(
-    voices: Voices, prompts: Sequence[tuple[str, Sequence[Message]]], sampling: Sampling, tokens: Tokens
+    generator: TextGenerator, prompts: Sequence[tuple[str, Sequence[Message]]], sampling: Sampling, tokens: Tokens
 ) -> Iterator[None]:
     """Let the model write its answers into `tokens` in a thread of its own; what ended it comes last."""
 
     def work() -> None:
         try:
-            voices.answer(prompts, sampling, tokens, tokens.heed)
+            generator.answer(prompts, sampling, tokens, tokens.heed)
             tokens.queue.put(None)
         except Unwanted:
             pass  # who stopped it has said so
@@ -155,10 +155,10 @@ def written(
 class Row:
     """One answer as it grows; `over` once the friend's turn has ended."""
 
-    def __init__(self, voices: Voices, voice: str, persona: Persona) -> None:
-        run = voices.runs.get(voice)
+    def __init__(self, generator: TextGenerator, voice: str, persona: Persona) -> None:
+        run = generator.runs.get(voice)
         self.script = bool(persona.character) or (run is not None and run["dataset"]["config"] in SCRIPTS)
-        self.tokenizer, self.persona = voices.tokenizer, persona
+        self.tokenizer, self.persona = generator.tokenizer, persona
         self.ids: list[int] = []
         self.over = False
 

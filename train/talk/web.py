@@ -16,7 +16,7 @@ from typing import Any
 
 from friends_corpus.core.cli import Failed, InputError
 from train.generation.answers import Sampling
-from train.generation.generator import Voices
+from train.generation.generator import TextGenerator
 
 from .columns import CSS
 from .conversation import Persona
@@ -28,9 +28,9 @@ MOST_WAITING = 50  # events in a queue of Gradio's
 OWN_MEMORY = '<script>Object.defineProperty(window, "localStorage", {value: window.sessionStorage})</script>'
 
 
-def serve(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share: bool) -> None:
+def serve(generator: TextGenerator, wanted: Persona, sampling: Sampling, port: int, share: bool) -> None:
     """Serve the page until Ctrl-C. Raises InputError for a taken port, Failed without a public link."""
-    page, url, public = launch(voices, wanted, sampling, port, share)
+    page, url, public = launch(generator, wanted, sampling, port, share)
     try:
         if share and not public:
             raise Failed("gradio.live gave no public link; look at the connection, or leave out --share")
@@ -41,13 +41,15 @@ def serve(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share:
         page.close(verbose=False)
 
 
-def launch(voices: Voices, wanted: Persona, sampling: Sampling, port: int, share: bool) -> tuple[Any, str, str | None]:
+def launch(
+    generator: TextGenerator, wanted: Persona, sampling: Sampling, port: int, share: bool
+) -> tuple[Any, str, str | None]:
     """Start the page in a thread; return it, its local address and its public one. Raises InputError."""
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "OTEL_SDK_DISABLED": "true"}  # FastAPI has OpenTelemetry
     import gradio as gr
 
     plain = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
-    page = make_page(voices, wanted, sampling, loading=not share).queue(max_size=MOST_WAITING)
+    page = make_page(generator, wanted, sampling, loading=not share).queue(max_size=MOST_WAITING)
     _, url, public = page.launch(
         server_name=LOOPBACK,
         server_port=free_port(port),

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import groupby, islice
 from typing import Any
 
-from train.dataset.formatting import IGNORED, count_doubled, count_ends, documents, fed
+from train.dataset.formatting import IGNORED, count_duplicate_bos, count_ends, documents, tokenize_row
 from train.runtime.memory import GB
 from train.settings.recipe import Recipe, as_json
 
@@ -58,12 +58,12 @@ def measures(tokenizer: Any, windows: Any, rows: Any) -> dict[str, str]:
     pieces = list(documents(windows))
     tokens = sum(len(ids) for ids, _ in pieces)
     learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
-    expected = sum(len(fed(tokenizer, row)) for row in rows)
+    expected = sum(len(tokenize_row(tokenizer, row)) for row in rows)
     return {
         "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(windows):,} windows",
         "tokens an epoch": f"{tokens:,}, {share(learnt, tokens)} of them learnt",
         "rows with a learnt end": share(count_ends(tokenizer, windows), len(rows)),
-        "rows with a doubled start": f"{count_doubled(tokenizer, windows):,}",
+        "rows with a doubled start": f"{count_duplicate_bos(tokenizer, windows):,}",
         "tokens cut off": share(expected - tokens, expected),
         "padding": share(sum(len(ids) for ids in windows["input_ids"]) - tokens, tokens),
     }

@@ -14,7 +14,7 @@ What is different from TRL 1.16, and why:
 - The loss head computes the logits of learnt tokens only, at once. TRL's goes through them in chunks and computes them
   again for the backward, which saves memory where vocabulary times window is large, and is left to those; for SmolLM2
   and windows of 512 tokens it was a quarter of a step on a CPU (and half of that for means of entropy and accuracy).
-- A run can have a budget of learnt tokens (`learn_exactly`): what its last step holds beyond it is fed and not learnt.
+- A run can have a budget of learnt tokens (`train_exactly`): what its last step holds beyond it is fed and not learnt.
 - A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
 - A checkpoint is sealed when all of it is on the disk (`checkpoints.py`): transformers writes it in place, and a half
   one cannot be told from a whole one. Old ones are removed here: transformers goes by their names alone.
@@ -82,7 +82,7 @@ class AdapterTrainer(SFTTrainer):
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Do nothing: the card is rendered from cards/templates/adapter.md, once, at the end."""
 
-    def learn_exactly(self, tokens: int) -> None:
+    def train_exactly(self, tokens: int) -> None:
         """Make the run end after exactly so many trained tokens. Raises InputError if no row has any."""
         self.budget, self.args.max_steps = tokens, steps_for(self, tokens)
 
@@ -144,23 +144,23 @@ class AdapterTrainer(SFTTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        with whole_or_gone(folder):
+        with all_or_nothing(folder):
             if self.args.should_save:
                 remove(folder)
                 mark(folder, folder.name)
         self.accelerator.wait_for_everyone()
-        with whole_or_gone(folder):
+        with all_or_nothing(folder):
             super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()  # each rank puts its random state there
         if self.args.should_save:
-            with whole_or_gone(folder):
+            with all_or_nothing(folder):
                 seal(folder, self.run)
             remove_old(folder.parent)
         self.accelerator.wait_for_everyone()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Log validation loss and samples; the random state is as if nothing had been asked."""
-        with random_state_kept():
+        with random_state_restored():
             loss, tokens = held_out_loss(self)
             self._metrics["eval"].clear()  # TRL's means over batches
             self.log({"eval_loss": loss, "eval_tokens": tokens})  # where a loss that is no number ends the run
@@ -170,7 +170,7 @@ class AdapterTrainer(SFTTrainer):
 
 
 @contextmanager
-def whole_or_gone(folder: Path) -> Iterator[None]:
+def all_or_nothing(folder: Path) -> Iterator[None]:
     """Remove all files written to `folder` if one of them cannot be written. Raises NotSaved."""
     try:
         yield
@@ -181,7 +181,7 @@ def whole_or_gone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
+def random_state_restored() -> Iterator[None]:
     """Restore the random state of Python, NumPy and PyTorch afterwards."""
     python, numbers = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
@@ -220,7 +220,7 @@ def steps_for(trainer: Any, tokens: int) -> int:
     """Return the optimizer steps that `tokens` trained tokens take, counted in training order."""
     each = trainer.args.gradient_accumulation_steps
     steps: list[int] = []  # the tokens learnt in each
-    with random_state_kept():
+    with random_state_restored():
         batches = trainer.get_train_dataloader()
         for epoch in itertools.count():
             batches.set_epoch(epoch)
@@ -233,7 +233,7 @@ def steps_for(trainer: Any, tokens: int) -> int:
     return next(number for number, seen in enumerate(itertools.accumulate(steps), start=1) if seen >= tokens)
 
 
-def as_trained(model: Any) -> None:
+def set_eval_mode(model: Any) -> None:
     """Set eval mode (no dropout) but keep the quantised layers' training forward; GPUs have only one in 8 bits."""
     model.eval()
     for layer in model.modules():
@@ -243,9 +243,9 @@ def as_trained(model: Any) -> None:
 
 @contextmanager
 def eval_mode(model: Any) -> Iterator[None]:
-    """Evaluate without gradients in the mode of `as_trained`, then restore the mode."""
+    """Evaluate without gradients in the mode of `set_eval_mode`, then restore the mode."""
     was_training = model.training
-    as_trained(model)
+    set_eval_mode(model)
     with torch.no_grad():
         yield
     model.train(was_training)
