@@ -1,4 +1,4 @@
-"""Lines → the `friends-lines` dataset folder.
+"""Build, check, compare, export and publish the dataset folder `friends-lines`.
 
 `python -m builders` lists the commands. Nothing is to be imported from here: the folder is the interface.
 """

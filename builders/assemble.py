@@ -1,4 +1,4 @@
-"""The heart of builders: from the rows of all episodes everything else follows, made once, in this order.
+"""Assemble a Corpus from rows: duplicates, splits, leakage, warnings and statistics, in this order.
 
 `build` takes the facts of the pages from the pages and writes what comes out; `check` takes them from a folder,
 assembles again from its rows, and compares.

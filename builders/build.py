@@ -1,4 +1,4 @@
-"""python -m builders.build: a folder of transcript pages → the `friends-lines` dataset folder."""
+"""python -m builders.build: build the dataset folder `friends-lines` from a folder of transcripts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from friends_corpus.core.cli import Failed, InputError, exit_code, positive
 from friends_corpus.core.versions import version
@@ -24,17 +23,10 @@ if TYPE_CHECKING:
     from friends_corpus.core.manifest import Parameters
     from friends_corpus.show.config import Show
 
+    from .folder.up_to_date import Outcome
     from .page_cache.pages import Result
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
-
-
-class Outcome(TypedDict):
-    """What a build has to say: a summary, a line for each page left out, and how it ended."""
-
-    summary: str
-    left_out: list[str]
-    end: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     folder = options.out or "the dataset folder"
     built: list[Outcome] = []
-    return exit_code(lambda: built.append(run(options)), f"{folder} is as it was", options.out) or exit_code(
-        lambda: report(built[0]), f"{folder} is whole, as it was asked for", "stdout"
+    return exit_code(lambda: built.append(run(options)), f"{folder} is unchanged", options.out) or exit_code(
+        lambda: report(built[0]), f"{folder} is complete", "stdout"
     )
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Build what the command line asks for. Raises InputError, Failed, OSError."""
     if options.engine == "datatrove" and options.no_cache:
-        raise InputError("--engine datatrove hands the pages over in the cache; leave out --no-cache")
+        raise InputError("--engine datatrove needs the cache; leave out --no-cache")
     if options.engine != "datatrove" and options.tasks:
-        raise InputError("--tasks is for --engine datatrove; --jobs is the number of processes")
+        raise InputError("--tasks needs --engine datatrove; without it use --jobs")
 
     from concurrent.futures.process import BrokenProcessPool
 
+    from friends_corpus.core.cache import open_cache
     from friends_corpus.show.config import FRIENDS, read_show
     from friends_corpus.show.page_names import find_pages
 
@@ -83,13 +76,13 @@ def run(options: argparse.Namespace) -> Outcome:
         options.overwrite,
     )
     out = (options.out or Path(show.dataset)).resolve()  # a link keeps pointing to the folder that changes
-    cache = None if options.no_cache else open_cache()
+    cache = None if options.no_cache else open_cache("pages")
     try:
         if options.engine == "datatrove":  # without the lock of a build, which the engine's processes would keep
             from .page_cache.datatrove_engine import ReadShare, run_tasks
 
-            if cache is None:
-                raise InputError("--engine datatrove hands the pages over in the cache, which cannot be written")
+            if cache is None or open_cache("tasks") is None:
+                raise InputError("--engine datatrove needs a cache that can be written; set XDG_CACHE_HOME")
             share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
             run_tasks(share, options.tasks or options.jobs, options.jobs)
         return build(request, out, options.jobs, cache)
@@ -98,7 +91,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m builders.build", description=__doc__)
     add = parser.add_argument
     add("--pages", type=Path, metavar="DIR", help="folder of *.html transcript pages (default: the invented sample)")
@@ -107,10 +100,10 @@ def parser() -> argparse.ArgumentParser:
         "--show",
         type=Path,
         metavar="DIR",
-        help="folder with show.yaml and speakers.csv of another show than Friends",
+        help="folder of another show, with show.yaml and speakers.csv (default: Friends)",
     )
     add("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
-    add("--chunk-chars", type=positive, default=1200, metavar="N", help="longest text of a chunk (default: 1200)")
+    add("--chunk-chars", type=positive, default=1200, metavar="N", help="maximum characters of a chunk (default: 1200)")
     add(
         "--character",
         default="all",
@@ -118,11 +111,16 @@ def parser() -> argparse.ArgumentParser:
         help="who answers in chat: a main character (default: %(default)s)",
     )
     add("--version", type=version, default="1.0.0", metavar="X.Y.Z", help="version of the dataset (default: 1.0.0)")
-    add("--no-cache", action="store_true", help="parse every page anew, and keep nothing for the next build")
-    add("--engine", choices=["processes", "datatrove"], default="processes", help="what reads the pages (%(default)s)")
-    add("--tasks", type=positive, metavar="N", help="tasks that datatrove cuts the pages into (default: as --jobs)")
+    add("--no-cache", action="store_true", help="parse every page again and cache nothing")
+    add(
+        "--engine",
+        choices=["processes", "datatrove"],
+        default="processes",
+        help="how pages are read in parallel (default: %(default)s)",
+    )
+    add("--tasks", type=positive, metavar="N", help="number of datatrove tasks (default: as --jobs)")
     add("--keep-going", action="store_true", help="leave out pages that fail, and list them in the manifest")
-    add("--overwrite", action="store_true", help="replace files of an earlier build although they were changed since")
+    add("--overwrite", action="store_true", help="also replace files of an earlier build that were changed since")
     return parser
 
 
@@ -137,24 +135,25 @@ def build(request: Request, out: Path, jobs: int, cache: Path | None) -> Outcome
     from .folder.up_to_date import fingerprint, recall, remember
     from .page_cache.pages import open_pool
 
-    with locked(out) as lock, rare_collection():
+    with locked(out) as lock, infrequent_gc():
         heal(out)
         check_replaceable(out, request.overwrite)
         decides = [request.show.version, request.parameters, request.version, request.keep_going]
         mark = fingerprint(request.pages, decides) if cache else None
-        kept: Outcome | None = recall(cache, mark, out) if cache and mark else None
-        if kept:
+        if mark and (kept := recall(mark, out)):
             return {**kept, "end": f"kept {out.name}, version {request.version}: nothing has changed"}
         with open_pool(jobs, len(request.pages), lock) as pool:
             outcome = write(request, read(request, cache, pool), out, pool)
-        if cache and mark:
-            remember(cache, mark, out, outcome)
+        if mark:
+            remember(mark, out, outcome)
         return outcome
 
 
 def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Result]:
     """Read all pages, in the other processes if there are any."""
     from tqdm import tqdm
+
+    from friends_corpus.core.cache import report as report_refused
 
     from .page_cache.pages import read_files
     from .reports.plots import import_matplotlib
@@ -163,12 +162,14 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
     if pool:
         pool.submit(import_matplotlib)  # after the pages: one of them will draw, while this process has rows to make
         from .folder import write  # noqa: F401  (a second or two, while the others read)
-    return list(chain.from_iterable(tqdm(results, "pages", len(request.pages), unit="page")))
+    files = list(tqdm(results, "pages", len(request.pages), unit="page"))
+    report_refused([entry for file in files for entry in file.refused])
+    return list(chain.from_iterable(file.pages for file in files))
 
 
 @contextmanager
-def rare_collection() -> Iterator[None]:
-    """With Python's search for dead cycles a few times a build, not thousands of times: a tenth of its time went there.
+def infrequent_gc() -> Iterator[None]:
+    """Run the garbage collector a few times per build instead of thousands; it took a tenth of the time.
 
     Not without it: each page leaves some of them. Other processes that are started meanwhile do the same.
     """
@@ -188,20 +189,6 @@ def report(outcome: Outcome) -> None:
     for error in outcome["left_out"]:
         print(f"warning: left out: {error}", file=sys.stderr)
     print(f"\n{outcome['end']}")
-
-
-def open_cache() -> Path | None:
-    """The cache folder, or None and a warning where it cannot be written."""
-    from friends_corpus.core.files import cache_folder
-
-    folder = cache_folder("pages")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        print(f"warning: no cache, {folder}: {error.strerror}", file=sys.stderr)
-        return None
-    return folder
 
 
 def write(request: Request, results: Sequence[Result], out: Path, pool: Executor | None) -> Outcome:
@@ -224,11 +211,11 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
         remedy = "--keep-going leaves them out" if shipped else "none is a transcript"
         raise InputError(*(page.error for page in failed), f"{len(failed)} of {len(results)} pages failed; {remedy}")
     if not shipped:
-        raise InputError(*(page.error for page in failed), "no page to build a dataset from")
+        raise InputError(*(page.error for page in failed), "no pages to build a dataset from")
     show, parameters = request.show.facts, request.parameters
     tables = make_rows([page.episode for page in shipped], RowSettings.of(show, parameters))
     if not len(tables["lines"]):
-        raise InputError("no page has a spoken line")
+        raise InputError("no page has a line of dialogue; run python -m friends_corpus.parse on one of them")
     corpus = assemble(tables, page_facts(selection, request.show), show, parameters)
     drawing = plot_data(corpus.tables), corpus.stats, parameters["chunk_chars"]
     check = partial(check_replaceable, out, request.overwrite)

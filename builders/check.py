@@ -1,8 +1,8 @@
-"""python -m builders.check: is a dataset folder what its manifest says, are its rows sound, and does the rest follow?
+"""python -m builders.check: check a dataset folder: its manifest, the rules for rows, and what follows from them.
 
 Statistics, leakage certificate, splits, quality report, card and croissant.json are made again from rows and manifest
-and compared. What only the pages tell is not verified: that wants a new build. A folder is checked by the version that
-built it; another one may word the card differently.
+and compared; what only the pages tell is verified with --pages, which reads all of them anew, without the cache. A
+folder is checked by the version that built it; another one may word the card differently.
 
 Violations (a wrong hash, an empty speaker, a line missing from chunks, …) are printed one per line and make the exit
 code 1. Warnings are what looks wrong and may be right; they never do.
@@ -48,35 +48,40 @@ class Report:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 sound, 1 violated, 2 bad usage or no dataset folder."""
+    """Run the command and return its exit code: 0 valid, 1 violations, 2 bad usage or no dataset folder."""
     parser = argparse.ArgumentParser(prog="python -m builders.check", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("friends-lines"), metavar="FOLDER", help="dataset")
+    add = parser.add_argument
+    add("folder", type=Path, nargs="?", default=Path("friends-lines"), metavar="FOLDER", help="dataset folder")
+    add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build, to compare with them too")
+    add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
     options = parser.parse_args(arguments)
-    return exit_code(lambda: check(options.folder), "nothing was changed")
+    return exit_code(lambda: check(options.folder, options.pages, options.show), "nothing was changed")
 
 
-def check(folder: Path) -> int:
-    """Prints what was found; returns the exit code. Raises InputError."""
-    report = check_folder(folder)
+def check(folder: Path, pages: Path | None, show: Path | None) -> int:
+    """Check a folder, print the result and return the exit code. Raises InputError."""
+    report = check_folder(folder, pages, show)
     rows = ", ".join(f"{number:,} {config}" for config, number in report.rows.items())
     print(f"{folder}: {rows or 'no rows could be read'}")
     for text in [*describe_suspicions(report.suspicions), *describe_violations(report.violations)]:
         print(text)
     if not report.complete:
-        print("not compared with the rows before these and the manifest are sound: statistics, splits, reports, card")
+        print("skipped until rows and manifest are valid: statistics, splits, card, pages")
     print(f"{counted(len(report.violations), 'violation')}, {counted(len(report.suspicions), 'warning')}")
     return VIOLATED if report.violations else 0
 
 
-def check_folder(folder: Path) -> Report:
-    """Reads everything in the folder; each step relies on what those before it found sound. Raises InputError."""
+def check_folder(folder: Path, pages: Path | None = None, show: Path | None = None) -> Report:
+    """Run all checks on a folder; each step relies on the ones before it. Raises InputError."""
     from friends_corpus.core.manifest import MANIFEST, Manifest
     from friends_corpus.core.reader import Unreadable, faults
+    from friends_corpus.show.config import FRIENDS, read_show
+    from friends_corpus.show.page_names import find_pages
 
     from .checks.cross_config import check_agreement
     from .checks.integrity import check_files, read_parts
     from .checks.manifest_rules import check_config_names, check_listing
-    from .checks.recompute import check_croissant, check_derived
+    from .checks.recompute import check_croissant, check_derived, check_pages
     from .checks.row_rules import check_rows
     from .folder.manifest import read_manifest
 
@@ -97,6 +102,8 @@ def check_folder(folder: Path) -> Report:
     corpus: Corpus | None = None
     if complete:
         violations, corpus = check_derived(folder, manifest, parts)
+        if pages and corpus:
+            violations += check_pages(manifest, corpus, find_pages(pages), read_show(show or FRIENDS))
     warnings = corpus.warnings if corpus and not violations else find_warnings(parts, manifest, readable)
     rows: Counter[str] = Counter()
     for part in parts:
@@ -117,7 +124,7 @@ def find_warnings(parts: Sequence[Part], manifest: Manifest, readable: bool) -> 
 
 
 def describe_suspicions(found: Sequence[Suspicion]) -> Iterator[str]:
-    """One line per kind: how many, and the first few."""
+    """Describe each kind of warning in one line: how many, and the first few."""
     from .reports.warnings import count_suspicions
 
     for row in count_suspicions(found):
@@ -126,7 +133,7 @@ def describe_suspicions(found: Sequence[Suspicion]) -> Iterator[str]:
 
 
 def describe_violations(found: Iterable[Violation]) -> Iterator[str]:
-    """One line each; of many alike in one file, the first ones and how many more there are."""
+    """Describe each violation in one line; repeats in one file are cut short and counted."""
     alike: dict[tuple[str, str, str], list[Violation]] = {}
     for violation in found:
         alike.setdefault((violation.file, violation.column, violation.rule), []).append(violation)
@@ -134,11 +141,11 @@ def describe_violations(found: Iterable[Violation]) -> Iterator[str]:
         yield from (f"violation: {violation}" for violation in group[:ALIKE])
         if len(group) > ALIKE:
             place = f"{file}: column {column}" if column else file
-            yield f"violation: {place}: {rule}: {len(group) - ALIKE:,} more like these"
+            yield f"violation: {place}: {rule}: {len(group) - ALIKE:,} more"
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun.
+    """Return a number with its noun, in the plural where needed.
 
     >>> counted(1, "warning"), counted(1200, "warning")
     ('1 warning', '1,200 warnings')

@@ -1,4 +1,4 @@
-"""python -m builders.diff: what changed between two builds of the dataset, and the version that follows from it.
+"""python -m builders.diff: show what changed between two builds, and the version number that this needs.
 
 A changed schema is a major step, rows that come or go (or change their split) a minor one, other text in a row that
 stays a patch. The exit code is 1 where the version of NEW does not follow: less of a step than that.
@@ -24,7 +24,7 @@ STEPS = ("none", "patch", "minor", "major")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 version right, 1 raised too little, 2 bad usage or folder."""
+    """Run the command and return its exit code: 0 version right, 1 version too low, 2 bad usage or folder."""
     parser = argparse.ArgumentParser(prog="python -m builders.diff", description=__doc__)
     parser.add_argument("old", type=Path, metavar="OLD", help="dataset folder")
     parser.add_argument("new", type=Path, metavar="NEW", help="dataset folder")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """Prints the changes and the verdict; returns the exit code. Raises InputError, OSError."""
+    """Print the changes and the verdict and return the exit code. Raises InputError, OSError."""
     old, new, changes = compare(options.old, options.new)
     step = max((change.step() for change in changes.values()), key=STEPS.index, default="none")
     enough = new >= raised(old, step)
@@ -60,7 +60,7 @@ def diff(options: argparse.Namespace) -> int:
 
 
 def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigChanges]]:
-    """Both versions and the changes of each config, in the order of the new folder's."""
+    """Compare two folders: both versions and the changes of each config, in the new folder's order."""
     from .folder.manifest import need_manifest
     from .interop.config_diff import compare_config, read_config
 
@@ -73,13 +73,13 @@ def compare(old: Path, new: Path) -> tuple[Version, Version, dict[str, ConfigCha
                 for folder, manifest in ((old, before), (new, after))
             ]
         except (OSError, ValueError) as error:
-            raise InputError(f"{error}; python -m builders.check says more") from None
+            raise InputError(f"{error}; run: python -m builders.check") from None
         changes[config] = compare_config(*sides)
     return parsed(before["version"]), parsed(after["version"]), changes
 
 
 def parsed(version: str) -> Version:
-    """A version as three numbers.
+    """Return a version as three numbers.
 
     >>> parsed("1.0.2")
     (1, 0, 2)
@@ -89,7 +89,7 @@ def parsed(version: str) -> Version:
 
 
 def written(version: Version) -> str:
-    """A version as text.
+    """Return a version as text.
 
     >>> written((1, 0, 2))
     '1.0.2'
@@ -98,7 +98,7 @@ def written(version: Version) -> str:
 
 
 def raised(version: Version, step: str) -> Version:
-    """The lowest version that is a step above another one.
+    """Return the lowest version that is one step above another.
 
     >>> [written(raised((1, 4, 2), step)) for step in ("none", "patch", "minor", "major")]
     ['1.4.2', '1.4.3', '1.5.0', '2.0.0']
@@ -113,7 +113,7 @@ def raised(version: Version, step: str) -> Version:
 
 
 def verdict(old: Version, new: Version, step: str) -> str:
-    """What follows, in one line.
+    """Say in one line whether the new version is high enough.
 
     >>> print(verdict((1, 0, 0), (1, 0, 1), "minor"))
     step: minor; the version goes from 1.0.0 to 1.0.1, which is too little: at least 1.1.0
@@ -126,11 +126,11 @@ def verdict(old: Version, new: Version, step: str) -> str:
 
 
 def describe(name: str, change: ConfigChanges) -> list[str]:
-    """A config's changes, each kind with a few examples."""
+    """Describe the changes of a config, each kind with a few examples."""
     if change.step() == "none":
         return [f"{name}: no change in {change.rows_new:,} rows"]
     counts = f"{len(change.added):,} added, {len(change.removed):,} removed, {len(change.changed):,} changed"
-    lines = [f"{name}: {change.rows_old:,} rows before, {change.rows_new:,} now: {counts}"]
+    lines = [f"{name}: {change.rows_old:,} rows before, {change.rows_new:,} after: {counts}"]
     lines += [f"  schema: {difference}" for difference in change.schema]
     lines += [f"  added: {examples(change.added)}"] if change.added else []
     lines += [f"  removed: {examples(change.removed)}"] if change.removed else []
@@ -139,7 +139,7 @@ def describe(name: str, change: ConfigChanges) -> list[str]:
 
 
 def examples(ids: Sequence[str]) -> str:
-    """The first few ids.
+    """Return the first few ids as text.
 
     >>> examples(["a", "b"]), examples(["a"] * 7)
     ('a, b', 'a, a, a, a, a, …')

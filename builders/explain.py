@@ -1,4 +1,4 @@
-"""python -m builders.explain: where a row of the dataset comes from, and why it is as it is.
+"""python -m builders.explain: show where a row of the dataset comes from and why it was read that way.
 
 Shows the page with its address and hash, what is printed around the row, which label made each turn, and how the label
 was resolved to people. The exit code is 1 if the page, or the show's files, are not those the dataset was built from.
@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="dataset folder")
     add("row", metavar="ROW_ID", help="id of a line (s01e01_c03_u0012) or of a chunk (s01e01_c03_k02)")
-    add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build (default: the invented sample)")
+    add(
+        "--pages", type=Path, metavar="DIR", help="folder of the pages it was built from (default: the invented sample)"
+    )
     add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
     add("--context", type=natural, default=4, metavar="N", help="segments shown before and after (default: 4)")
     options = parser.parse_args(arguments)
@@ -67,18 +69,20 @@ def explain(options: argparse.Namespace) -> Iterator[str]:
     manifest = need_manifest(folder)
     kind = kind_of(row_id)
     if kind is None:
-        raise InputError(f"{row_id!r} is no id of a row; ids are like s01e01_c03_u0012 or, of chunks, s01e01_c03_k02")
+        raise InputError(
+            f"{row_id!r} is not a row id; ids look like s01e01_c03_u0012 (lines) or s01e01_c03_k02 (chunks)"
+        )
     episode = episode_of(row_id)
     split = next((split for split, ids in manifest["splits"].items() if episode in ids), None)
     if split is None:
         raise InputError(f"{row_id}: the dataset has no episode {episode}")
     config = f"{kind}s"
-    row = next(iter(read_rows(path_of(folder, manifest, config, split), None, ("id", "==", row_id))), None)
+    row = next(iter(find_rows(folder, manifest, (config, split), "id", row_id)), None)
     if row is None:
-        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number and no row)")
+        raise InputError(f"{row_id}: {config} has no such row (turns without speech have a number but no row)")
     entry = next((page for page in manifest["pages"] if page.get("episode") == episode), None)
     if entry is None:
-        raise InputError(f"{folder}: manifest.json has no page of {episode}; python -m builders.check says more")
+        raise InputError(f"{folder}: manifest.json lists no page of {episode}; run: python -m builders.check")
     show = read_show(options.show or FRIENDS)
     check_same_show(show, folder, manifest)
     source = read_source(options.pages or show.sample, entry, show)
@@ -98,31 +102,23 @@ def check_same_show(show: Show, folder: Path, manifest: Manifest) -> None:
     """Refuse another show, and another edition of the show: labels would mean other people."""
     title, version = (manifest["show"][key] for key in ("title", "version"))
     if show.title != title:
-        raise InputError(f"{folder} is of the show {title!r}; name its folder with --show")
+        raise InputError(f"{folder} was built from the show {title!r}; give its folder with --show")
     if show.version != version:
         raise Failed(
-            f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}; the dataset was built "
-            f"with version {version}: name the folder of that one with --show"
+            f"{show.folder}: show.yaml and speakers.csv are version {show.version} of {title!r}, the dataset was built "
+            f"with version {version}; give the folder of that version with --show"
         )
 
 
-def path_of(folder: Path, manifest: Manifest, config: str, split: str) -> Path:
-    """Return the Parquet file with the rows of a split."""
-    splits = manifest["configs"].get(config, {"splits": {}})["splits"]
-    if split not in splits:
-        raise InputError(f"{folder}: manifest.json has no {config} of {split}; python -m builders.check says more")
-    return folder / str(splits[split]["path"])
+def find_rows(folder: Path, manifest: Manifest, of: tuple[str, str], column: str, value: str) -> list[Row]:
+    """Return the rows of a split of a config that have a value in a column. Raises InputError for an invalid file."""
+    from .checks.integrity import need_part
+    from .checks.row_rules import check_rows
 
-
-def read_rows(path: Path, columns: list[str] | None, condition: tuple[str, str, str]) -> list[Row]:
-    """Return the rows of a Parquet file, or of all in a folder, for which a condition holds."""
-    import pyarrow.parquet as pq
-
-    try:
-        rows: list[Row] = pq.read_table(path, columns=columns, filters=[condition]).to_pylist()
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-    return rows
+    part = need_part(folder, manifest, *of)
+    for violation in check_rows(part):
+        raise InputError(f"{folder / str(violation)}; run: python -m builders.check")
+    return [row for row in part.rows if row[column] == value]
 
 
 def read_source(folder: Path, entry: ManifestPage, show: Show) -> Source:
@@ -140,14 +136,14 @@ def read_source(folder: Path, entry: ManifestPage, show: Show) -> Source:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; --pages must name the folder of the pages") from None
+        raise InputError(f"{path}: {error.strerror}; give the folder of the pages with --pages") from None
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != entry["sha256"]:
         raise Failed(f"{path} has sha256 {sha256}; the dataset was built from a page with sha256 {entry['sha256']}")
     try:
         page = next((page for page in read_pages(path.name, data) if page.locator == locator), None)
         if page is None:
-            raise ParseError(f"it holds no page {entry['page']}")
+            raise ParseError(f"the file has no page {entry['page']}")
         segments, printed = parse_page(page, path.name, show)
     except ParseError as error:
         raise Failed(f"{path}: this version of the parser cannot read it: {error}") from None
@@ -160,7 +156,7 @@ def check_same(row: Row, turns: Sequence[tuple[Utterance, Line] | None]) -> None
     """Refuse a row that this version of the parser would not make of the page."""
     texts = [turn["text"] for turn in row["turns"]] if "turns" in row else [row["text"]]
     if [turn[1].text if turn else None for turn in turns] != texts:
-        raise Failed(f"{row['id']} was made by another version of the parser; build the dataset again")
+        raise Failed(f"{row['id']} was built by another version of the parser; build the dataset again")
 
 
 def describe_row(row: Row, split: str, folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -172,14 +168,14 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Manifest) -> Iter
     yield from (f"    {part}" for text in shown.splitlines() for part in textwrap.wrap(text, WIDTH))
     yield ""
     if not chunk:
-        path = path_of(folder, manifest, "chunks", split)
-        chunks = read_rows(path, ["id", "line_ids"], ("source", "==", row["source"]))
+        chunks = find_rows(folder, manifest, ("chunks", split), "source", row["source"])
         yield f"chunk     {', '.join(found['id'] for found in chunks if row['id'] in found['line_ids'])}"
     cluster = row.get("dup_cluster")
     if cluster is None:
         yield "repeats   none: the scene is in no cluster of repeated scenes"
     else:
-        found = read_rows(folder / "chunks", ["id"], ("dup_cluster", "==", cluster))
+        parts = [("chunks", split) for split in manifest["configs"]["chunks"]["splits"]]
+        found = [row for part in parts for row in find_rows(folder, manifest, part, "dup_cluster", cluster)]
         scenes = {scene_of(row["id"]) for row in found}
         yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
 
@@ -189,11 +185,10 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Manifest) -> str
     from .configs.chat import NO_ROW, candidates, characters_of
 
     splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
-    found = read_rows(folder / splits[split]["path"], None, ("id", "==", row["id"])) if split in splits else []
+    found = find_rows(folder, manifest, ("chat", split), "id", row["id"]) if split in splits else []
     if found:
-        return f"chat      a row of the same id: {found[0]['prompt'][0]['content']}"
-    path = path_of(folder, manifest, "lines", split)
-    lines = read_rows(path, None, ("source", "==", row["source"]))
+        return f"chat      the row with the same id: {found[0]['prompt'][0]['content']}"
+    lines = find_rows(folder, manifest, ("lines", split), "source", row["source"])
     characters = characters_of(manifest["parameters"]["character"], manifest["show"]["cast"])
     reason = next(reason for line, _, reason in candidates(lines, characters) if line["id"] == row["id"])
     return f"chat      no row: {NO_ROW[reason]}"
@@ -213,7 +208,7 @@ def describe_page(row: Row, entry: ManifestPage, manifest: Manifest, show: Show)
     heading = row["scene_heading"]
     yield f"scene     {row['scene']}: {'no heading' if heading is None else heading}"
     same = manifest["software"]["parser"] == PARSER_VERSION
-    yield f"parser    {PARSER_VERSION}, {'as in the manifest' if same else 'not that of the manifest; same row'}"
+    yield f"parser    {PARSER_VERSION}, {'as in the manifest' if same else 'not the one in the manifest; same row'}"
 
 
 def describe_source(segments: Sequence[Segment], orders: Sequence[int], context: int) -> Iterator[str]:

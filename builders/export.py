@@ -1,4 +1,4 @@
-"""python -m builders.export: a dataset folder in other formats: JSON lines, CSV, or a ConvoKit corpus.
+"""python -m builders.export: export a dataset folder as JSON Lines, CSV or a ConvoKit corpus.
 
 CSV cells that a spreadsheet would run as a formula get a leading apostrophe; lists are written as JSON; an empty cell
 is null or an empty text. To read the text back exactly, take one apostrophe off the cells that begin with apostrophes
@@ -21,22 +21,21 @@ from friends_corpus.core.cli import InputError, exit_code
 if TYPE_CHECKING:
     from friends_corpus.core.manifest import Manifest
 
-    from .configs.lines import Row
 
 FORMATS = ("jsonl", "csv", "convokit")
 FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # "=SUM(A1)", "-- what?", "'=": what OWASP lists; and escaped ones
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 exported, 1 could not write, 2 bad usage or no dataset folder."""
+    """Run the command and return its exit code: 0 exported, 1 could not write, 2 bad usage or no dataset folder."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="dataset folder")
     add("--format", choices=FORMATS, required=True, help="convokit: one corpus of all lines, scenes as conversations")
-    add("--config", metavar="NAME", help="only this config (default: all that are there)")
-    add("--out", type=Path, metavar="DIR", help="a new folder (default: FOLDER-FORMAT, here)")
+    add("--config", metavar="NAME", help="only this config (default: all)")
+    add("--out", type=Path, metavar="DIR", help="new folder (default: FOLDER-FORMAT in the current folder)")
     options = parser.parse_args(arguments)
     if options.format == "convokit" and options.config not in (None, "lines"):
         parser.error("--format convokit is made of lines; leave out --config")
@@ -53,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str, int]:
-    """Writes the new folder `out`; returns its files with their number of rows. Raises InputError, OSError.
+    """Write the new folder `out` and return the row count of each file. Raises InputError, OSError.
 
     `config`: only this one.
     """
@@ -71,7 +70,7 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
 
     def check_new() -> None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"{out} is there already; remove it or choose another --out")
+            raise InputError(f"{out} already exists; remove it or choose another --out")
 
     check_new()
     written: Counter[str] = Counter()
@@ -89,14 +88,17 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
 
 
 def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]) -> Iterator[tuple[str, str, int]]:
-    """(file name, a piece of its text, how many rows are in it)."""
+    """Yield (file name, a piece of its text, the number of rows in the piece)."""
     import json
 
+    from friends_corpus.core.parquet import read_rows
+
+    from .checks.integrity import need_part
     from .interop.convokit import convokit_files
 
     if format == "convokit":
         splits = manifest["configs"]["lines"]["splits"]
-        rows = ((split, row) for split in splits for row in read_rows(folder / splits[split]["path"]))
+        rows = ((split, row) for split in splits for row in need_part(folder, manifest, "lines", split).rows)
         yield from ((name, text, name == "utterances.jsonl") for name, text in convokit_files(rows, manifest))
         return
     for config in configs:
@@ -106,24 +108,12 @@ def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]
                 if format == "jsonl":
                     yield name, json.dumps(row, ensure_ascii=False) + "\n", 1
                 else:
-                    head = "\ufeff" + csv_line(list(row)) if number == 0 else ""  # the mark tells Excel: this is UTF-8
+                    head = "\ufeff" + csv_line(list(row)) if number == 0 else ""  # BOM, so that Excel reads UTF-8
                     yield name, head + csv_line([csv_cell(value) for value in row.values()]), 1
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a Parquet file, never all at once in memory."""
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=2000):
-                yield from batch.to_pylist()
-    except ValueError as error:  # pyarrow's own errors are ValueErrors
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-
-
 def csv_cell(value: Any) -> str:
-    """A value as the text of a cell.
+    """Return a value as the text of a CSV cell.
 
     >>> csv_cell(None), csv_cell(3), csv_cell(["Joey", "Ross"]), csv_cell("-- what?"), csv_cell("'=")
     ('', '3', '["Joey", "Ross"]', "'-- what?", "''=")
@@ -139,7 +129,7 @@ def csv_cell(value: Any) -> str:
 
 
 def csv_line(cells: Sequence[str]) -> str:
-    r"""A record as in RFC 4180, every cell in quotes.
+    r"""Return a CSV record (RFC 4180) with every cell quoted.
 
     >>> csv_line(["a", "b, c"])
     '"a","b, c"\r\n'

@@ -1,4 +1,4 @@
-"""python -m builders.publish: a dataset folder → a dataset repo on the Hub, as one commit and one tag.
+"""python -m builders.publish: publish a dataset folder to a dataset repo on the Hub, as one commit and one tag.
 
 The folder must be what its manifest says, and sound (as python -m builders.check sees it). The tag is the manifest's
 version, v1.0.0, and never moves: other content needs another --version when the folder is built. The same content once
@@ -39,7 +39,7 @@ Digests = dict[str, dict[str, list[Any]]]  # config → split → [rows, sha256 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0 published, 1 not or not wholly, 2 bad usage, 130 interrupted."""
+    """Run the command and return its exit code: 0 published, 1 failed or incomplete, 2 bad usage, 130 interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
 
@@ -50,15 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         manifest, problems = check(options.folder)
         if problems:
             print("\n".join(problems))
-            raise ReleaseError(f"{options.folder} is not what its manifest says, or not sound; build it anew")
+            raise ReleaseError(f"{options.folder} is damaged or does not match its manifest; build it again")
         publish(options, manifest, connect(), Patience())
 
     again = f"python -m builders.publish {shlex.join(given)}"
-    return publishing(work, f"the folder is as it was; to try again: {again}")
+    return publishing(work, f"the folder is unchanged; to try again: {again}")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m builders.publish", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(folder: Path) -> tuple[Manifest, list[str]]:
-    """The manifest, and what is wrong with the folder, one line each. Raises InputError where there is none."""
+    """Return the manifest, and one line for each problem of the folder. Raises InputError without a manifest."""
     from .check import check_folder, describe_violations
     from .folder.manifest import need_manifest
 
@@ -78,7 +78,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
 
 
 def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patience: Patience) -> None:
-    """From a checked folder to a verified release. Raises ReleaseError."""
+    """Publish a checked folder and verify the release. Raises ReleaseError."""
     from cards.hub.files import check_secrets, machine_places, read_outgoing
     from cards.hub.release import Release, open_repo, put_release, show
     from friends_corpus.core.manifest import MANIFEST
@@ -89,7 +89,7 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
     files = read_outgoing(folder, files_of(folder))
     for file in files:
         if file.path != MANIFEST and file.sha256 != manifest["files"][file.path]["sha256"]:
-            raise ReleaseError(f"{folder / file.path} has just been changed; build the folder anew")
+            raise ReleaseError(f"{folder / file.path} changed while it was read; build the folder again")
     places = machine_places(folder)
     check_secrets(files, str(api.token), places)
     check_secrets(unpacked(files), str(api.token), places)
@@ -102,9 +102,11 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
     found = load_again(repo, tag, list(expected), patience)
     if found != expected:
         wrong = [config for config in expected if found.get(config) != expected[config]]
-        raise ReleaseError(f"{repo.id} at {tag}: config {wrong[0]} loads other rows than {folder} holds; look at it")
+        raise ReleaseError(
+            f"{repo.id} at {tag}: config {wrong[0]} loads different rows than {folder} holds; compare the two"
+        )
     for config, splits in expected.items():
-        print(f"loaded    {config}: {sum(rows for rows, _ in splits.values()):,} rows, those of the folder")
+        print(f"loaded    {config}: {sum(rows for rows, _ in splits.values()):,} rows, the same as in the folder")
     if options.public:
         show(repo)
     print(f"published {repo.url}/tree/{tag} ({'public' if options.public else 'private'})")
@@ -112,40 +114,38 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
 
 
 def unpacked(files: Iterable[Outgoing]) -> Iterable[Outgoing]:
-    """The rows of the Parquet files as text: compressed, nothing in them could be seen."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    """Yield the rows of the Parquet files as text: the scan for secrets cannot see compressed ones."""
     from cards.hub.files import outgoing
+    from friends_corpus.core.parquet import read_rows
 
     for file in files:
         if file.path.endswith(".parquet"):
-            rows = pq.read_table(pa.BufferReader(file.content)).to_pylist()
-            text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+            text = "\n".join(json.dumps(row, ensure_ascii=False) for row in read_rows(Path(file.path), file.content))
             yield outgoing(f"{file.path} (rows as lines)", text.encode())
 
 
 def check_room(files: Sequence[Outgoing]) -> None:
-    """Raises ReleaseError where the release could not be read back for lack of disk space."""
+    """Check that there is disk space to read the release back. Raises ReleaseError."""
     from shutil import disk_usage
 
     needed = ROOM * sum(file.size for file in files)
     place = tempfile.gettempdir()
     if disk_usage(place).free < needed:
-        raise ReleaseError(f"{place}: {needed / 1e6:,.0f} MB are needed to read the release back; set TMPDIR")
+        raise ReleaseError(
+            f"{place}: reading the release back needs {needed / 1e6:,.0f} MB; set TMPDIR to another disk"
+        )
 
 
 def digests(manifest: Manifest, files: Sequence[Outgoing]) -> Digests:
-    """What must come back: the manifest's row counts, and the ids in the Parquet files that were sent."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """Return what must come back: the row counts of the manifest and a hash of the ids that were sent."""
+    from friends_corpus.core.parquet import read_rows
 
     contents = {file.path: file.content for file in files}
     return {
         config: {
             split: [
                 entry["rows"],
-                digest(pq.read_table(pa.BufferReader(contents[entry["path"]]), columns=["id"])["id"].to_pylist()),
+                digest(row["id"] for row in read_rows(Path(entry["path"]), contents[entry["path"]])),
             ]
             for split, entry in described["splits"].items()
         }
@@ -154,7 +154,7 @@ def digests(manifest: Manifest, files: Sequence[Outgoing]) -> Digests:
 
 
 def digest(ids: Iterable[str]) -> str:
-    """Of ids in their order.
+    """Return a hash of ids in their order.
 
     >>> digest(["a", "b"])[:8]
     '7e18f737'
@@ -163,7 +163,7 @@ def digest(ids: Iterable[str]) -> str:
 
 
 def load_again(repo: Repo, tag: str, configs: Sequence[str], patience: Patience) -> Digests:
-    """Loads every config from the tag as a stranger would: another process, elsewhere, with an empty cache."""
+    """Load every config from the tag as a new user would: in another process, with an empty cache."""
     code_of_ours = str(Path(__file__).resolve().parents[1])
     patience = replace(patience, tries=min(patience.tries, LOADINGS))
     tried = 0
@@ -188,14 +188,14 @@ def load_again(repo: Repo, tag: str, configs: Sequence[str], patience: Patience)
             except subprocess.CalledProcessError as error:
                 failed = RuntimeError((error.stderr.strip().splitlines() or ["no message"])[-1])
             except subprocess.TimeoutExpired:
-                failed = RuntimeError(f"nothing after {LOADING} s")
+                failed = RuntimeError(f"no result after {LOADING} s")
         if not patience.pause(tried, failed, f"{repo.id}: load {tag}"):
             said = str(failed).replace(str(repo.api.token), "***")[:300]
             raise ReleaseError(f"{repo.id}: {tag} is published, but loading it failed: {said}; run the command again")
 
 
 def read_back(repo: str, tag: str, *configs: str) -> None:
-    """What `load_dataset` gives for these configs, as Digests in JSON on stdout; the other side of `load_again`."""
+    """Print what `load_dataset` returns for these configs as JSON; runs in the process of `load_again`."""
     import datasets
 
     datasets.disable_progress_bars()

@@ -1,1 +1,1 @@
-"""Templates of cards and reports, and how files, folders and releases are written whole."""
+"""Templates of cards and reports, and releases to the Hub."""

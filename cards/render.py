@@ -1,4 +1,4 @@
-"""Cards from templates: numbers are computed and passed in, prose is written in `cards/templates`.
+"""Render cards from templates: numbers are passed in, prose is in `cards/templates`.
 
 Values are data: they are never read as a template, a missing one is an error, and the filters escape them for the
 place where they stand. What would act in a reader's terminal or turn a line is shown as an escape.

@@ -1,4 +1,4 @@
-"""Raw *Friends* transcript pages → clean, speaker-attributed lines.
+"""Turn raw *Friends* transcript pages into clean, speaker-attributed lines.
 
 `python -m friends_corpus` lists the commands. The names below are the data model of a page; rooms hold the rest.
 """

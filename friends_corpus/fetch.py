@@ -1,7 +1,7 @@
-"""python -m friends_corpus.fetch: an index page → the transcripts it lists, as served, in a folder for builders.build.
+"""python -m friends_corpus.fetch: download the transcripts that an index page lists, for builders.build.
 
 Asks one page at a time, slowly, and obeys robots.txt. A second run moves no page that has not changed; a run that was
-interrupted goes on where it was. In the folder, pages.jsonl says where each page came from and when.
+interrupted resumes. In the folder, pages.jsonl says where each page came from and when.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .show.config import FRIENDS, read_show
 
     stamina.instrumentation.set_on_retry_hooks([])  # retries are not news, failures are: they come as a table
-    kept = f"what was fetched is kept in {options.out}; run the same command again to go on"
+    kept = f"what was fetched is kept in {options.out}; run the same command again to resume"
 
     def work() -> int:
         try:
@@ -74,12 +74,17 @@ def parser() -> argparse.ArgumentParser:
         type=seconds,
         default=DELAY,
         metavar="S",
-        help="least seconds between requests (default: %(default)g)",
+        help="minimum seconds between requests (default: %(default)g)",
     )
     add(
         "--allow-host", action="append", default=[], metavar="H", help="a host whose address may be private; repeatable"
     )
-    add("--show", type=Path, metavar="DIR", help="folder with show.yaml and speakers.csv of another show than Friends")
+    add(
+        "--show",
+        type=Path,
+        metavar="DIR",
+        help="folder of another show, with show.yaml and speakers.csv (default: Friends)",
+    )
     add("--warc", type=Path, metavar="FILE", help="also write every page as it came to a new WARC file (*.warc.gz)")
     return parser
 

@@ -1,4 +1,4 @@
-"""python -m friends_corpus.parse: transcript pages → their segments and lines, as JSON lines."""
+"""python -m friends_corpus.parse: read transcript pages and write their segments and lines as JSON Lines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse pages into JSON lines; 0 if all could be read, 2 if any could not (the others are still written)."""
     parser = argparse.ArgumentParser(
         prog="python -m friends_corpus.parse",
-        description="Read transcript pages and write what is in them as JSON lines.",
+        description="Read transcript pages and write what is in them as JSON Lines.",
         epilog=f"Example: python -m friends_corpus.parse {SAMPLE} --lines lines.jsonl",
     )
     parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE_OR_FOLDER", help="HTML pages, or folders of them")
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--show", type=Path, default=FRIENDS, metavar="DIR", help="folder with show.yaml and speakers.csv (Friends)"
     )
     options = parser.parse_args(argv)
-    return exit_code(lambda: parse_pages(options), "what was written is of the pages before")
+    return exit_code(lambda: parse_pages(options), "the output holds the pages before this one")
 
 
 def parse_pages(options: argparse.Namespace) -> int:

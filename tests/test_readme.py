@@ -71,3 +71,29 @@ def test_architecture_names_what_is_there() -> None:
             assert re.search(rf"^\s*(?:def|class) {name}\b|^{name}\b.*=", source, re.M), f"{file}: {name}"
     for room in re.findall(r"`(\w+/[\w/]+/)`", text):
         assert (ROOT / room).is_dir(), room
+
+
+def test_the_table_of_attacks_is_that_of_the_last_run_and_all_are_in_it() -> None:
+    attack = benchmark("attack")
+    figures = json.loads(attack.RESULTS.read_text(encoding="utf-8"))
+    rows = {(row["area"], row["attack"]) for row in figures["rows"]}
+    assert rows == attack.marked(), "run: make attack"
+    assert all(row["tried"] > 0 and row["lost"] == 0 for row in figures["rows"])
+    assert attack.table(figures) in (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+
+
+def test_a_failed_attack_is_lost() -> None:
+    """With as many tries as the test told of; a skipped one was not tried."""
+    counts = benchmark("attack").Counts()
+    for outcome, when, told in [
+        ("passed", "setup", 3),
+        ("passed", "call", 3),
+        ("failed", "call", 5),
+        ("skipped", "setup", 1),
+        ("failed", "setup", 1),
+    ]:
+        properties = [("attack", ["fetch", "x"]), ("tried", told)]
+        counts.pytest_runtest_logreport(
+            pytest.TestReport("a", ("a", 0, "a"), {}, outcome, None, when, user_properties=properties)
+        )
+    assert counts.rows() == [{"area": "fetch", "attack": "x", "tried": 9, "lost": 2}]

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from friends_corpus.core.cli import BAD_INPUT, FAILED, INTERRUPTED, Failed, InputError, in_short
+from friends_corpus.core.cli import BAD_INPUT, FAILED, INTERRUPTED, Failed, InputError, exit_code, in_short, reraise
 from friends_corpus.core.visible import screened
 from train.models.base import find_base, locate
 from train.models.device import choose_device
@@ -139,9 +139,9 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         distributed.complain("interrupted; what was saved is still there, --resume goes on from it")
         return INTERRUPTED
-    except RuntimeError as error:
+    except Exception as error:
         if distributed.count() == 1 or not distributed.is_peer_gone(error):
-            raise
+            return exit_code(partial(reraise, error), "what was saved is still there, --resume goes on from it")
         distributed.complain(
             "another rank ended and says why; what was saved is still there, --resume goes on from it", True
         )

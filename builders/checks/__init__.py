@@ -1,1 +1,1 @@
-"""What `builders.check` looks at, a module for each kind of rule."""
+"""The checks of `builders.check`, one module for each kind of rule."""

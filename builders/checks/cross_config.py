@@ -1,4 +1,4 @@
-"""What holds between rows: splits that share no episode, and configs that follow from `lines`.
+"""Rules between rows: splits share no episode, and the other configs follow from `lines`.
 
 Rows that break a rule of their own are not compared: what stands here can rely on builders.checks.row_rules.
 """
@@ -23,7 +23,7 @@ PRINTED = "text_with_directions"
 
 
 def check_agreement(parts: Sequence[Part], manifest: Manifest) -> Iterator[Violation]:
-    """Rows against other rows and the manifest; what stands in a file that is not among `parts` is not compared."""
+    """Compare rows with other rows and with the manifest; files that are not in `parts` are skipped."""
     of = {(part.config, part.split): part for part in parts}
     for lines in [part for part in parts if part.config == "lines"]:
         yield from check_splits(lines, manifest)
@@ -40,7 +40,7 @@ def check_agreement(parts: Sequence[Part], manifest: Manifest) -> Iterator[Viola
 
 
 def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
-    """Every episode stands in the split that the manifest says, and comes from its page; one violation an episode."""
+    """Check that every episode is in its split and from its page; at most one violation per episode."""
     split_of = {id: split for split, ids in manifest["splits"].items() for id in ids}
     page_of = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
     first: dict[str, tuple[int, Row]] = {}
@@ -50,13 +50,13 @@ def check_splits(lines: Part, manifest: Manifest) -> Iterator[Violation]:
         if episode not in split_of:
             yield lines.wrong(number, "id", f"episode {episode!r} is not in {MANIFEST}")
         elif split_of[episode] != lines.split:
-            yield lines.wrong(number, "id", f"episode {episode} belongs to {split_of[episode]} by {MANIFEST}")
+            yield lines.wrong(number, "id", f"episode {episode} belongs to {split_of[episode]}, says {MANIFEST}")
         if row["source"] != page_of.get(episode, row["source"]):
-            yield lines.wrong(number, "source", f"is {row['source']!r}, by {MANIFEST} {page_of[episode]!r}")
+            yield lines.wrong(number, "source", f"is {row['source']!r}, but {MANIFEST} says {page_of[episode]!r}")
 
 
 def check_constant(lines: Part, columns: Sequence[str], of: str, key: Callable[[str], str]) -> Iterator[Violation]:
-    """The columns have one value in all rows of an episode or a scene."""
+    """Check that columns have the same value in all rows of an episode or a scene."""
     first: dict[str, Row] = {}
     for number, row in enumerate(lines.rows):
         known = first.setdefault(key(row["id"]), row)
@@ -74,22 +74,22 @@ def follow_from(lines: Sequence[Row], manifest: Manifest) -> dict[str, list[Row]
 
 
 def check_rows_follow(part: Part, expected: Sequence[Row]) -> Iterator[Violation]:
-    """The rows are those that follow from the lines: no other one, none missing, each value as it must be."""
+    """Check that the rows are exactly those derived from the lines: none added, missing or different."""
     missing = {row["id"]: row for row in expected}
     for number, row in enumerate(part.rows):
         made = missing.pop(row["id"], None)
         if made is None:
-            yield part.wrong(number, "id", "is none that follows from lines")
+            yield part.wrong(number, "id", "follows from no line")
             continue
         for column, value in made.items():
             if row[column] != value and (part.config, column) != ("chunks", PRINTED):
-                yield part.wrong(number, column, "is not what lines make it", differ(row[column], value))
+                yield part.wrong(number, column, "does not follow from lines", differ(row[column], value))
     for id in missing:
         yield Violation(part.path, "lacks a row that follows from lines", detail=id)
 
 
 def check_scripts(chunks: Part, lines: Sequence[Row]) -> Iterator[Violation]:
-    """Chunks as printed hold the turns of their lines in order, and between them no turn that is none of these.
+    """Check that a printed chunk holds the turns of its lines in order, and no other turns.
 
     A turn without speech is no line, but it has a number. Directions printed between turns are in no other row, so
     that whether they are the page's cannot be told here; how many they are, stats.json tells.
@@ -108,6 +108,6 @@ def check_scripts(chunks: Part, lines: Sequence[Row]) -> Iterator[Violation]:
                 continue
             free = positions[found] - 1 if found < len(turns) else positions[-1] + 1
             if line.partition(SEPARATOR)[0] in speakers and (free < 0 or (chunk["source"], free) in taken):
-                yield chunks.wrong(number, PRINTED, "has a turn that is none of its lines", shorten(repr(line)))
+                yield chunks.wrong(number, PRINTED, "has a turn that is not one of its lines", shorten(repr(line)))
         if found < len(turns):
             yield chunks.wrong(number, PRINTED, "lacks a turn of its lines", shorten(repr(turns[found])))

@@ -1,24 +1,25 @@
-"""Files against the manifest: present, whole, no others; Parquet files of the right schema and length, read back."""
+"""Check files against the manifest, and the schema and length of the Parquet files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets import Features
 
 from builders.configs.lines import Row
 from builders.configs.schema import CONFIGS
 from builders.folder.violation import Violation
 from builders.splitting.splits import SPLITS
+from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import sha256_of
-from friends_corpus.core.manifest import MANIFEST, Manifest
+from friends_corpus.core.manifest import MANIFEST, Manifest, SplitFile
 from friends_corpus.core.ownership import SYSTEM_FILES
+from friends_corpus.core.parquet import read_table
+from friends_corpus.core.reader import Unreadable, json_values
 
 FROM_THE_HUB = frozenset((".git", ".gitattributes", ".cache"))  # what git and the Hub's client put beside the files
 
@@ -33,12 +34,12 @@ class Part:
     rows: Sequence[Row]
 
     def wrong(self, row: int, column: str, rule: str, detail: str = "") -> Violation:
-        """A violation in one cell."""
+        """Return a violation in one cell."""
         return Violation(self.path, rule, row, self.rows[row]["id"] or "", column, detail)
 
 
 def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:
-    """Every file present with its hash, and no other one. Files of git, the Hub's client and desktops do not count."""
+    """Check that every listed file has its hash and no other exists; git, Hub and desktop files are ignored."""
     for path, entry in manifest["files"].items():
         file = folder / path
         if not file.is_file():
@@ -46,7 +47,7 @@ def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:
         elif file.stat().st_size != entry["bytes"]:
             yield Violation(path, f"has {file.stat().st_size:,} bytes, not {entry['bytes']:,} as in {MANIFEST}")
         elif sha256_of(file) != entry["sha256"]:
-            yield Violation(path, f"has not the sha256 of {MANIFEST}")
+            yield Violation(path, f"does not have the sha256 in {MANIFEST}")
     known = {MANIFEST, *manifest["files"]}
     for file in sorted(folder.rglob("*")):
         place = file.relative_to(folder)
@@ -56,7 +57,7 @@ def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:
 
 
 def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Violation]]:
-    """The Parquet files that have the schema of their config, and what is wrong with the others.
+    """Read the Parquet files whose schema is right, and list what is wrong with the others.
 
     A file that is missing is named by `check_files` alone.
     """
@@ -68,9 +69,9 @@ def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Viola
                 continue
             path = entry["path"]
             try:
-                table = pq.read_table(folder / path, partitioning=None)
-            except (pa.ArrowException, OSError) as error:
-                found.append(Violation(path, "is no Parquet file", detail=str(error).partition("\n")[0]))
+                table = read_table(folder / path)
+            except Unreadable as error:
+                found.append(Violation(path, "cannot be read", detail=error.why))
                 continue
             wrong = schema_differences(path, table.schema, CONFIGS[config].features)
             found += wrong
@@ -81,8 +82,20 @@ def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Viola
     return parts, found
 
 
+def need_part(folder: Path, manifest: Manifest, config: str, split: str) -> Part:
+    """Return one file, which has the schema of its config. Raises InputError."""
+    splits: Mapping[Any, SplitFile] = manifest["configs"][config]["splits"] if config in manifest["configs"] else {}
+    if config not in CONFIGS or split not in splits:
+        raise InputError(f"{folder}: manifest.json lists no {config} of {split}; run: python -m builders.check")
+    path = splits[split]["path"]
+    table = read_table(folder / path)
+    for violation in schema_differences(path, table.schema, CONFIGS[config].features):
+        raise InputError(f"{folder / str(violation)}; run: python -m builders.check")
+    return Part(config, split, path, table.to_pylist())
+
+
 def schema_differences(path: str, schema: pa.Schema, features: Features) -> list[Violation]:
-    """Column by column: missing, unknown, of another type; then their order, and what `datasets` reads in the file."""
+    """List schema differences: missing, unknown or retyped columns, their order, the `datasets` metadata."""
     expected = features.arrow_schema
     found = [Violation(path, "is missing", column=name) for name in expected.names if name not in schema.names]
     found += [Violation(path, "is unknown", column=name) for name in schema.names if name not in expected.names]
@@ -91,15 +104,15 @@ def schema_differences(path: str, schema: pa.Schema, features: Features) -> list
         if is_type != type:
             found.append(Violation(path, f"is of type {is_type}, not {type}", column=name))
     if not found and schema.names != expected.names:
-        found.append(Violation(path, f"columns are in the order {', '.join(schema.names)}"))
+        found.append(Violation(path, f"has its columns in the order {', '.join(schema.names)}"))
     if not found and _written_features(schema) != _written_features(expected):
         found.append(Violation(path, "the Features in its metadata are not those of builders.configs.schema"))
     return found
 
 
 def _written_features(schema: pa.Schema) -> Any:
-    """What `datasets` put into the metadata, where it is anything it could have put there."""
+    """Return the features that `datasets` wrote into the metadata, or None if they are invalid."""
     try:
-        return json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-    except (TypeError, KeyError, ValueError):
+        return json_values(schema.metadata[b"huggingface"])["info"]["features"]
+    except (TypeError, KeyError, ValueError, RecursionError):
         return None

@@ -1,4 +1,4 @@
-"""manifest.json against itself: what it says of files, configs, splits and pages agrees."""
+"""Check that manifest.json does not contradict itself about files, configs, splits and pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from friends_corpus.show.config import about
 
 
 def check_config_names(manifest: Manifest) -> list[Violation]:
-    """The configs are those of builders.configs.schema; chat is not there where nobody answers."""
+    """Check the names of the configs; `chat` may be missing if it has no rows."""
     names = manifest["configs"].keys()
     missing = [
         f"configs: {name!r} is missing"
@@ -30,30 +30,32 @@ def check_config_names(manifest: Manifest) -> list[Violation]:
 
 
 def check_listing(manifest: Manifest) -> list[Violation]:
-    """Everything else that can be told from the manifest alone, once its shape is right."""
+    """Run all checks that need only the manifest, once its schema is valid."""
     rules = (check_names, check_listed_files, check_configs, check_pages, check_splits)
     return [Violation(MANIFEST, said) for rule in rules for said in rule(manifest)]
 
 
 def check_names(manifest: Manifest) -> Iterator[str]:
-    """The dataset is named after its show, its character is one of the show's."""
+    """Check that the dataset is named after its show and that the character belongs to it."""
     if manifest["dataset"] != about(manifest["show"]).dataset:
-        yield f"dataset: a show of that title makes it {about(manifest['show']).dataset}"
+        yield f"dataset: with that title it must be {about(manifest['show']).dataset}"
     if manifest["parameters"]["character"] not in (ALL, *manifest["show"]["cast"]):
         yield f"parameters: the show has no character {manifest['parameters']['character']!r}"
 
 
 def check_listed_files(manifest: Manifest) -> Iterator[str]:
-    """All files that a build writes beside the manifest, and no other ones: no Python file ever."""
+    """Check that the manifest lists exactly the files that a build writes, and never a Python file."""
     expected = {CARD, STATS, REPORT, CROISSANT, *(plot.path for plot in plots(manifest["dropped"]).values())}
     for config, described in manifest["configs"].items():
         expected |= {parquet_path(config, split) for split in described["splits"]}
     yield from (f"files: {path!r} is missing" for path in sorted(expected - manifest["files"].keys()))
-    yield from (f"files: {path!r} is none that a build writes" for path in sorted(manifest["files"].keys() - expected))
+    yield from (
+        f"files: {path!r} is not a file that a build writes" for path in sorted(manifest["files"].keys() - expected)
+    )
 
 
 def check_configs(manifest: Manifest) -> Iterator[str]:
-    """Each Parquet file in its place, with the size and hash that `files` has; a version that follows from them."""
+    """Check the path, size and hash of each Parquet file, and the version that follows from them."""
     splits_of_lines = manifest["configs"]["lines"]["splits"].keys()
     for config, described in manifest["configs"].items():
         splits = described["splits"]
@@ -62,29 +64,29 @@ def check_configs(manifest: Manifest) -> Iterator[str]:
                 yield f"configs: {config}.{split} is at {file['path']!r}, not at {parquet_path(config, split)!r}"
             listed = manifest["files"].get(file["path"], file)
             if any(listed[fact] != file[fact] for fact in ("sha256", "bytes")):
-                yield f"configs: {config}.{split} and files do not agree on {file['path']!r}"
+                yield f"configs: {config}.{split} and files disagree about {file['path']!r}"
         if described["version"] != content_version(splits):
             yield f"configs: {config}.version does not follow from the hashes"
         if splits.keys() != splits_of_lines and not (
             CONFIGS[config].may_be_missing and splits.keys() < splits_of_lines
         ):
-            yield f"configs: {config} and lines have not the same splits"
+            yield f"configs: {config} and lines have different splits"
 
 
 def check_pages(manifest: Manifest) -> Iterator[str]:
-    """Each page once, shipped as an episode of a split or left out for a reason; whether all are the sample's."""
+    """Check that each page is listed once, with its split or the reason why it was left out."""
     for key in ("page", "episode"):
         counts = Counter(page[key] for page in manifest["pages"] if key in page)
-        yield from (f"pages: {value!r} stands there {count} times" for value, count in counts.items() if count > 1)
+        yield from (f"pages: {value!r} is listed {count} times" for value, count in counts.items() if count > 1)
     for page in manifest["pages"]:
         if {"episode", "split", "reason"} & page.keys() not in ({"episode", "split"}, {"reason"}):
-            yield f"pages: {page['page']} has not just an episode and a split, or a reason"
+            yield f"pages: {page['page']} must have either an episode and a split, or a reason"
     if manifest["sample"] != is_sample(page["sha256"] for page in manifest["pages"] if "episode" in page):
-        yield f"sample: {manifest['sample']}, which is not what the hashes of the pages say"
+        yield f"sample: {manifest['sample']}, but the hashes of the pages say otherwise"
 
 
 def check_splits(manifest: Manifest) -> Iterator[str]:
-    """Each episode in one split, that of its page."""
+    """Check that each episode is in one split, the one of its page."""
     split_of: dict[str, str] = {}
     for split, ids in manifest["splits"].items():
         for id in ids:
@@ -93,7 +95,7 @@ def check_splits(manifest: Manifest) -> Iterator[str]:
             split_of.setdefault(id, split)
     pages = {page["episode"]: page for page in manifest["pages"] if "episode" in page}
     for id in sorted(split_of.keys() ^ pages.keys()):
-        yield f"{id} is in {'splits' if id in split_of else 'pages'} alone"
+        yield f"{id} is only in {'splits' if id in split_of else 'pages'}"
     for id, page in pages.items():
         if id in split_of and page.get("split") != split_of[id]:
-            yield f"pages: {page['page']} is of {page.get('split')}, its episode of {split_of[id]}"
+            yield f"pages: {page['page']} is in {page.get('split')}, its episode in {split_of[id]}"

@@ -1,4 +1,4 @@
-"""What follows from the rows, made again and compared: statistics, leakage, splits, quality report, card.
+"""Compute again what follows from the rows or the pages, and compare: statistics, splits, quality report, card.
 
 Taken as they stand are what only the pages tell (builders.reports.page_stats: drops, unknown cues, scenes), what the
 manifest says of the show, the pages and the software, sizes in memory, and the pictures. All else follows from these
@@ -8,6 +8,7 @@ and the rows, by `assemble`, which made it: by today's, so that a folder of anot
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -18,20 +19,24 @@ import pyarrow as pa
 from builders.assemble import Corpus, assemble
 from builders.configs.lines import Row
 from builders.configs.schema import CONFIGS, to_table
-from builders.configs.tables import Tables
+from builders.configs.tables import RowSettings, Tables, make_rows
 from builders.folder.violation import Violation, differ
 from builders.folder.write import STATS, derived_files
+from builders.page_cache.pages import open_pool, read_files
+from builders.page_cache.select_pages import select_pages
 from builders.reports.croissant import CROISSANT, make_croissant
-from builders.reports.page_stats import PageFacts, PageRow, PageStats, dropped_kinds
+from builders.reports.page_stats import PageFacts, PageRow, PageStats, dropped_kinds, page_facts
 from builders.splitting.leakage import abridged
 from friends_corpus.core.cli import in_short
 from friends_corpus.core.ids import episode_of, numbers_of, scene_of
 from friends_corpus.core.manifest import MANIFEST, Manifest
 from friends_corpus.core.reader import Unreadable, faults, json_values, load
+from friends_corpus.show import config as shows
 
 from .integrity import Part
 
-BY_ROWS, BY_MANIFEST = "is not what the rows make it", "is not what the manifest makes it"
+BY_ROWS, BY_MANIFEST = "does not follow from the rows", "does not follow from the manifest"
+BY_PAGES = "does not follow from the pages"
 NOTHING = "nothing"
 
 
@@ -58,6 +63,24 @@ def check_derived(folder: Path, manifest: Manifest, parts: Sequence[Part]) -> tu
         elif name != CROISSANT:
             found += compare_text(folder / name, text)
     return found, corpus
+
+
+def check_pages(manifest: Manifest, corpus: Corpus, pages: Sequence[Path], show: shows.Show) -> list[Violation]:
+    """Compare the corpus of the rows with that of the pages, read without a cache; of other pages or shows, no more."""
+    with open_pool(os.cpu_count() or 1, len(pages)) as pool:
+        results = [page for file in read_files(pages, pool, None, show.folder) for page in file.pages]
+    listed = {page["page"]: page["sha256"] for page in (*manifest["pages"], *manifest["failed_pages"])}
+    read = {page.name: page.sha256 for page in results}
+    if other := compare(MANIFEST, BY_PAGES, [corpus.show, listed], [show.facts, read]):
+        return other
+    selection = select_pages(results)
+    tables = make_rows([page.episode for page in selection.shipped], RowSettings.of(show.facts, corpus.parameters))
+    made = assemble(tables, page_facts(selection, show), show.facts, corpus.parameters)
+    found = compare(MANIFEST, BY_PAGES, [corpus.pages, corpus.failed_pages], [made.pages, made.failed_pages])
+    for config in made.tables:
+        rows, expected = ({row["id"]: row for row in of.tables[config].to_pylist()} for of in (corpus, made))
+        found += compare(config, BY_PAGES, rows, expected)
+    return found + compare(STATS, BY_PAGES, corpus.stats, made.stats)
 
 
 def check_croissant(folder: Path, manifest: Manifest) -> list[Violation]:
@@ -115,11 +138,11 @@ def check_repeats(parts: Sequence[Part], manifest: Manifest, corpus: Corpus) -> 
 
 
 def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> Iterator[Violation]:
-    """What only the pages tell, as far as it stands elsewhere too: in rows, in the manifest, or in itself."""
+    """Check the page statistics against the rows, the manifest and each other."""
     shipped = {page["episode"]: page["page"] for page in manifest["pages"] if "episode" in page}
     table = {page["episode"]: page for page in pages["pages_table"]}
     if [(page["episode"], page["page"]) for page in pages["pages_table"]] != sorted(shipped.items()):
-        yield Violation(STATS, f"pages_table: has other pages than {MANIFEST}")
+        yield Violation(STATS, f"pages_table: has different pages than {MANIFEST}")
         return
     rows = lines.select(["id", "episodes", "scene"]).to_pylist()
     for row in {episode_of(row["id"]): row for row in rows}.values():  # the last of each episode
@@ -133,15 +156,15 @@ def check_page_stats(pages: PageStats, lines: pa.Table, manifest: Manifest) -> I
         ("dropped", sum(page["dropped"] for page in pages["pages_table"]), dropped),
     ):
         if counted != expected:
-            yield Violation(STATS, f"pages_table: {column} are not those of segments")
+            yield Violation(STATS, f"pages_table: {column} differs from segments")
     if not dropped_kinds(pages["segments"]).items() <= pages["dropped"].items():
         yield Violation(STATS, "dropped: is not that of segments")
     if manifest["dropped"] != pages["dropped"]:
-        yield Violation(MANIFEST, f"dropped: is not that of {STATS}")
+        yield Violation(MANIFEST, f"dropped: differs from {STATS}")
 
 
 def read_json(path: Path) -> tuple[Any, list[Violation]]:
-    """What is in the file, or why that cannot be said."""
+    """Return the JSON values of a file, or the violation if it cannot be read."""
     try:
         return load(path, json_values, "build the dataset again"), []
     except Unreadable as error:
@@ -149,12 +172,12 @@ def read_json(path: Path) -> tuple[Any, list[Violation]]:
 
 
 def compare(file: str, rule: str, found: Any, expected: Any) -> list[Violation]:
-    """A violation for each value of a JSON file that is another one."""
+    """Yield a violation for each value of a JSON file that differs from the expected one."""
     return [Violation(file, rule, detail=said) for said in differences(found, expected)]
 
 
 def differences(found: Any, expected: Any, place: str = "") -> Iterator[str]:
-    """Where and how two JSON values differ.
+    """Yield where and how two JSON values differ.
 
     >>> [*differences({"total": {"lines": 7}, "x": [1]}, {"total": {"lines": 8}, "x": [1, 2]})]
     ['total.lines: 7 instead of 8', 'x: [1] instead of [1, 2]']
@@ -170,7 +193,7 @@ def differences(found: Any, expected: Any, place: str = "") -> Iterator[str]:
 
 
 def compare_text(path: Path, expected: str) -> list[Violation]:
-    """The first line of a text file that is another one."""
+    """Yield a violation for the first line of a text file that differs."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:

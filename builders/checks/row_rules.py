@@ -1,4 +1,4 @@
-"""What holds for the columns of every row, as pandera schemas; types are those of the Parquet file already."""
+"""Rules for the columns of every row, as pandera schemas; the Parquet schema has checked the types."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACROSS = ": "  # a rule over several columns starts with the one to name: "id: s
 
 
 def check_rows(part: Part) -> list[Violation]:
-    """Every row and column of a file that breaks a rule, in the order of the rows."""
+    """Return a violation for every row and column that breaks a rule, in row order."""
     frame = pd.DataFrame(part.rows, dtype=object)
     try:
         schema(part.config).validate(frame, lazy=True)
@@ -48,7 +48,7 @@ def check_rows(part: Part) -> list[Violation]:
 
 @cache
 def schema(config: str) -> pa.DataFrameSchema:
-    """The rules of a config."""
+    """Return the pandera schema of a config."""
     checks, across_columns = RULES.get(config, ({}, ()))
     columns = {
         name: pa.Column(None, list(rules), nullable=name in NULLABLE, unique=name == "id")
@@ -58,12 +58,12 @@ def schema(config: str) -> pa.DataFrameSchema:
 
 
 def each(holds: Callable[[Any], bool], otherwise: str) -> pa.Check:
-    """A rule for single values; pandera applies it to those that are not null."""
+    """Return a rule for single values; pandera skips nulls."""
     return pa.Check(holds, element_wise=True, error=otherwise)
 
 
 def across(columns: Sequence[str], holds: Callable[..., bool], otherwise: str) -> pa.Check:
-    """A rule for the values of a row in some columns. Where one of them is null, that breaks a rule of its own."""
+    """Return a rule over several columns of a row; nulls are skipped, another rule forbids them."""
 
     def apply(frame: pd.DataFrame) -> pd.Series[bool]:
         values = zip(*(frame[column] for column in columns), strict=True)
@@ -74,24 +74,24 @@ def across(columns: Sequence[str], holds: Callable[..., bool], otherwise: str) -
 
 
 def in_order(ids: pd.Series[str]) -> pd.Series[bool]:
-    """Whether each id comes after the one before it: by season, episode, scene, then turn or chunk."""
+    """Tell for each id whether it comes after the one before: by season, episode, scene, turn or chunk."""
     keys = [numbers_of(id) for id in ids]
     after = [not index or keys[index - 1] <= key for index, key in enumerate(keys)]
     return pd.Series(after, index=ids.index, dtype=bool)
 
 
 def filled(text: str) -> bool:
-    """Whether a text has more than blanks."""
+    """Tell whether a text has more than whitespace."""
     return bool(text.strip())
 
 
 def all_filled(texts: Sequence[str | None]) -> bool:
-    """Whether no text of a list is null or blank."""
+    """Tell whether no text in a list is null or blank."""
     return all(text is not None and filled(text) for text in texts)
 
 
 def values(structs: Sequence[Mapping[str, str | None] | None]) -> list[str | None]:
-    """All values in a list of structs.
+    """Return all values in a list of structs.
 
     >>> values([{"role": "user", "content": "Hi."}, None])
     ['user', 'Hi.', None]
@@ -100,17 +100,17 @@ def values(structs: Sequence[Mapping[str, str | None] | None]) -> list[str | Non
 
 
 def roles(messages: Sequence[Mapping[str, str | None] | None]) -> list[str | None]:
-    """Who says each message."""
+    """Return the role of each message."""
     return [message["role"] if message else None for message in messages]
 
 
 def is_prompt(messages: Sequence[Mapping[str, str | None] | None]) -> bool:
-    """Whether a `system` message comes first, then `user` and `assistant` take turns, and a `user` is the last one."""
+    """Tell whether `system` comes first, then `user` and `assistant` alternate, and `user` comes last."""
     return roles(messages) == ["system", "user", *["assistant", "user"] * (len(messages) // 2 - 1)]
 
 
 def has_all(printed: str, directions: Sequence[str | None]) -> bool:
-    """Whether all directions of a turn stand in it as printed, in this order.
+    """Tell whether the printed turn contains all its directions, in order.
 
     >>> has_all("Hi (to  Ross), “you”.", ["(to Ross)"]), has_all("Hi (to Ross).", ["(waves)"])
     (True, False)
@@ -124,7 +124,7 @@ def has_all(printed: str, directions: Sequence[str | None]) -> bool:
 
 
 def is_rest(text: str, directions: Sequence[str | None], printed: str) -> bool:
-    """Whether a turn as printed is `text` and the directions, whose words may stand in the text as well.
+    """Tell whether a printed turn consists of `text` and the directions; their words may also be in the text.
 
     >>> is_rest("Later, then. Bye.", ["Later"], "Later, then. Later Bye."), is_rest("Hi.", ["(nods)"], "Hi you. (nods)")
     (True, False)
@@ -144,7 +144,7 @@ def is_rest(text: str, directions: Sequence[str | None], printed: str) -> bool:
 
 
 def occurrences(part: str, text: str, start: int) -> Iterator[int]:
-    """Where `part` stands in the text, from `start` on.
+    """Yield each position of `part` in the text, from `start`.
 
     >>> list(occurrences("oo", "foo, ooo", 2))
     [5, 6]
@@ -155,7 +155,7 @@ def occurrences(part: str, text: str, start: int) -> Iterator[int]:
 
 
 def letters(text: str) -> str:
-    """The letters and digits alone: blanks and stops go or come where a direction stood.
+    """Return only the letters and digits; spaces and punctuation change where a direction was removed.
 
     >>> letters('Hi , "you 2".')
     'Hiyou2'

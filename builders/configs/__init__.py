@@ -1,1 +1,1 @@
-"""One module for each config of the dataset: how its rows are made, and their columns."""
+"""The configs of the dataset: one module makes the rows of each; `schema` declares their columns."""

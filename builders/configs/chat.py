@@ -1,4 +1,4 @@
-"""Config `chat`: a main character's line as the answer to what was said before it, as TRL's conversational prompts.
+"""Config `chat`: a main character's line as the answer to the lines before it, in TRL's conversational format.
 
 The published notebooks trained on scripts, and a model that learns scripts writes scripts. Here the target is one line
 of one person, the others are the user, and the loss of training is on that line alone.
@@ -26,17 +26,17 @@ EARLIER_CHARACTERS = 600  # of those lines together; the line that is answered i
 ALL = "all"  # instead of one character's name
 PLACE = ("id", *SCENE_COLUMNS, "position")
 NO_ROW = {  # why a line gives no row
-    "other_speaker": "none of those who answer in chat speaks it",
-    "several_speakers": "several people speak it at once",
-    "opens_scene": "nobody speaks before it in its scene",
-    "goes_on": "its speaker speaks the line before it, too",
+    "other_speaker": "the speaker is not one of the characters of chat",
+    "several_speakers": "several people say it together",
+    "opens_scene": "it opens the scene",
+    "goes_on": "its speaker also has the line before it",
 }
 
 Message = dict[str, str]
 
 
 def chat_rows(lines: Sequence[Row], title: str, characters: Collection[str]) -> list[Row]:
-    """One row for every row of `lines` that one of `characters` speaks in answer to somebody else in the same scene.
+    """Return a row for every line in which one of `characters` answers somebody in the same scene.
 
     `title` is the show's. Rows have the ids of their lines.
 
@@ -56,7 +56,7 @@ def chat_rows(lines: Sequence[Row], title: str, characters: Collection[str]) -> 
 
 
 def chat_row(line: Row, earlier: Sequence[Row], title: str) -> Row:
-    """The row for a line that answers; `earlier` are the few before it in its scene."""
+    """Return the row for a line that answers `earlier`, the few lines before it in the scene."""
     character = line["speaker"]
     return {
         **{column: line[column] for column in PLACE},
@@ -69,7 +69,7 @@ def chat_row(line: Row, earlier: Sequence[Row], title: str) -> Row:
 
 
 def candidates(lines: Sequence[Row], characters: Collection[str]) -> Iterator[tuple[Row, Sequence[Row], str]]:
-    """Each row of `lines`, the few before it in its scene, and why it gives no row: a key of NO_ROW, or ""."""
+    """Yield each line, the few before it in its scene, and why it gives no row: a key of NO_ROW, or ""."""
     for _, group in groupby(lines, key=lambda line: (line["source"], line["scene"])):
         scene = list(group)
         for index, line in enumerate(scene):
@@ -85,7 +85,7 @@ def count_no_row(lines: pa.Table, characters: Collection[str]) -> Counter[str]:
 
 
 def no_row(speakers: Sequence[str], before: Sequence[str], characters: Collection[str]) -> str:
-    """Why a line answers nobody; "" where it does. `before`: who speaks the line before it, nobody where a scene opens.
+    """Return why a line gives no row, or ""; `before` are the speakers of the line before it in the scene.
 
     >>> [no_row(["Joey"], before, ["Joey"]) for before in ([], ["Ross"], ["Joey"], ["Joey", "Ross"])]
     ['opens_scene', '', 'goes_on', 'goes_on']
@@ -102,9 +102,9 @@ def no_row(speakers: Sequence[str], before: Sequence[str], characters: Collectio
 
 
 def recent(earlier: Sequence[Row], character: str) -> Sequence[Row]:
-    """The last lines that fit into a prompt, beginning with one that is not the character's own.
+    """Return the last lines that fit into a prompt, starting with one that the character does not speak.
 
-    The last one of `earlier` is not.
+    The last line of `earlier` is never the character's.
     """
     first = len(earlier) - 1
     size = len(earlier[first]["text"])
@@ -116,10 +116,10 @@ def recent(earlier: Sequence[Row], character: str) -> Sequence[Row]:
 
 
 def make_prompt(character: str, earlier: Sequence[Row], title: str) -> list[Message]:
-    """Who the assistant plays and with whom it talks, then the earlier lines: its own as the assistant's, all others as
-    the user's. Lines without a break between are one message; where several others speak, each line has their names.
+    """Return the system message, then the earlier lines: the character's own as the assistant's, others as the user's.
 
-    What the character says together with others is the others'.
+    Consecutive lines of one role are one message. If several others speak, each line starts with its speaker. A line
+    that the character speaks together with others is theirs.
 
     >>> def said(who, text): return {"speakers": who.split(" and "), "text": text}
     >>> lines = [said("Ross", "Hi."), said("Joey", "Hey."), said("Joey and Monica", "Wow!"), said("Ross", "What?")]
@@ -143,7 +143,7 @@ def make_prompt(character: str, earlier: Sequence[Row], title: str) -> list[Mess
 
 
 def main_character(name: str, cast: Mapping[str, str]) -> str:
-    """The character of the cast (display name → full name) that is meant, or ALL. Raises InputError.
+    """Return the member of the cast (display name → full name) that a name means, or ALL. Raises InputError.
 
     >>> [main_character(name, {"Joey": "Joey Tribbiani"}) for name in ("joey", "JOEY  Tribbiani", "all")]
     ['Joey', 'Joey', 'all']
@@ -155,12 +155,12 @@ def main_character(name: str, cast: Mapping[str, str]) -> str:
         return meant[wanted]
     near = difflib.get_close_matches(wanted, meant, n=1)
     known = ", ".join([*cast, ALL]) if cast else f"{ALL}; its show.yaml lists no cast"
-    hint = f"did you mean {meant[near[0]]!r}?" if near else f"known are {known}"
-    raise InputError(f"--character {name!r} is no main character of the show ({hint})")
+    hint = f"did you mean {meant[near[0]]!r}?" if near else f"choose from {known}"
+    raise InputError(f"--character {name!r} is not a main character of the show ({hint})")
 
 
 def characters_of(character: str, cast: Collection[str]) -> list[str]:
-    """What `main_character` found as a list of characters.
+    """Return the result of `main_character` as a list of characters.
 
     >>> characters_of("all", ["Joey", "Ross"]), characters_of("Ross", ["Joey", "Ross"])
     (['Joey', 'Ross'], ['Ross'])

@@ -1,4 +1,4 @@
-"""Config `chunks`: consecutive turns of one scene as one script excerpt, up to a number of characters."""
+"""Config `chunks`: consecutive turns of one scene as a script excerpt of limited length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .named_lines import named
 
 
 def chunk_rows(lines: Sequence[Row], printed: Mapping[str, str], chunk_chars: int) -> list[Row]:
-    """Rows of `lines`, scene by scene, cut into chunks whose `text` has at most `chunk_chars` characters.
+    """Cut lines, scene by scene, into chunks whose `text` has at most `chunk_chars` characters.
 
     Two kinds of chunk are longer: a turn that is too long by itself stands alone, and a lone turn left over at the end
     of a scene joins the chunk before it. `printed`: id of a line → its turn as `printed_turns` gives it.
@@ -42,7 +42,7 @@ def chunk_rows(lines: Sequence[Row], printed: Mapping[str, str], chunk_chars: in
 
 
 def printed_turns(episode: Episode[Line]) -> dict[str, str]:
-    """Id of a spoken line → its turn as a script prints it, with the script lines around it.
+    """Map the id of each spoken line to its turn as printed, with the directions around it.
 
     Directions, and turns without speech, go with the turn after them; the last ones of a scene with the turn before
     them. What stands in a scene in which nobody speaks goes nowhere.
@@ -76,7 +76,7 @@ def printed_turns(episode: Episode[Line]) -> dict[str, str]:
 
 
 def pack(sizes: Sequence[int], limit: int) -> list[list[int]]:
-    """Greedy packing of turns, given by their lengths, as lists of their numbers; every turn once, in order.
+    """Pack turns greedily, given their lengths; return lists of their indices, each once and in order.
 
     >>> pack([7, 7, 7, 7], 15), pack([7, 7, 7], 15)
     ([[0, 1], [2, 3]], [[0, 1, 2]])

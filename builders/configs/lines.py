@@ -14,7 +14,7 @@ SCENE_COLUMNS = (*EPISODE_COLUMNS, "scene", "scene_heading")
 
 
 def line_rows(episode: Episode[Line]) -> list[Row]:
-    """Every turn of the episode with speech, in order; a turn that holds only a direction gives no row.
+    """Return a row for every turn with speech, in order; a turn with only a direction has no row.
 
     Which scenes repeat each other is seen when all rows are made: `dup_cluster` is null until then.
 

@@ -9,7 +9,7 @@ SEPARATOR = ": "
 
 
 def name_lines(lines: pa.Table) -> pa.Table:
-    """The rows of `lines` as those of `named_lines`: the same but for their two texts.
+    """Return the rows of `named_lines`: those of `lines` with names in front of their two texts.
 
     >>> columns = {"speaker": ["Joey and Ross"], "text": ["Hi."], "text_with_directions": ["(waving) Hi."]}
     >>> name_lines(pa.table(columns))["text_with_directions"].to_pylist()
@@ -23,7 +23,7 @@ def name_lines(lines: pa.Table) -> pa.Table:
 
 
 def named(speaker: str, text: str) -> str:
-    """One turn as a line of a script.
+    """Return one turn as a line of a script.
 
     >>> named("Joey", "Hi.")
     'Joey: Hi.'

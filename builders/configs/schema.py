@@ -1,4 +1,4 @@
-"""The columns of each config, side by side: Hugging Face Features, from which the Parquet schema follows."""
+"""The columns of each config as Hugging Face Features, from which the Parquet schema follows."""
 
 from __future__ import annotations
 
@@ -142,12 +142,12 @@ CONFIGS = {
 
 
 def meaning(config: str, column: str) -> str:
-    """What a column holds, in one phrase."""
+    """Return the meaning of a column in one phrase."""
     return CONFIGS[config].meanings.get(column) or MEANINGS[column]
 
 
 def type_name(config: str, column: str) -> str:
-    """The column's type as a reader would write it.
+    """Return the type of a column in words.
 
     >>> type_name("lines", "season"), type_name("lines", "speakers"), type_name("chunks", "turns")
     ('int32', 'list of string', 'list of {speaker, text}')
@@ -160,7 +160,7 @@ def type_name(config: str, column: str) -> str:
 
 
 def to_table(config: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Rows as an Arrow table that carries the config's Features, so that `load_dataset` gives back just these."""
+    """Return rows as an Arrow table that carries the Features, so that `load_dataset` returns the same types."""
     features = CONFIGS[config].features
     for row in rows[:1]:
         if list(row) != list(features):

@@ -1,4 +1,4 @@
-"""Episodes → the rows of every config: made as dicts, page by page, and kept as Arrow tables, which are far smaller."""
+"""Make the rows of every config: as dicts, page by page, kept as Arrow tables, which are far smaller."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def make_rows(episodes: Iterable[Episode[Line]], settings: RowSettings) -> Table
 
 
 def episodes_of(rows: pa.Table) -> pa.ChunkedArray:
-    """The episode id in each row's id.
+    """Return the episode id in the id of each row.
 
     >>> episodes_of(pa.table({"id": ["s01e01_c03_u0012"]})).to_pylist()
     ['s01e01']
@@ -80,7 +80,7 @@ def episodes_of(rows: pa.Table) -> pa.ChunkedArray:
 
 
 def scenes_of(rows: pa.Table) -> pa.ChunkedArray:
-    """The scene id in each row's id.
+    """Return the scene id in the id of each row.
 
     >>> scenes_of(pa.table({"id": ["s01e01_c03_u0012"]})).to_pylist()
     ['s01e01_c03']
@@ -89,7 +89,7 @@ def scenes_of(rows: pa.Table) -> pa.ChunkedArray:
 
 
 def mark_repeats(rows: pa.Table, clusters: Mapping[str, str]) -> pa.Table:
-    """The rows with the cluster of their scene, null for a scene that is in none.
+    """Fill in `dup_cluster`: the cluster of a row's scene, or null.
 
     >>> rows = pa.table({"id": ["s01e01_c01_u0000", "s01e01_c02_u0001"], "dup_cluster": pa.nulls(2, pa.string())})
     >>> mark_repeats(rows, {"s01e01_c02": "d001"})["dup_cluster"].to_pylist()

@@ -1,1 +1,1 @@
-"""The dataset folder: its manifest, and how it is read, written, locked and kept."""
+"""The dataset folder: its manifest, and how it is written, locked and kept up to date."""

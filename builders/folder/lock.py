@@ -1,4 +1,4 @@
-"""The dataset folder: whose it is, and one build at a time in it. How it is replaced is friends_corpus.core.files."""
+"""The lock of a dataset folder: one build at a time, and only in a folder of ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .manifest import files_of
 
 @contextmanager
 def locked(out: Path) -> Iterator[int]:
-    """The lock of `out` and its descriptor. Raises InputError."""
+    """Hold the lock of `out` and yield its file descriptor. Raises InputError."""
     if not out.name:
         raise InputError(f"{out} cannot be a dataset folder; choose another --out")
     with ExitStack() as stack:
@@ -36,5 +36,7 @@ def check_replaceable(out: Path, overwrite: bool = False) -> None:
     if not out.is_dir():
         raise InputError(f"{out} is not a folder; choose another --out")
     if not files_of(out) and any(out.iterdir()):
-        raise InputError(f"{out} is not a dataset folder (no {MANIFEST} of ours); choose another --out or remove it")
+        raise InputError(
+            f"{out} is not a dataset folder (no {MANIFEST} of ours); choose another --out or remove the folder"
+        )
     check_ours(out, {MANIFEST: None, **(read_listed(out / MANIFEST) or {})}, "build", overwrite)

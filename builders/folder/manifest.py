@@ -1,4 +1,4 @@
-"""manifest.json: what a dataset folder was made of and what it holds, by content. No dates, no machine paths."""
+"""manifest.json: the sources and contents of a dataset folder, by hash. No dates, no machine paths."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ def make_manifest(corpus: Corpus, version: str, configs: Mapping[str, Config]) -
 
 
 def to_json(value: Any) -> str:
-    """As text that is the same on every machine."""
+    """Return a value as JSON text that is the same on every machine."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The folder's manifest. Raises InputError where it is none of ours, Unreadable where it cannot be read."""
+    """Read the manifest of a folder. Raises InputError if it is not one of ours, Unreadable if it cannot be read."""
     manifest = (
         load(folder / MANIFEST, json_values, "build the dataset again") if (folder / MANIFEST).is_file() else None
     )
     if isinstance(manifest, dict) and manifest.get("builder") == BUILDER:
         return manifest
-    raise InputError(f"{folder}: no dataset folder (no {MANIFEST} of ours); builders.build makes one")
+    raise InputError(f"no dataset folder {folder} (no {MANIFEST} of ours); run: python -m builders.build")
 
 
 def need_manifest(folder: Path) -> Manifest:
@@ -68,7 +68,7 @@ def need_manifest(folder: Path) -> Manifest:
 
 
 def files_of(folder: Path) -> set[str]:
-    """The files that a build wrote into the folder, by its manifest; none where it is not one of ours."""
+    """Return the files that the manifest lists, or none if the folder is not one of ours."""
     try:
         files = read_manifest(folder).get("files")
     except InputError:

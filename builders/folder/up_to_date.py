@@ -1,6 +1,6 @@
-"""Is the folder already what this build would write? Told by content, never by dates; what is in doubt is built anew.
+"""Tell whether a folder is already what a build would write: by content, never by dates; in doubt, build.
 
-The same pages, parameters, code and libraries give the same bytes, so a finished build leaves a note beside the page
+The same pages, parameters, code and libraries give the same bytes, so a finished build leaves a note in the
 cache: what went in → the manifest that came out. The folder is kept if its manifest is that one and its files are as
 the manifest lists them.
 """
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from builders.page_cache import cache
+from typing_extensions import TypedDict
+
+from friends_corpus.core.cache import load, open_cache, store
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.fingerprint import hash_code
 from friends_corpus.core.manifest import MANIFEST
@@ -28,8 +29,16 @@ NOT_WRITING = ("crawling", "fetch.py")  # what gets pages and decides nothing ab
 LIBRARIES = tuple("datasets huggingface_hub jinja2 lxml matplotlib numpy pandas pillow pyarrow pyyaml".split())
 
 
+class Outcome(TypedDict):
+    """What a build has to say: a summary, a line for each page left out, and how it ended."""
+
+    summary: str
+    left_out: list[str]
+    end: str
+
+
 def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
-    """A hash over all that a folder is made of; None where a page cannot be read."""
+    """Return a hash over everything that a folder is built from, or None if a page cannot be read."""
     try:
         contents = sorted((repr(page.name), sha256_of(page)) for page in pages)
     except OSError:
@@ -39,16 +48,14 @@ def fingerprint(pages: Sequence[Path], parameters: Sequence[Any]) -> str | None:
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
-def recall(cache_folder: Path, mark: str, out: Path) -> Any | None:
+def recall(mark: str, out: Path) -> Outcome | None:
     """Return what `remember` kept for the files of `out`; None where they are not just these."""
-    note = cache.load(cache_folder.with_name("builds"), mark)
-    if note is None or not (out / MANIFEST).is_file() or sha256_of(out / MANIFEST) != note["manifest"]:
-        return None
-    return note["outcome"] if describe_files(out, MANIFEST) == read_manifest(out)["files"] else None
+    notes, manifest = open_cache("builds", quiet=True), out / MANIFEST
+    outcome = load(notes, f"{mark}.{sha256_of(manifest)}", Outcome) if notes and manifest.is_file() else None
+    return outcome if outcome and describe_files(out, MANIFEST) == read_manifest(out)["files"] else None
 
 
-def remember(cache_folder: Path, mark: str, out: Path, outcome: Mapping[str, Any]) -> None:
-    """Leave the note for `recall`; it only saves time, so a full disk is no failure."""
-    note = {"manifest": sha256_of(out / MANIFEST), "outcome": outcome}
-    with suppress(OSError):
-        cache.store(cache_folder.with_name("builds"), mark, note)
+def remember(mark: str, out: Path, outcome: Outcome) -> None:
+    """Leave the note for `recall`."""
+    if notes := open_cache("builds", quiet=True):
+        store(notes, f"{mark}.{sha256_of(out / MANIFEST)}", outcome)

@@ -1,4 +1,4 @@
-"""One thing that is wrong with a dataset folder, and where."""
+"""A violation: one problem of a dataset folder, and its place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Violation:
 
 
 def differ(found: object, expected: object) -> str:
-    """Two values that should be one, from where they differ.
+    """Show two values that should be equal, from the first difference on.
 
     >>> differ("Hi.", "Ho."), differ("x" * 80 + "!", "x" * 80 + "?")
     ("'Hi.' instead of 'Ho.'", "…xxxxxxxxxxxxxxx!' instead of …xxxxxxxxxxxxxxx?'")

@@ -1,4 +1,4 @@
-"""Everything a build found → the files of the dataset folder."""
+"""Write the files of the dataset folder."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str,
 
 
 def parquet_path(config: str, split: str) -> str:
-    """Where the rows of a split are, in the folder.
+    """Return the path of a split's Parquet file within the folder.
 
     >>> parquet_path("lines", "test")
     'lines/test-00000-of-00001.parquet'
@@ -91,7 +91,7 @@ def parquet_path(config: str, split: str) -> str:
 
 
 def example(rows: pa.Table) -> Row:
-    """A row that shows all: the first one with a stage direction; where no row has any, the first one."""
+    """Return an example row: the first with a stage direction, else the first."""
     with_directions = None
     if "text" in rows.column_names:
         with_directions = pc.index(pc.not_equal(rows["text"], rows["text_with_directions"]), True).as_py()

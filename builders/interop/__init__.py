@@ -1,1 +1,1 @@
-"""Other forms of a dataset, and other builds of it."""
+"""Other formats of a dataset, and comparison with other builds."""

@@ -1,4 +1,4 @@
-"""Two builds of one config → which columns and rows came, went or changed."""
+"""Compare a config of two builds: columns and rows that were added, removed or changed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from builders.configs.lines import Row
 from friends_corpus.core.manifest import Split, SplitFile
+from friends_corpus.core.parquet import read_table
 
 SPLIT = "split"  # compared like a column: a row that moves leaks into what was held out
 Types = Mapping[str, Mapping[str, str]]  # split → column → type
@@ -31,7 +29,7 @@ class ConfigChanges:
     reordered: bool
 
     def step(self) -> str:
-        """How far the version has to move: "major", "minor", "patch" or "none"."""
+        """Return the version step that the changes need: "major", "minor", "patch" or "none"."""
         if self.schema:
             return "major"
         if self.added or self.removed or any(SPLIT in columns for columns in self.changed.values()):
@@ -39,7 +37,7 @@ class ConfigChanges:
         return "patch" if self.changed or self.reordered else "none"
 
     def columns(self) -> dict[str, list[str]]:
-        """Column → the ids of the rows in which it changed."""
+        """Map each changed column to the ids of the rows that changed."""
         found: dict[str, list[str]] = {}
         for id, columns in self.changed.items():
             for column in columns:
@@ -47,32 +45,29 @@ class ConfigChanges:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as plain JSON values."""
+        """Return the changes as plain JSON values."""
         return {"step": self.step(), **asdict(self)}
 
 
 def read_config(folder: Path, splits: Mapping[Split, SplitFile]) -> Config:
-    """Types and rows of a config. Raises OSError or ValueError for what is no Parquet file or has an id twice."""
+    """Read the types and rows of a config. Raises ValueError for a damaged file or a duplicate id."""
     types: dict[str, dict[str, str]] = {}
     rows: dict[str, Row] = {}
     for split, entry in splits.items():
         path = folder / entry["path"]
-        try:
-            table = pq.read_table(path, partitioning=None)
-        except pa.ArrowException as error:
-            raise ValueError(f"{path}: no Parquet file: {' '.join(str(error).split())}") from None
-        if "id" not in table.schema.names:
-            raise ValueError(f"{path}: has no column id")
+        table = read_table(path)
+        if table.schema.names.count("id") != 1 or str(table.schema.field("id").type) != "string":
+            raise ValueError(f"{path}: no text column id")
         types[split] = {field.name: str(field.type) for field in table.schema}
         for row in table.to_pylist():
             if row["id"] in rows:
-                raise ValueError(f"{path}: the id {row['id']} stands twice")
+                raise ValueError(f"{path}: duplicate id {row['id']}")
             rows[row["id"]] = row | {SPLIT: split}
     return types, rows
 
 
 def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
-    """What differs; a side is None where it lacks the config.
+    """Compare a config of two folders; a side is None if it lacks the config.
 
     >>> types = {"train": {"id": "string", "text": "string"}}
     >>> before = types, {"a": {"id": "a", "text": "Hi."}, "b": {"id": "b", "text": "Oh."}}
@@ -85,7 +80,7 @@ def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
     """
     types_old, rows_old = old or ({}, {})
     types_new, rows_new = new or ({}, {})
-    schema = compare_schema(types_old, types_new) if old and new else [] if new else ["the config is gone"]
+    schema = compare_schema(types_old, types_new) if old and new else [] if new else ["the config was removed"]
     kept_old = [id for id in rows_old if id in rows_new]
     kept_new = [id for id in rows_new if id in rows_old]
     changed = {
@@ -105,7 +100,7 @@ def compare_config(old: Config | None, new: Config | None) -> ConfigChanges:
 
 
 def compare_schema(old: Types, new: Types) -> list[str]:
-    """Differences between the columns of each split; where they are not the same in all, the splits are named.
+    """List the differences between the columns of each split; name the splits if they disagree.
 
     A split that only one side has is compared with any of the other's.
 
@@ -128,15 +123,15 @@ def compare_schema(old: Types, new: Types) -> list[str]:
 
 
 def compare_types(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Columns that came, went, changed their type or their place.
+    """List the columns that were added, removed, retyped or moved.
 
     >>> compare_types({"id": "string", "cue": "string"}, {"id": "string", "scene": "int32"})
-    ["column 'scene' is new", "column 'cue' is gone"]
+    ["column 'scene' is new", "column 'cue' was removed"]
     """
-    found = [f"column {name!r} is new" for name in new if name not in old]
-    found += [f"column {name!r} is gone" for name in old if name not in new]
+    found = [f"column {name!r} was added" for name in new if name not in old]
+    found += [f"column {name!r} was removed" for name in old if name not in new]
     found += [
-        f"column {name!r} is of type {new[name]}, was {old[name]}"
+        f"column {name!r} changed its type from {old[name]} to {new[name]}"
         for name in new
         if old.get(name, new[name]) != new[name]
     ]

@@ -1,4 +1,4 @@
-"""Rows of `lines` → the corpus folder of ConvoKit (https://convokit.cornell.edu/documentation/data_format.html).
+"""Write `lines` as a ConvoKit corpus (https://convokit.cornell.edu/documentation/data_format.html).
 
 A scene is a conversation, a line replies to the line before it in its scene, and a speaker is a display name:
 ConvoKit knows one speaker for each utterance, so “Joey and Ross” is one; who they are is in the utterance's meta.
@@ -37,7 +37,7 @@ TYPES = {  # ConvoKit's names for the types of meta values
 
 
 def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """(file name, a piece of its text), in order; `rows` are (split, row), scene by scene.
+    """Yield (file name, a piece of its text) in order; `rows` are (split, row), scene by scene.
 
     Text is ASCII, with JSON's escapes: ConvoKit opens its files in the encoding of the reader's system.
     """

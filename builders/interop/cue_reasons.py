@@ -1,4 +1,4 @@
-"""Why the parser read a page as it did: which label made a turn, and how the label was resolved to people.
+"""Explain a turn: the label that starts it, and how the label was resolved to people.
 
 Nothing is decided here: the page is read again, and its cues say by which rule they are labels.
 """
@@ -79,7 +79,7 @@ def describe_speakers(cue: str, episode_id: str, show: Show) -> Iterator[str]:
             listed = "in a list of names" if len(parts) > 1 else "in the label"
             yield f"{speaker}: “{part}” {listed}; {_table_row(part, found, show)}"
         elif people.is_known(cue, episode_id) and not people.is_listed(cue, episode_id):
-            yield f"{speaker}: leads a label written as prose, “{cue}”; a name that the show knows"
+            yield f"{speaker}: starts a label written as prose, “{cue}”; a name that the show knows"
         else:
             yield f"{speaker}: as printed; neither in speakers.csv nor of the cast"
 

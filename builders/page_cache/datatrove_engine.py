@@ -1,6 +1,6 @@
 """Reading pages on an existing engine, datatrove: many tasks, on one machine or on a cluster, resumed where killed.
 
-A task reads every N-th file into the page cache, which all tasks must share; the build then finds every page there.
+A task reads every N-th file into the page cache; the build finds the pages there, signed with the same user's key.
 Finished tasks are marked in a folder beside that cache, named by the pages' content, the parser and N.
 """
 
@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from friends_corpus.core.cache import report
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import sha256_of
 from friends_corpus.parsing.version import PARSER_VERSION
 from friends_corpus.show.config import FRIENDS, read_show
 
-from . import cache
-from .pages import end_with, read_file
+from .pages import READER, end_with, read_file
 
 MISSING = "--engine datatrove needs the package datatrove; install it with: pip install '.[scale]'"
 
@@ -51,7 +51,7 @@ class ReadShare:
     def __call__(self, data: object, rank: int, world_size: int) -> None:
         """Read the pages of task `rank` of `world_size`."""
         for page in self.pages[rank::world_size]:
-            read_file(page, self.cache_folder, self.show)
+            report(read_file(page, self.cache_folder, self.show).refused)
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def _ending_together() -> Iterator[None]:
 def task_folder(pages: Sequence[Path], tasks: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
     """Return where the tasks of just these pages, in this order, by this parser, are logged and marked."""
     contents = [(page.name, sha256_of(page) if os.access(page, os.R_OK) else "") for page in pages]
-    key = json.dumps([cache.READER, PARSER_VERSION, read_show(show).version, tasks, contents]).encode(
+    key = json.dumps([READER, PARSER_VERSION, read_show(show).version, tasks, contents]).encode(
         "utf-8", "surrogateescape"
     )
     return cache_folder.with_name("tasks") / hashlib.sha256(key).hexdigest()[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import threading
@@ -14,9 +15,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from friends_corpus.core import cache
+from friends_corpus.core.fingerprint import hash_code
 from friends_corpus.core.model import Episode, Line, Page, ParseError, Segment
 from friends_corpus.formats.pages import read_pages
 from friends_corpus.parsing.normalise import normalise
@@ -25,8 +29,7 @@ from friends_corpus.parsing.version import PARSER_VERSION
 from friends_corpus.show.config import FRIENDS, Show, read_show
 from friends_corpus.show.page_names import page_name
 
-from . import cache
-
+READER = hash_code("builders", ["page_cache"])  # what is kept of a page, and how it is encoded
 NO_LABEL = "dropped:no_label"
 FILES_PER_TASK = 4  # parsing one page is so quick that handing out single ones costs time
 
@@ -56,7 +59,14 @@ class FailedPage:
 
 
 Result = ReadPage | FailedPage
-RESULTS = TypeAdapter(list[Result])  # to and from JSON
+RESULTS = TypeAdapter(list[Result])  # to JSON
+
+
+class ReadFile(NamedTuple):
+    """The pages of a file, and the entry of the cache that was not as it was kept, if there was one."""
+
+    pages: list[Result]
+    refused: list[Path]
 
 
 @contextmanager
@@ -71,15 +81,9 @@ def open_pool(jobs: int, files: int, lock: int | None = None) -> Iterator[Execut
 
 
 def read_files(
-    paths: Sequence[Path],
-    pool: Executor | None,
-    cache_folder: Path | None,
-    show: Path = FRIENDS,
-) -> Iterator[list[Result]]:
-    """Return the pages of each file in the order given, whatever the number of processes; those begin at once.
-
-    `show` is the folder of the show.
-    """
+    paths: Sequence[Path], pool: Executor | None, cache_folder: Path | None, show: Path = FRIENDS
+) -> Iterator[ReadFile]:
+    """Return the pages of each file in the order given; the other processes begin at once."""
     read = partial(read_file, cache_folder=cache_folder, show_folder=show)
     return pool.map(read, paths, chunksize=FILES_PER_TASK) if pool else map(read, paths)
 
@@ -122,7 +126,7 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS) -> list[Result]:
+def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS) -> ReadFile:
     """Return the pages of one file as episodes of normalised lines, or why they cannot be had.
 
     The show comes as its folder: other processes read it again.
@@ -132,12 +136,12 @@ def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS
     try:
         data = path.read_bytes()
     except OSError as error:
-        return [FailedPage(name, "", f"{name}: cannot be read: {error.strerror}")]
+        return ReadFile([FailedPage(name, "", f"{name}: cannot be read: {error.strerror}")], [])
     sha256 = hashlib.sha256(data).hexdigest()
-    key = cache.key(name, sha256, PARSER_VERSION + show.version)
-    if cache_folder and (kept := cache.load(cache_folder, key)):
-        with suppress(ValidationError):  # an entry of another shape is as good as none
-            return RESULTS.validate_python(kept)
+    key = hashlib.sha256(json.dumps([READER, name, sha256, PARSER_VERSION + show.version]).encode()).hexdigest()
+    refused: list[Path] = []
+    if cache_folder and (kept := cache.load(cache_folder, key, list[Result], refused)):
+        return ReadFile(kept, refused)
     try:
         results = [_read_page(page, name, sha256, show) for page in read_pages(name, data)]
     except ParseError as error:
@@ -146,9 +150,8 @@ def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS
         error.add_note(f"while reading the file {name}")  # a bug of ours: say where
         raise
     if cache_folder:
-        with suppress(OSError):  # the cache only saves time; a full disk is reported where it matters
-            cache.store(cache_folder, key, RESULTS.dump_python(results, mode="json"))
-    return results
+        cache.store(cache_folder, key, RESULTS.dump_python(results, mode="json"))
+    return ReadFile(results, refused)
 
 
 def _read_page(page: Page, file: str, sha256: str, show: Show) -> Result:

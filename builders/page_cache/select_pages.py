@@ -1,4 +1,4 @@
-"""Which of the pages that were read go into the dataset, and what the manifest says of them."""
+"""Select the pages that go into the dataset, and describe the others for the manifest."""
 
 from __future__ import annotations
 

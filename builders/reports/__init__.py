@@ -1,1 +1,1 @@
-"""The numbers of a dataset, and what is written about them: card, quality report, plots."""
+"""Statistics of a dataset, and the reports on them: card, quality report, plots."""

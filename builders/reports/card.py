@@ -1,4 +1,4 @@
-"""Statistics and examples → the values of cards/templates/dataset.md, its YAML metadata included."""
+"""The values of cards/templates/dataset.md: statistics, examples and the YAML metadata."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def render_card(manifest: Manifest, stats: Stats, examples: Mapping[str, Row]) -
 
 
 def metadata(configs: Mapping[str, Config], show: About) -> DatasetCardData:
-    """The card's YAML: what the Hub shows in its header, and where `load_dataset` finds configs, splits and types."""
+    """Return the YAML metadata of the card, from which the Hub and `load_dataset` read configs, splits and types."""
     rows = max(sum(file["rows"] for file in config["splits"].values()) for config in configs.values())
     data = DatasetCardData(
         pretty_name=f"{show.title} lines",
@@ -86,7 +86,7 @@ def metadata(configs: Mapping[str, Config], show: About) -> DatasetCardData:
 
 
 def dataset_info(config: str, splits: Mapping[Split, SplitFile]) -> DatasetInfo:
-    """Types and sizes of a config as `datasets` expects them; a wrong row count would make it refuse to load."""
+    """Return the types and sizes of a config; `datasets` refuses to load if a row count is wrong."""
     sizes = [{"name": name, "num_bytes": f["arrow_bytes"], "num_examples": f["rows"]} for name, f in splits.items()]
     return DatasetInfo(
         features=CONFIGS[config].features,
@@ -97,7 +97,7 @@ def dataset_info(config: str, splits: Mapping[Split, SplitFile]) -> DatasetInfo:
 
 
 def size_category(rows: int) -> str:
-    """The Hub's word for a number of rows.
+    """Return the Hub's size category for a number of rows.
 
     >>> size_category(60_000)
     '10K<n<100K'
@@ -106,7 +106,7 @@ def size_category(rows: int) -> str:
 
 
 def field_table(config: str, example: Row) -> list[dict[str, str]]:
-    """For every column: its name, type, meaning and the value it has in the example row."""
+    """Return for every column its name, type, meaning and value in the example row."""
     return [
         {
             "name": column,

@@ -92,7 +92,7 @@ def make_croissant(manifest: Manifest) -> dict[str, Any]:
 
 
 def file_object(file: SplitFile) -> dict[str, Any]:
-    """One Parquet file, with its hash."""
+    """Return the FileObject of a Parquet file."""
     return {
         "@type": "cr:FileObject",
         "@id": file["path"],
@@ -105,7 +105,7 @@ def file_object(file: SplitFile) -> dict[str, Any]:
 
 
 def file_set(config: str) -> dict[str, Any]:
-    """The files of one config."""
+    """Return the FileSet of a config."""
     return {
         "@type": "cr:FileSet",
         "@id": f"{config}-files",
@@ -117,7 +117,7 @@ def file_set(config: str) -> dict[str, Any]:
 
 
 def record_set(config: str) -> dict[str, Any]:
-    """The rows of one config: its columns, and the split, which the file's name says."""
+    """Return the RecordSet of a config: its columns, and the split, taken from the file's name."""
     return {
         "@type": "cr:RecordSet",
         "@id": config,
@@ -128,7 +128,7 @@ def record_set(config: str) -> dict[str, Any]:
 
 
 def split_field(config: str) -> dict[str, Any]:
-    """Which split a row is in."""
+    """Return the Field for the split of a row."""
     return {
         "@type": "cr:Field",
         "@id": f"{config}/split",
@@ -144,7 +144,7 @@ def split_field(config: str) -> dict[str, Any]:
 
 
 def field(config: str, column: str) -> dict[str, Any]:
-    """One column. A list of texts or numbers is a repeated field; a list of structs has a sub-field for each key."""
+    """Return the Field of a column; lists repeat, and lists of structs have a sub-field for each key."""
     feature = CONFIGS[config].features[column]
     inner = feature.feature if isinstance(feature, List) else feature
     described = {
@@ -170,5 +170,5 @@ def field(config: str, column: str) -> dict[str, Any]:
 
 
 def source(config: str, column: str) -> dict[str, Any]:
-    """Where a column is read from."""
+    """Return the source of a column."""
     return {"fileSet": {"@id": f"{config}-files"}, "extract": {"column": column}}

@@ -1,4 +1,4 @@
-"""What only the pages tell: the part of stats.json that no row of the dataset shows and no check can compute again."""
+"""Statistics that only the pages hold: the part of stats.json that no check can compute from rows."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ def page_row(page: ReadPage, unknown_cues: int) -> PageRow:
 
 
 def unknown_in(episode: Episode[Line], show: Show) -> Counter[str]:
-    """Cues that the show does not know, as printed, and how many lines have them."""
+    """Count the lines under each cue that the show does not know."""
     cues = Counter(line.cue for line in episode.utterances() if line.text)
     return Counter({cue: lines for cue, lines in cues.items() if not show.people.is_known(cue, episode.id)})
 
 
 def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
-    """Most frequent first, ties by name."""
+    """Sort counts by frequency, ties by name."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
@@ -150,7 +150,7 @@ def add_up(pieces: Iterable[tuple[str, int, int]]) -> Counts:
 
 
 def dropped_kinds(segments: Counts) -> Counts:
-    """Reason → what the parser dropped for it.
+    """Return what the parser dropped, by reason.
 
     >>> dropped_kinds({"cue": {"count": 2, "characters": 8}, "dropped:navigation": {"count": 1, "characters": 4}})
     {'navigation': {'count': 1, 'characters': 4}}

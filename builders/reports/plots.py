@@ -1,4 +1,4 @@
-"""The pictures of the quality report: the same bytes on every machine with the same matplotlib."""
+"""The plots of the quality report: the same bytes on every machine with the same matplotlib."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from friends_corpus.core import cache
 from friends_corpus.core.cli import shorten
-from friends_corpus.core.files import cache_folder
 
 from .page_stats import Counts
 
@@ -52,7 +54,7 @@ class PlotData:
 
 
 def plot_data(rows: Tables) -> PlotData:
-    """The counts out of the rows of each config."""
+    """Collect the counts for the plots from the rows of each config."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -71,7 +73,7 @@ def plot_data(rows: Tables) -> PlotData:
 
 
 def draw_plots(folder: Path, counts: PlotData, stats: Stats, chunk_chars: int) -> None:
-    """Draws the pictures of `plots` into `folder`."""
+    """Draw all plots into `folder`."""
     (folder / FOLDER).mkdir()
     with fixed_style():
         draw = {
@@ -85,7 +87,7 @@ def draw_plots(folder: Path, counts: PlotData, stats: Stats, chunk_chars: int) -
 
 
 def plots(dropped: Counts) -> dict[str, Plot]:
-    """The pictures of a build by name; that of drops only where something was dropped."""
+    """Return the plots of a build by name; dropped text has one only if there is any."""
     captions = {
         "speakers": "Lines per speaker and season",
         "lengths": "Length of lines and chunks in characters",
@@ -97,7 +99,7 @@ def plots(dropped: Counts) -> dict[str, Plot]:
 
 @contextmanager
 def fixed_style() -> Iterator[None]:
-    """matplotlib's own defaults, whatever the user's settings."""
+    """Use matplotlib's defaults, whatever the user's settings."""
     import_matplotlib()
 
     import matplotlib
@@ -121,19 +123,27 @@ def fixed_style() -> Iterator[None]:
 
 
 def import_matplotlib() -> None:
-    """Imports it with its list of fonts in the project's cache: its own place may not be writable."""
+    """Import matplotlib with its font list from our cache, and with nothing else of this machine."""
     if SETTINGS in os.environ:
         return
-    os.environ[SETTINGS] = str(cache_folder("matplotlib"))
-    try:
-        import matplotlib.font_manager  # noqa: F401  (which reads or writes the list)
-        from matplotlib.backends import backend_agg  # noqa: F401
-    finally:
-        del os.environ[SETTINGS]
+    kept, name = cache.open_cache("matplotlib", quiet=True), version("matplotlib")
+    lists = (kept and cache.load(kept, name, dict[str, str])) or {}
+    with TemporaryDirectory() as folder:
+        os.environ[SETTINGS] = folder
+        try:
+            for file, fonts in lists.items():
+                Path(folder, file).write_text(fonts, encoding="utf-8")
+            import matplotlib.font_manager  # noqa: F401  (which reads or writes the list)
+            from matplotlib.backends import backend_agg  # noqa: F401
+        finally:
+            del os.environ[SETTINGS]
+        found = {path.name: path.read_text(encoding="utf-8") for path in Path(folder).glob("fontlist-*.json")}
+        if kept and found != lists:
+            cache.store(kept, name, found)
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """An empty figure, in inches, and its panels side by side."""
+    """Return an empty figure (size in inches) with its panels side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -143,7 +153,7 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
 
 
 def draw_speakers(counts: PlotData, stats: Stats) -> Figure:
-    """A table of colours and numbers: those with the most lines, season by season."""
+    """Draw a heat map of the speakers with the most lines, season by season."""
     seasons = [row["season"] for row in stats["seasons"]]
     speakers = [row["speaker"] for row in stats["speakers"][:SPEAKERS]]
     cells = [[counts.lines.get((name, season), 0) for season in seasons] for name in speakers]
@@ -165,7 +175,7 @@ def draw_speakers(counts: PlotData, stats: Stats) -> Figure:
 
 
 def draw_lengths(counts: PlotData, stats: Stats, chunk_chars: int) -> Figure:
-    """Two histograms with the medians marked: lines (on an axis that grows by factors) and chunks."""
+    """Draw two histograms with their medians: lines (logarithmic axis) and chunks."""
     import numpy as np
 
     figure, [left, right] = new_figure(WIDTH, 3.2, columns=2)
@@ -193,7 +203,7 @@ def draw_lengths(counts: PlotData, stats: Stats, chunk_chars: int) -> Figure:
 
 
 def thousands(value: float, position: float = 0) -> str:
-    """An axis label.
+    """Return a number with thousands separators, as an axis label.
 
     >>> thousands(2500.0)
     '2,500'
@@ -202,7 +212,7 @@ def thousands(value: float, position: float = 0) -> str:
 
 
 def draw_dropped(dropped: Counts) -> Figure:
-    """Bars: what is on the pages but in no row of `lines`."""
+    """Draw bars for the text that is on the pages but in no row of `lines`."""
     reasons = sorted(dropped, key=lambda reason: (dropped[reason]["characters"], reason))
     height = 0.75 + 0.32 * len(reasons)
     figure, [axes] = new_figure(WIDTH, height)

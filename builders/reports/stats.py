@@ -140,7 +140,7 @@ def compute_numbers(
 
 
 def page_table(pages: Sequence[PageRow], lines: pa.Table, found: Sequence[Suspicion]) -> list[PageQuality]:
-    """Return, per page, beside what only it tells: lines, warnings, scenes that are repeats."""
+    """Add to each page its lines, warnings and duplicated scenes."""
     spoken = tally(episodes_of(lines))
     warnings = Counter(episode_of(suspicion.id) for suspicion in found)
     clustered = pc.unique(scenes_of(lines.filter(lines["dup_cluster"].is_valid()))).to_pylist()
@@ -157,17 +157,17 @@ def page_table(pages: Sequence[PageRow], lines: pa.Table, found: Sequence[Suspic
 
 
 def lengths(texts: pa.ChunkedArray) -> pd.Series[int]:
-    """Characters of each text."""
+    """Return the number of characters of each text."""
     return cast("pd.Series[int]", pc.utf8_length(texts).to_pandas())
 
 
 def tally(values: pa.Array) -> Counter[str]:
-    """Value → how often it stands there."""
+    """Count the occurrences of each value."""
     return Counter({entry["values"]: entry["counts"] for entry in pc.value_counts(values).to_pylist()})
 
 
 def count_pages(pages: Sequence[PageRow], tables: Tables, splits: Mapping[str, Split]) -> pd.DataFrame:
-    """A row for each page, with its season and split and whatever is added up by them."""
+    """Return a row per page with its season, its split and everything that is summed over them."""
     lines = tables["lines"]
     spoken = pd.DataFrame(
         {
@@ -193,7 +193,7 @@ def count_pages(pages: Sequence[PageRow], tables: Tables, splits: Mapping[str, S
 
 
 def split_table(counted: pd.DataFrame) -> list[SplitCounts]:
-    """Per split: pages, lines, words, chunks, rows of chat; in the order train, validation, test."""
+    """Sum pages, lines, words, chunks and chat rows per split, in the order train, validation, test."""
     table = counted.groupby("split")[["pages", "lines", "words", *COUNTED]].sum()
     return cast(list[SplitCounts], _records(table.loc[[name for name in SPLITS if name in table.index]]))
 
@@ -204,7 +204,7 @@ def _records(table: pd.DataFrame) -> Any:
 
 
 def percentiles(values: pd.Series[int]) -> dict[str, int]:
-    """The median and the long tail, in whole characters or turns that occur.
+    """Return the median and the upper percentiles as values that occur.
 
     >>> percentiles(pd.Series([1, 2, 3, 100]))
     {'median': 2, 'p90': 3, 'p99': 3, 'longest': 100}
@@ -215,7 +215,7 @@ def percentiles(values: pd.Series[int]) -> dict[str, int]:
 
 
 def between_turns(named_lines: pa.Table, chunks: pa.Table) -> Count:
-    """Lines of the chunks' scripts that are no row's turn (directions, turns without speech), and their characters."""
+    """Count script lines in chunks that belong to no row (directions, turns without speech)."""
     script, turns = chunks["text_with_directions"], named_lines["text_with_directions"]
     breaks = sum(pc.count_substring(script, "\n").to_pylist())
     characters = sum(pc.utf8_length(script).to_pylist()) - breaks
@@ -226,7 +226,7 @@ def between_turns(named_lines: pa.Table, chunks: pa.Table) -> Count:
 
 
 def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[str]) -> ChatStats:
-    """Of the characters' lines: how many have a row of `chat`, how many do not and why; how long the rows are."""
+    """Count the characters' lines with a row of `chat`, those without by reason, and the lengths of the rows."""
     answered = tally(chat["character"])
     prompts, completions = (chat[column].combine_chunks() for column in ("prompt", "completion"))
     messages = pc.utf8_length(prompts.flatten().field("content"))
@@ -240,7 +240,7 @@ def chat_stats(chat: pa.Table, no_row: Mapping[str, int], characters: Sequence[s
 
 
 def credit_table(lines: pa.Table, column: str) -> list[CreditedPages]:
-    """Credited names with the number of pages that name them."""
+    """Return the credited names with the number of pages that name them."""
     episodes = episodes_of(lines).to_pylist()
     first = {episode: number for number, episode in reversed(list(enumerate(episodes)))}
     credits = lines[column].take(pa.array(first.values(), pa.int64())).to_pylist()

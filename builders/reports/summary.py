@@ -41,7 +41,7 @@ def summary(stats: Stats, pages: Sequence[Page], failed: int) -> str:
 
 
 def unknown_cues(cues: Sequence[UnknownCue]) -> str:
-    """The most frequent cues that speakers.csv does not know.
+    """Return the most frequent cues that are not in speakers.csv.
 
     >>> print(unknown_cues([{"cue": "Bob", "lines": 2, "first_in": "s01e01"}]))
     unknown cues: 1 (2 lines)
@@ -54,7 +54,7 @@ def unknown_cues(cues: Sequence[UnknownCue]) -> str:
 
 
 def table(rows: Iterable[Sequence[str | int]]) -> str:
-    """Rows as aligned text, numbers to the right.
+    """Return rows as aligned text, numbers to the right.
 
     >>> print(table([["", "lines"], ["all", 1200]]))
          lines

@@ -1,4 +1,4 @@
-"""What looks wrong in rows of `lines` and may be right: found, counted and shown, never silenced by editing text."""
+"""Warnings: what looks wrong in `lines` but may be right is counted and shown, never edited away."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Suspicion:
 
 
 def find_suspicions(lines: pa.Table, episodes: Collection[str]) -> list[Suspicion]:
-    """All suspicions in rows of `lines`; `episodes` are the ids of all that should have lines.
+    """Find everything suspicious in `lines`; `episodes` are the ids of those that should have lines.
 
     >>> row = {"id": "s01e01_c01_u0000", "speaker": "Joey", "speakers": ["Joey"], "cue": "Joey", "scene": 1}
     >>> row |= {"scene_heading": None, "text": "Hi. Joey: Bye", "text_with_directions": "Hi."}
@@ -94,7 +94,7 @@ def find_suspicions(lines: pa.Table, episodes: Collection[str]) -> list[Suspicio
 
 
 def _worth_reading(lines: pa.Table) -> pa.Table:
-    """The rows in which a rule on single lines could find something: a third of them, by one pattern."""
+    """Select the rows that a rule on single lines could match: about a third, by one pattern."""
     long = pc.or_(
         pc.greater(pc.utf8_length(lines["text"]), LONG_LINE), pc.greater(pc.utf8_length(lines["speaker"]), LONG_SPEAKER)
     )
@@ -153,7 +153,7 @@ def _in_any_text(id: str, text: str) -> Iterator[Suspicion]:
 
 
 def _is_label(label: str, names: Collection[str]) -> bool:
-    """Whether a label-like word names a speaker of the data, or is all capitals.
+    """Tell whether a label-like word names a speaker or is all capitals.
 
     >>> _is_label("Good morning Mr. Geller", ["mr. geller"]), _is_label("Listen", ["joey"]), _is_label("JOEY", [])
     (True, False, True)
@@ -164,7 +164,7 @@ def _is_label(label: str, names: Collection[str]) -> bool:
 
 
 def lonely_bracket(text: str) -> int | None:
-    """Where the first bracket without a partner stands.
+    """Return the index of the first unmatched bracket, or None.
 
     >>> lonely_bracket("(waving) Hi [there"), lonely_bracket("(waving)"), lonely_bracket("(waving]")
     (12, None, 7)
@@ -182,7 +182,7 @@ def lonely_bracket(text: str) -> int | None:
 
 
 def excerpt(text: str, start: int, end: int) -> str:
-    """A stretch of a text with a little around it.
+    """Return part of a text with a little context.
 
     >>> excerpt("x" * 99 + "Joey:" + "y" * 99, 99, 104)
     '…xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxJoey:yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy…'
@@ -208,7 +208,7 @@ class WarningCount(TypedDict):
 
 
 def count_suspicions(found: Sequence[Suspicion]) -> list[WarningCount]:
-    """Per kind that occurs: what it means, how often, and the first few examples; most serious kinds first."""
+    """Count the warnings of each kind with the first few examples, most serious first."""
     table: list[WarningCount] = []
     for kind, meaning in MEANINGS.items():
         hits = [suspicion for suspicion in found if suspicion.kind == kind]
@@ -219,7 +219,7 @@ def count_suspicions(found: Sequence[Suspicion]) -> list[WarningCount]:
 
 
 def find_leaks(leakage: Leakage) -> list[Suspicion]:
-    """What is held out and shares more with another split than it should."""
+    """Find held-out splits that share more with another split than allowed."""
     return [
         Suspicion(
             "seen elsewhere", row["split"], f"{row['shared_runs_share'] * 100:.3f} % are in {row['against']}, too"

@@ -1,1 +1,1 @@
-"""Which split an episode belongs to, and what the splits share."""
+"""Splits, duplicates and leakage."""

@@ -1,4 +1,4 @@
-"""Scenes that stand in the transcripts more than once: repeats and clips, found exactly, never deleted.
+"""Find repeated scenes and clips in the transcripts, exactly; they are marked, never deleted.
 
 Four words are used for four things. Two scenes are *copies* if at least 80 % of the shorter one's five-word shingles
 are in the other: that holds for near-duplicates (80 % Jaccard similarity implies it) and for the clips of a clip show,
@@ -79,13 +79,13 @@ class Duplicates:
     shared: Mapping[str, Shared]  # by episode
 
     def episodes(self) -> set[str]:
-        """Ids of those that must not be held out: they share a copy or a passage with another episode, or are seen."""
+        """Return the episodes that must not be held out: they share too much text with another one."""
         linked = [(self.scenes[pair.left].episode, self.scenes[pair.right].episode) for pair in self.pairs]
         repeated = {id for left, right in linked if left != right for id in (left, right)}
         return repeated | {id for id, shared in self.shared.items() if shared.seen}
 
     def clusters(self) -> dict[str, str]:
-        """Scene id → the cluster of copies it is in: `d001`, `d002`, … by their first scene; other scenes have none.
+        """Map scene ids to clusters of copies, `d001`, `d002`, … in order of their first scenes.
 
         Clusters are chains of copies. Passages make none: a clip show that quotes one sentence of a scene is no
         duplicate of it, and would chain half of a season into one cluster.
@@ -101,7 +101,7 @@ class Duplicates:
 
 
 def find_duplicates(scenes: Sequence[SceneText]) -> Duplicates:
-    """Compares the speech of all scenes of all episodes."""
+    """Compare the speech of all scenes of all episodes."""
     words = read_words([scene.text for scene in scenes])
     shingles = words.grams(SHINGLE_WORDS)
     copies = dict(find_copies(shingles, [len(scene.text) >= SCENE_CHARACTERS for scene in scenes]))
@@ -117,7 +117,7 @@ def find_duplicates(scenes: Sequence[SceneText]) -> Duplicates:
 
 
 def scene_texts(lines: pa.Table) -> list[SceneText]:
-    """The scenes in rows of `lines`, in their order.
+    """Return the scenes in rows of `lines`, in order.
 
     >>> ids = ["s01e01_c01_u0000", "s01e01_c01_u0001", "s01e01_c02_u0002"]
     >>> scene_texts(pa.table({"id": ids, "text": ["Hi.", "Oh.", "Bye."]}))[0]
@@ -129,7 +129,7 @@ def scene_texts(lines: pa.Table) -> list[SceneText]:
 
 
 def find_copies(shingles: Grams, long_enough: Sequence[bool]) -> Iterator[tuple[tuple[int, int], float]]:
-    """Index pairs of all scenes of which the one with fewer shingles is to 80 % in the other, and their Jaccard.
+    """Yield index pairs of copies, with their Jaccard: at least 80 % of the smaller scene is in the other.
 
     Exact, and not quadratic: of the smaller scene's shingles sorted by how many scenes hold them, at least one of the
     rarest 20 % (and one more) must be in the other scene, and rare shingles are in few scenes.
@@ -157,7 +157,7 @@ def find_copies(shingles: Grams, long_enough: Sequence[bool]) -> Iterator[tuple[
 
 
 def find_passages(runs: Grams, episodes: Sequence[str]) -> list[tuple[int, int]]:
-    """Index pairs of scenes of different episodes that share at least `SHARED_RUNS` long runs of words."""
+    """Find pairs of scenes of different episodes that share at least `SHARED_RUNS` long runs of words."""
     starts, frequency = postings(runs)
     shared: Counter[tuple[int, int]] = Counter()
     for row in np.flatnonzero((frequency > 1) & (frequency <= STOCK_SCENES)).tolist():
@@ -167,7 +167,7 @@ def find_passages(runs: Grams, episodes: Sequence[str]) -> list[tuple[int, int]]
 
 
 def find_shared(runs: Grams, episodes: Sequence[str]) -> dict[str, Shared]:
-    """Of each episode, which its scenes are given by: its long runs, and those that stand in others; no formulas."""
+    """Count the long runs of each episode, and those also found in other episodes; stock phrases are left out."""
     numbers = {episode: number for number, episode in enumerate(dict.fromkeys(episodes))}
     merged = runs.merged(np.array([numbers[episode] for episode in episodes], dtype=np.int64), len(numbers))
     (_, scenes), (_, holders) = postings(runs), postings(merged)  # of the same runs in the same order
@@ -177,20 +177,20 @@ def find_shared(runs: Grams, episodes: Sequence[str]) -> dict[str, Shared]:
 
 
 def postings(grams: Grams) -> tuple[Ids, Ids]:
-    """Of each distinct run, in their order: where the texts that hold it begin, and how many they are."""
+    """Return for each distinct run the start of its list of texts, and its length."""
     starts = np.flatnonzero(np.diff(grams.runs, prepend=-1))
     return starts, np.diff(starts, append=len(grams.runs))
 
 
 def runs_of(grams: Grams) -> Mapping[int, Ids]:
-    """Text → its distinct runs, sorted."""
+    """Map each text to its distinct runs, sorted."""
     order = np.lexsort((grams.runs, grams.texts))
     parts = np.split(grams.runs[order], np.cumsum(grams.sizes)[:-1])
     return dict(enumerate(parts))
 
 
 def jaccard(left: Ids, right: Ids) -> float:
-    """Shared runs over all runs of two texts; nothing has nothing in common.
+    """Return the Jaccard similarity of two sets of runs, 0 if both are empty.
 
     >>> jaccard(np.array([1, 2, 3]), np.array([2, 3, 4]))
     0.5

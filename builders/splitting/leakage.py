@@ -1,4 +1,4 @@
-"""The leakage report: what a split that is held out shares with another one, measured on the finished splits."""
+"""The leakage report: what held-out splits share with other splits."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def abridged(leakage: Leakage) -> Leakage:
 
 
 def _pair_table(duplicates: Duplicates) -> Iterator[dict[str, str | float | list[str]]]:
-    """Which scenes repeat which, for whoever wants to look them up."""
+    """Yield the pairs of scenes that repeat each other."""
     for pair in duplicates.pairs:
         kind = "passage" if not pair.copies else "near-duplicate" if pair.jaccard >= SAME else "clip"
         scenes = [duplicates.scenes[pair.left].id, duplicates.scenes[pair.right].id]
@@ -97,13 +97,13 @@ def _pair_table(duplicates: Duplicates) -> Iterator[dict[str, str | float | list
 
 
 def _shared_scenes(duplicates: Duplicates, here: Mask, there: Mask) -> int:
-    """How many scenes of one split are a copy of a scene of the other, or share passages with one."""
+    """Count the scenes of one split that are a copy of a scene of the other or share passages with one."""
     ends = [end for pair in duplicates.pairs for end in ((pair.left, pair.right), (pair.right, pair.left))]
     return len({left for left, right in ends if here[left] and there[right]})
 
 
 def _largest_jaccard(shingles: Grams, here: Mask, there: Mask) -> float | None:
-    """Over all pairs of a scene here and a scene there, exactly; None where one side has none."""
+    """Return the largest Jaccard similarity of a scene here and a scene there, or None without scenes."""
     if not here.any() or not there.any():
         return None
     found = there[shingles.texts]
@@ -120,7 +120,7 @@ def _largest_jaccard(shingles: Grams, here: Mask, there: Mask) -> float | None:
 
 
 def _spans(runs: Ids, wanted: Ids) -> Ids:
-    """Indices of all wanted values in a sorted array that may hold them several times.
+    """Return the indices of all wanted values in a sorted array with repeats.
 
     >>> _spans(np.array([1, 2, 2, 4]), np.array([2, 3, 4])).tolist()
     [1, 2, 3]
@@ -132,7 +132,7 @@ def _spans(runs: Ids, wanted: Ids) -> Ids:
 
 
 def stock_phrases(duplicates: Duplicates, here: Mask, shared: Ids) -> list[dict[str, str | int]]:
-    """The phrases that the shared runs make where they overlap, longest first; their first scene, and how often."""
+    """Join overlapping shared runs to phrases, longest first, with their first scene and their count."""
     if not len(shared):
         return []
     words = duplicates.words
@@ -148,7 +148,7 @@ def stock_phrases(duplicates: Duplicates, here: Mask, shared: Ids) -> list[dict[
 
 
 def _stretches(hits: Mask) -> Sequence[tuple[int, int]]:
-    """First and one past the last index of each stretch of true values.
+    """Yield the start and end index of each run of true values.
 
     >>> _stretches(np.array([False, True, True, False, True]))
     [(1, 3), (4, 5)]

@@ -1,4 +1,4 @@
-"""Which split an episode belongs to: 90/5/5 by a hash of its id, the same in every config, and without leaks."""
+"""Assign episodes to splits: 90/5/5 by a hash of the id, the same in every config, repeats in train."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RANKED_BELOW = 20  # episodes; with fewer, hashing alone often leaves a split em
 
 
 def assign_splits(episode_ids: Iterable[str], train_only: Collection[str] = ()) -> dict[str, Split]:
-    """Episode id → split. Episodes of `train_only` go to train; below three episodes all do.
+    """Map episode ids to splits. Those in `train_only` go to train; with fewer than three episodes all do.
 
     Each episode's hash decides alone, so that a new episode moves no other. Where that leaves a split empty (few
     episodes), the episodes with the lowest hashes are held out instead.
@@ -39,7 +39,7 @@ def assign_splits(episode_ids: Iterable[str], train_only: Collection[str] = ()) 
 
 
 def _draw(episode_id: str) -> tuple[int, int]:
-    """One of `BUCKETS`, then a number to rank by: fixed for ever, without random generator or seed."""
+    """Return one of `BUCKETS` and a rank, both from a hash: the same forever, without a seed."""
     number = int.from_bytes(hashlib.sha256(episode_id.encode()).digest())
     return number % BUCKETS, number
 

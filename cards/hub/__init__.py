@@ -1,1 +1,1 @@
-"""A folder → one commit and one tag on the Hub."""
+"""Publish a folder as one commit and one tag on the Hub."""

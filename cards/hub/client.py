@@ -1,4 +1,4 @@
-"""One repo on the Hub through one token: every call with patience, every error one line, the token in none of them.
+"""Access one repo on the Hub: calls are retried, errors are one line and never hold the token.
 
 The client retries some calls and not others (no POST that creates anything, and a lost reply is an error to it). Here
 every call is tried again after 429, 5xx and transport errors, and never after 401 and 403.

@@ -1,4 +1,4 @@
-"""One release to the Hub: look before anything moves, one commit, one tag that never moves, and a look afterwards.
+"""Release a folder to the Hub: check, one commit, one tag that never moves, verify.
 
 Used by both publishers. Whatever fails, the repo's head is read again before anything is repeated: if the release is
 there, the reply was lost and not the commit. A command that was cut off is simply run again.

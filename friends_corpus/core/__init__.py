@@ -1,1 +1,1 @@
-"""What every part of the project shares: how commands end, files, ids, the data model."""
+"""What all packages share: how commands end, files, ids, the data model."""

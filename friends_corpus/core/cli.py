@@ -1,6 +1,6 @@
-"""How every command ends: with exit code 0, or after one line on stderr: what is wrong, where, and what to do.
+"""How a command ends: exit code 0, or one line on stderr that says what is wrong, where, and what to do.
 
-A package that is not installed is such an end as well, wherever the import stands: `show_missing_packages`.
+Whatever nobody foresaw is such an end as well, wherever it is raised: `show_no_tracebacks`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from .import_path import OURS
+from .secret_shapes import concealed
 from .visible import masked, screened, visible
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit codes
+FAILED, BAD_INPUT, BUG, INTERRUPTED = 1, 2, 70, 130  # exit codes; 70 is EX_SOFTWARE of sysexits.h
 PIPE_CLOSED = 128 + signal.SIGPIPE
 EXTRAS = {  # package → the extra of setup.cfg that it comes with; all others come with every installation
     **dict.fromkeys("accelerate bitsandbytes gguf peft safetensors torch transformers trl".split(), "train"),
@@ -28,7 +30,7 @@ EXTRAS = {  # package → the extra of setup.cfg that it comes with; all others 
 
 
 class InputError(ValueError):
-    """What was asked or given cannot be worked with; each argument is a line to print. Exit code 2."""
+    """Bad usage or bad input: exit code 2. Each argument is a line to print."""
 
 
 class Failed(Exception):
@@ -68,14 +70,49 @@ def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None 
         except OSError as error:
             place = error.filename or out
             return complain(f"{f'{place}: ' if place else ''}{error.strerror or error}; {kept}", code=FAILED)
-        except RuntimeError as error:
-            if "Symlink loop" not in str(error):  # of Path.resolve, before Python 3.13
-                raise
-            return complain(f"{error}; choose another place")
         except MemoryError:
             return complain(f"out of memory; {kept}", code=FAILED)
         except KeyboardInterrupt:
             return complain(f"interrupted; {kept}", code=INTERRUPTED)
+        except Exception as error:
+            if "Symlink loop" in str(error):  # of Path.resolve, before Python 3.13
+                return complain(f"{error}; choose another place")
+            missing = missing_package(error)
+            return complain(missing) if missing else report_bug(error, kept)
+
+
+def reraise(error: BaseException) -> NoReturn:
+    """Raise an error that was caught; `exit_code` then knows how to end."""
+    raise error
+
+
+def report_bug(error: BaseException, kept: str) -> int:
+    """Write an error that nobody foresaw to a log, without secrets, say so in one line, and return the exit code."""
+    import platform
+    import tempfile
+    import traceback
+
+    parts = [f"{platform.platform()}, Python {platform.python_version()}\n", *traceback.format_exception(error)]
+    text = concealed("".join(clipped(part) for part in parts))
+    try:
+        with tempfile.NamedTemporaryFile("wb", prefix="friends-corpus-", suffix=".log", delete=False) as log:
+            log.write(text.encode(errors="backslashreplace"))
+        where = f"with {log.name}, where the traceback is"
+    except OSError as no_log:
+        where = f"with its traceback (no log could be written: {in_short(no_log)})"
+    line = " ".join(concealed(clipped("".join(traceback.format_exception_only(error)))).split())[:200]
+    return complain(
+        f"a bug of ours, no mistake of yours: {line}; {kept}; report it as in CONTRIBUTING.md {where}", code=BUG
+    )
+
+
+def clipped(text: str, most: int = 100_000) -> str:
+    """Cut a text before a word, so that no secret is left half, by which nobody would know it.
+
+    >>> clipped("GET hf_abc", 8)
+    'GET …\\n'
+    """
+    return text if len(text) <= most else text[:most].rpartition(" ")[0] + " …\n"
 
 
 def complain(*problems: object, code: int = BAD_INPUT) -> int:
@@ -99,18 +136,11 @@ def missing_package(error: BaseException) -> str | None:
     return f"the package {package} is not installed; in the folder of this project run: pip install '.{extra}'"
 
 
-def show_missing_packages() -> None:
-    """End this process with one line where a package is not installed.
-
-    Other errors keep their traceback.
-    """
-    otherwise = sys.excepthook
+def show_no_tracebacks() -> None:
+    """End this process in one line whatever is raised in it, also before its command has begun."""
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if missing := missing_package(error):
-            complain(missing)
-        else:
-            otherwise(kind, error, trace)
+        sys.exit(exit_code(partial(reraise, error), "nothing was written"))
 
     sys.excepthook = hook
 
@@ -159,4 +189,4 @@ positive = partial(natural, least=1)
 
 _command = getattr(sys.modules.get("__main__"), "__spec__", None)
 if _command is not None and _command.name.partition(".")[0] in OURS:  # python -m builders.build
-    show_missing_packages()
+    show_no_tracebacks()

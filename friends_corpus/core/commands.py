@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .cli import complain, did_you_mean, show_missing_packages
+from .cli import complain, did_you_mean, show_no_tracebacks
 from .import_path import leave_current_folder
 
 ROOT = Path(__file__).parents[2]  # where the packages lie
@@ -19,6 +19,7 @@ COMMANDS = {  # in the order of the pipeline
     "check": "builders.check",
     "diff": "builders.diff",
     "explain": "builders.explain",
+    "align": "builders.align",
     "export": "builders.export",
     "publish-dataset": "builders.publish",
     "sft": "train.sft",
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return complain(f"no command {name!r}{did_you_mean(name, COMMANDS)}; friends-corpus --help lists them all")
     sys.argv[1:] = given[1:]
-    show_missing_packages()
+    show_no_tracebacks()
     leave_current_folder()
     runpy.run_module(COMMANDS[name], run_name="__main__", alter_sys=True)  # it ends with sys.exit
     return 0

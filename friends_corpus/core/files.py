@@ -1,4 +1,4 @@
-"""Files and folders that are only ever replaced whole: filled beside, swapped in. A kill leaves a good one.
+"""Replace files and folders atomically: write beside, then swap. A kill leaves the old one or the new one.
 
 What is being written lies in a workspace beside its target, a folder with a random name whose marker says that it is
 ours; nothing without one is ever tidied up. A folder has one writer at a time. On Linux the old and the new folder
@@ -155,7 +155,7 @@ def staged(folder: Path, check: Callable[[], None] = lambda: None) -> Iterator[P
 
 def swap(staging: Path, folder: Path) -> None:
     """Put `staging`, a folder in a workspace, in the place of `folder`, which need not exist."""
-    if not folder.exists():
+    if not os.path.lexists(folder):
         staging.rename(folder)
     elif not exchange(staging, folder):
         aside = staging.with_name(OLD)
@@ -229,12 +229,6 @@ def open_new(path: Path) -> IO[str]:
     """Open a file that the user named for an output; one that is there stays. Raises InputError, OSError."""
     check_new(path)
     return path.open("w" if path.exists() else "x", encoding="utf-8")  # a pipe or a terminal may be there
-
-
-def cache_folder(kind: str) -> Path:
-    """Return the folder of one kind of cache; the XDG rules ignore a relative path."""
-    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (configured if configured.is_absolute() else Path.home() / ".cache") / "friends-corpus" / kind
 
 
 def sha256_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Hashes over code and data, by which what was made before is known to be what would be made now."""
+"""Hash code and data, to tell whether an earlier result would be the same today."""
 
 from __future__ import annotations
 

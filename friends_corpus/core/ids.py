@@ -1,4 +1,4 @@
-"""The ids of episodes, scenes, lines and chunks: how they are formatted, and how they are taken apart.
+"""Format and parse the ids of episodes, scenes, lines and chunks.
 
 s06e15            episode; a page with two takes the first number, an outtakes page has none: s07
 s01e01_c03        scene, from 1 within the page

@@ -1,4 +1,4 @@
-"""What a command may import from where: never from the current folder, which `python -m` puts first on the path.
+"""Keep commands from importing from the current folder, which `python -m` puts first on the path.
 
 Libraries import optional packages by name, long after the start. A folder that is called like one of them, among what
 somebody has unpacked, would be run. Imports nothing that Python has not loaded at its own start.

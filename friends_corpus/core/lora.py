@@ -1,4 +1,4 @@
-"""The closed list of adapter settings: the plain values of `peft.LoraConfig` that a file of others may set."""
+"""The closed list of adapter settings: the plain values of `peft.LoraConfig` that a foreign adapter may set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EMPTY: tuple[object, ...] = (None, False, "", [], {})
 @with_config(ConfigDict(allow_inf_nan=False))
 @dataclass(frozen=True)
 class LoraSettings:
-    """What an adapter is, in the names and with the defaults of PEFT; layers are named, never described."""
+    """Settings of an adapter, with PEFT's names and defaults; layers are named, never matched by a pattern."""
 
     target_modules: Literal["all-linear"] | Layers
     r: Annotated[int, Field(ge=1, le=4096)] = 8
@@ -59,7 +59,7 @@ def read_lora(path: Path) -> LoraSettings:
 
 
 def _refused(values: dict[str, Any]) -> Iterator[str]:
-    """What an adapter may not set: all but LoraSettings that is not at PEFT's own default."""
+    """Yield every setting outside of LoraSettings that is not at PEFT's default."""
     for key, wanted in SAME_FOR_ALL.items():
         if values.get(key) != wanted:
             yield f"{key} is {values.get(key)!r:.60}; only {wanted} can be loaded"

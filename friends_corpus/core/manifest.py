@@ -1,4 +1,4 @@
-"""What manifest.json of a dataset folder holds, as types; builders write it, train reads it.
+"""The types of manifest.json, which builders write and train reads.
 
 The types are declared once, as TypedDicts: the JSON is used as it is, and pydantic checks it against them.
 """
@@ -26,6 +26,10 @@ EpisodeId = Annotated[str, Field(pattern=f"^{EPISODE}$")]
 Version = Annotated[str, Field(pattern=f"^{VERSION.pattern}$")]
 
 
+ConfigName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}$")]  # also the folder of its files
+ParquetPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,80}/[A-Za-z0-9_-]{1,80}\.parquet$")]
+
+
 class File(TypedDict):
     """A file of the folder."""
 
@@ -36,7 +40,7 @@ class File(TypedDict):
 class SplitFile(TypedDict):
     """A Parquet file."""
 
-    path: str
+    path: ParquetPath
     rows: Positive
     bytes: Natural
     arrow_bytes: Natural
@@ -151,7 +155,7 @@ class Manifest(TypedDict):
     sample: bool
     parameters: Parameters
     software: Software
-    configs: dict[str, Config]
+    configs: dict[ConfigName, Config]
     splits: dict[Split, list[EpisodeId]]
     dropped: dict[str, Count]
     leakage: Leakage

@@ -1,4 +1,4 @@
-"""Runs of words as numbers: equal runs have equal numbers, exactly (no hashing), so that scenes compare fast."""
+"""Number runs of words (n-grams): equal runs get equal numbers, without hashing, so that scenes compare fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a file is: ours if a record of ours lists it with its hash. All else is the user's, and stays as it is."""
+"""Tell our files from the user's: ours are listed with their hash in a record of ours; all others stay."""
 
 from __future__ import annotations
 

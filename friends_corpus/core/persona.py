@@ -1,4 +1,4 @@
-"""Who plays whom, in words: the cast of a show and the system message of its config chat.
+"""The cast of a show, and the system message of the config `chat`.
 
 Title and cast travel as data: show.yaml → manifest.json of a dataset → run.json of an adapter.
 """

@@ -1,4 +1,4 @@
-"""The one reader of structured files from outside: YAML, JSON, a line of JSON, CSV. Capped first, then of a schema.
+"""The one reader of structured files: YAML, JSON, JSON Lines, CSV. Size is limited, then a schema checked.
 
 A schema is a dataclass, a TypedDict, or a list or dict of those, as pydantic reads JSON by it, strictly: no text for a
 number, no bool for an int. Keys that it does not know are ignored, or refused where it is declared with `closed`.
@@ -78,6 +78,11 @@ def json_values(data: bytes) -> Any:
     return json.loads(_decoded(data, LARGEST), object_pairs_hook=_unique)
 
 
+def json_lines(data: bytes) -> list[Any]:
+    """Return what is in each line of a file of JSON lines. Raises ValueError, RecursionError."""
+    return [json_values(line) for line in _decoded(data, LARGEST).encode().splitlines()]
+
+
 def csv_values(data: bytes) -> dict[str, list[str]]:
     """Return the cells of a CSV file by line. Raises ValueError, csv.Error.
 
@@ -106,9 +111,16 @@ def _depth(value: object) -> int:
     return 1 + max(map(_depth, inner), default=0)
 
 
+def check_regular(path: Path | Traversable) -> None:
+    """Refuse what is there and neither file nor folder: to open a pipe may take for ever. Raises OSError."""
+    if isinstance(path, Path) and path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError("it is a pipe or a device")
+
+
 def load(path: Path | Traversable, parse: Callable[[bytes], Any], remedy: str) -> Any:
     """Return what is in a file, of whatever shape, as `json_values` and the like parse it. Raises Unreadable."""
     try:
+        check_regular(path)
         with path.open("rb") as file:
             values = parse(file.read(LARGEST + 1))
         if _depth(values) > DEEPEST:

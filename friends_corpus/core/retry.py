@@ -1,4 +1,4 @@
-"""What a server that is busy says of when to ask again."""
+"""Read from a busy server's answer when to ask again."""
 
 from __future__ import annotations
 

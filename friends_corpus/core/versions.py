@@ -1,4 +1,4 @@
-"""Versions of the form X.Y.Z, which tags on the Hub have too."""
+"""Versions of the form X.Y.Z."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from elsewhere on its way to a reader: what would act instead of being read is shown as an escape.
+"""Show foreign text safely: control and bidirectional characters are printed as escapes.
 
 A terminal obeys control characters, and characters that turn the direction of writing let a line say what it does not
 say. Commands print through `screened`; cards and pages ask `visible`. Data itself is never changed.

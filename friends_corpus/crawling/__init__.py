@@ -1,1 +1,1 @@
-"""An archive of transcripts → a folder of pages, politely."""
+"""Download an archive of transcripts into a folder, politely."""

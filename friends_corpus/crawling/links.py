@@ -1,4 +1,4 @@
-"""An index page → the transcript pages it links to, and the file name each gets here; and a folder as a site."""
+"""Find the transcript pages that an index page links to, and their file names; read a folder as a site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A website asked politely: robots.txt obeyed, one request at a time, a pause before each, few retries, no detours."""
+"""Ask a website politely: obey robots.txt, one request at a time, a pause before each, few retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One GET over one connection: to checked addresses only, with byte caps and a wall-clock deadline; it never waits."""
+"""Make one GET request: only to checked addresses, with byte limits and a deadline, without retries."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Bytes → pages of blocks: one module for each form that a transcript comes in."""
+"""The formats of transcripts: each module turns bytes into pages of blocks."""

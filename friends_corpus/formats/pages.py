@@ -1,4 +1,4 @@
-"""Bytes of a file → the pages in it, whatever the file's format."""
+"""Read the pages in a file, whatever its format."""
 
 from __future__ import annotations
 

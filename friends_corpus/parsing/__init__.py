@@ -1,1 +1,1 @@
-"""Blocks → segments → an episode → its lines. Touches no disk."""
+"""Parse blocks into segments, an episode and its lines. No module here touches the disk."""

@@ -1,4 +1,4 @@
-"""Which characters of a printed line are bold."""
+"""Find the bold characters of a printed line."""
 
 from __future__ import annotations
 

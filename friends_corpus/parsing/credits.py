@@ -1,4 +1,4 @@
-"""Title and credit segments → the title, the writers and the transcribers of an episode."""
+"""Read the title, writers and transcribers of an episode from its title and credit segments."""
 
 from __future__ import annotations
 

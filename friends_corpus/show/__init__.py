@@ -1,1 +1,1 @@
-"""What is known of one show, as data: titles, cast, speakers, page names."""
+"""Facts about a show as data: titles, cast, speakers, page names."""

@@ -1,4 +1,4 @@
-"""Cue → people. Spellings, abbreviations and who is meant where are data: the speakers.csv of a show.
+"""Resolve cues to people. Spellings, abbreviations and who is meant where are data, in speakers.csv.
 
 A row of speakers.csv is (cue, speaker, full_name, episodes): the printed label, the display name, the full name where
 it differs, and the seasons or episodes it holds for ("s09 s10", "s02e13"; empty: everywhere else).

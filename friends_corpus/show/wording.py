@@ -1,4 +1,4 @@
-"""The patterns that hold words of one show: its name, how its titles begin, places its scenes are named by."""
+"""Patterns with words of one show: its name, the start of its titles, the places of its scenes."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ import pytest
 from invented import direction, episode, page, write_pages
 
 from builders import build
-from builders.page_cache import cache
-from builders.page_cache.pages import RESULTS, FailedPage, ReadPage
+from builders.page_cache.pages import RESULTS, FailedPage, ReadPage, Result
 from builders.reports import plots
 from friends_corpus.core import files
+from friends_corpus.core.cache import load, open_cache, store
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.model import Episode, Line
 
@@ -126,7 +126,9 @@ def test_below_three_pages_only_train(tmp_path: Path) -> None:
     assert [path.name for path in sorted(out.rglob("*.parquet"))] == ["train-00000-of-00001.parquet"] * 4
 
 
-def test_same_bytes_whatever_the_cache_and_the_directory(pages: Path, tmp_path: Path, own_cache: Path) -> None:
+def test_same_bytes_whatever_the_cache_and_the_directory(
+    pages: Path, tmp_path: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(pages, tmp_path / "first" / "friends-lines")
     expected = tree(tmp_path / "first" / "friends-lines")
     assert len(list(own_cache.iterdir())) == 4
@@ -135,10 +137,15 @@ def test_same_bytes_whatever_the_cache_and_the_directory(pages: Path, tmp_path: 
     for number, entry in enumerate(sorted(own_cache.iterdir())):
         kept = entry.read_bytes()
         entry.write_bytes([b"", b"nonsense", kept[:-9], kept.replace(b"Ross", b"Rosa")][number])
-    cache.store(own_cache, min(own_cache.iterdir()).name, [{"name": "an entry of another shape"}])
+    cache = open_cache("pages")
+    assert cache
+    store(cache, min(own_cache.iterdir()).name, [{"name": "an entry of another shape"}])
+    capsys.readouterr()
     run(pages, tmp_path / "broken cache")
+    assert "made anew: 4 in the cache" in capsys.readouterr().err
     assert tree(tmp_path / "broken cache") == expected
-    run(pages, tmp_path / "mended cache")
+    run(pages, tmp_path / "mended cache", "--jobs", "2")
+    assert "warning" not in capsys.readouterr().err
     assert tree(tmp_path / "mended cache") == expected
     other = write_pages(tmp_path / "elsewhere" / "other order", [4, 2, 3, 1])
     run(other, tmp_path / "uncached", "--no-cache")
@@ -166,11 +173,43 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
     assert "warning: no cache" in capsys.readouterr().err
 
 
+@pytest.mark.attack("caches", "a page of the cache with other words, at each level of trust")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(
+    ("where", "mode", "warning"),
+    [
+        pytest.param("pages", 0o700, "warning: not as they were kept, so made anew: 4 in the cache", id="edited"),
+        pytest.param("pages", 0o777, "warning: no cache, ", id="for-all-to-write"),
+        pytest.param("", 0o777, "warning: no cache, ", id="the-root-for-all-to-write"),
+    ],
+)
+def test_no_false_row_out_of_the_cache(
+    where: str,
+    mode: int,
+    warning: str,
+    jobs: str,
+    pages: Path,
+    tmp_path: Path,
+    own_cache: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run(pages, tmp_path / "first" / "out")
+    for entry in own_cache.iterdir():
+        entry.write_bytes(entry.read_bytes().replace(b"Ross", b"Rosa").replace(b"violin", b"tuba"))
+    (own_cache.parent / where).chmod(mode)
+    capsys.readouterr()
+    assert run(pages, tmp_path / "out", "--jobs", jobs) == 0
+    assert next(line for line in capsys.readouterr().err.splitlines() if "warning" in line).startswith(warning)
+    assert tree(tmp_path / "out") == tree(tmp_path / "first" / "out")
+
+
 def test_cached_pages_are_the_same_objects_again(tmp_path: Path) -> None:
     made = episode([("Joey", "Hi.", "(waving) Hi."), direction("(Enter Ross)")], [], headings=[None, "[Scene: “x”]"])
     results = [ReadPage("both.html#1", "0" * 64, made, {"cue": (1, 4)}, "1"), FailedPage("b.html#2", "", "b", "2")]
-    cache.store(tmp_path, "key", RESULTS.dump_python(results, mode="json"))
-    assert RESULTS.validate_python(cache.load(tmp_path, "key")) == results
+    cache = open_cache("pages")
+    assert cache
+    store(cache, "key", RESULTS.dump_python(results, mode="json"))
+    assert load(cache, "key", list[Result]) == results
     assert isinstance(made, Episode)
     assert isinstance(made.scenes[0].events[0], Line)
 
@@ -415,7 +454,7 @@ def test_a_full_disk_leaves_the_old_folder(
 
     monkeypatch.setattr(pq, "write_table", full)
     assert run(pages, out) == 1
-    assert f"error: {out}: No space left on device; {out} is as it was" in capsys.readouterr().err
+    assert f"error: {out}: No space left on device; {out} is unchanged" in capsys.readouterr().err
     assert tree(out) == before
     assert beside(out) == []
 

@@ -220,15 +220,15 @@ def test_who_is_meant(name: str, expected: str) -> None:
     ("name", "hint"),
     [
         pytest.param("Chandlr", "did you mean 'Chandler'?", id="typo"),
-        pytest.param("Gunther", "known are Chandler, Joey, Monica, Phoebe, Rachel, Ross, all", id="guest"),
-        pytest.param("", "known are Chandler, ", id="nobody"),
+        pytest.param("Gunther", "choose from Chandler, Joey, Monica, Phoebe, Rachel, Ross, all", id="guest"),
+        pytest.param("", "choose from Chandler, ", id="nobody"),
         pytest.param("Jöey", "did you mean 'Joey'?", id="not ASCII"),
     ],
 )
 def test_an_unknown_character(name: str, hint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert build.main(["--out", str(tmp_path / "out"), "--character", name]) == 2
     [error] = capsys.readouterr().err.splitlines()
-    assert error.startswith(f"error: --character {name!r} is no main character of the show ({hint}")
+    assert error.startswith(f"error: --character {name!r} is not a main character of the show ({hint}")
     assert not (tmp_path / "out").exists()
 
 
@@ -281,7 +281,7 @@ def test_one_of_them(everybody: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     answer = joeys[0]
     pages = ["--pages", str(tmp_path / "pages")]
     assert explain.main([str(folder), answer["id"], *pages]) == 0
-    assert f"chat      a row of the same id: {answer['prompt'][0]['content']}\n" in capsys.readouterr().out
+    assert f"chat      the row with the same id: {answer['prompt'][0]['content']}\n" in capsys.readouterr().out
     other = next(row for row in everyones if row["character"] != "Joey")
     assert explain.main([str(folder), other["id"], *pages]) == 0
     assert "chat      no row: none of those who answer in chat speaks it\n" in capsys.readouterr().out
@@ -333,6 +333,6 @@ def test_a_show_without_a_cast(tmp_path: Path, capsys: pytest.CaptureFixture[str
     options = ["--pages", str(write_pages(tmp_path / "pages", [1, 2])), "--show", str(tmp_path / "show")]
     command = [*options, "--out", str(tmp_path / "out"), "--jobs", "1", "--no-cache"]
     assert build.main([*command, "--character", "Joey"]) == 2
-    assert "(known are all; its show.yaml lists no cast)" in capsys.readouterr().err
+    assert "(choose from all; its show.yaml lists no cast)" in capsys.readouterr().err
     assert build.main(command) == 0
     assert list(read(tmp_path / "out", "manifest.json")["configs"]) == ["lines", "named_lines", "chunks"]

@@ -57,6 +57,7 @@ def test_options_that_exclude_each_other(
 
 def test_the_tasks_share_the_pages(tmp_path: Path, own_cache: Path) -> None:
     pages = sorted(write_pages(tmp_path / "pages").iterdir())
+    own_cache.mkdir(parents=True)
     for rank in range(3):
         datatrove_engine.ReadShare(pages, own_cache)(None, rank, 3)
         assert len(list(own_cache.iterdir())) == (2, 3, 4)[rank]

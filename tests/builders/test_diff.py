@@ -278,14 +278,14 @@ def test_json(old: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         ),
         pytest.param(lambda f: manifest(f, lambda m: m.pop("configs")), "manifest.json: configs: ", id="configs"),
         pytest.param(
-            lambda f: (f / "lines/train-00000-of-00001.parquet").unlink(), "builders.check says more", id="file"
+            lambda f: (f / "lines/train-00000-of-00001.parquet").unlink(), "run: python -m builders.check", id="file"
         ),
         pytest.param(
             lambda f: (f / "lines/train-00000-of-00001.parquet").write_bytes(b""), "no Parquet file: ", id="no Parquet"
         ),
         pytest.param(
             lambda f: table(f, "chunks/train-00000-of-00001.parquet", lambda t: pa.concat_tables([t, t])),
-            "the id s01e03_c01_k01 stands twice; python -m builders.check says more",
+            "duplicate id s01e03_c01_k01; run: python -m builders.check",
             id="id twice",
         ),
     ],

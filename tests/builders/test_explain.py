@@ -53,7 +53,7 @@ def test_a_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "s01e01_c01_u0001: a row of lines and named_lines, split train",
         "    Monica: My tuba number 1 is bigger than yours, 1 times.",
         "chunk     s01e01_c01_k01",
-        "chat      a row of the same id: You are Monica from Friends. You are talking with Ross.",
+        "chat      the row with the same id: You are Monica from Friends. You are talking with Ross.",
         "repeats   d001: the scenes s01e01_c01, s01e05_c03 repeat each other",
         "page      0101.html: season 1, episode 1, “The One With The Ladder”",
         "url       https://fangj.github.io/friends/season/0101.html",

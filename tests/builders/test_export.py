@@ -240,8 +240,8 @@ def test_bad_folders(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         assert run(broken, tmp_path / "out", "convokit") == 2
         assert said in capsys.readouterr().err
     (broken / "manifest.json").write_text(manifest, encoding="utf-8")
-    assert run(broken, tmp_path / "out", "csv", "--config", "lines") == 1
-    assert "nothing was exported" in capsys.readouterr().err
+    assert run(broken, tmp_path / "out", "csv", "--config", "lines") == 2
+    assert "build the dataset again" in capsys.readouterr().err
     (broken / "lines" / "train-00000-of-00001.parquet").write_bytes(b"PAR1 nonsense")
     assert run(broken, tmp_path / "out", "csv", "--config", "lines") == 2
     assert not (tmp_path / "out").exists()

@@ -318,7 +318,9 @@ def test_the_real_pages_do_not_leak() -> None:
     from builders.page_cache.pages import ReadPage, read_files
     from friends_corpus.show.page_names import find_pages
 
-    read = [page for pages in read_files(find_pages(PAGES), None, None) for page in pages if isinstance(page, ReadPage)]
+    read = [
+        page for file in read_files(find_pages(PAGES), None, None) for page in file.pages if isinstance(page, ReadPage)
+    ]
     episodes = [page.episode for page in read if not page.episode.variant]
     rows = make_rows(episodes, RowSettings("Friends", [], 1200))
     found = find_duplicates(scene_texts(rows["lines"]))

@@ -130,7 +130,7 @@ def test_reading_back_is_patient_and_exact(
 def test_no_dataset_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish.main([str(tmp_path), "ana/x"]) == 2
     [error] = capsys.readouterr().err.splitlines()
-    assert f"{tmp_path}: no dataset folder" in error
+    assert f"no dataset folder {tmp_path}" in error
     assert "builders.build" in error
 
 
@@ -138,9 +138,9 @@ def test_no_dataset_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        pytest.param(lambda out: (out / "stats.json").write_text("{}"), "not what its manifest says", id="changed"),
-        pytest.param(lambda out: (out / "note.txt").write_text("x"), "not what its manifest says", id="another-file"),
-        pytest.param(lambda out: (out / "quality.md").unlink(), "not what its manifest says", id="missing"),
+        pytest.param(lambda out: (out / "stats.json").write_text("{}"), "does not match its manifest", id="changed"),
+        pytest.param(lambda out: (out / "note.txt").write_text("x"), "does not match its manifest", id="another-file"),
+        pytest.param(lambda out: (out / "quality.md").unlink(), "does not match its manifest", id="missing"),
     ],
 )
 def test_a_damaged_folder_is_not_published(
@@ -152,7 +152,7 @@ def test_a_damaged_folder_is_not_published(
     error, remedy = capsys.readouterr().err.splitlines()
     assert error.startswith(f"error: {out}")
     assert message in error
-    assert remedy == f"the folder is as it was; to try again: python -m builders.publish {out} ana/x"
+    assert remedy == f"the folder is unchanged; to try again: python -m builders.publish {out} ana/x"
 
 
 def test_the_rows_in_compressed_files_are_looked_through(tmp_path: Path) -> None:

@@ -224,6 +224,12 @@ def test_places_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(len(place) > 3 for place in found)
 
 
+def test_places_of_a_machine_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert str(tmp_path) in machine_places(tmp_path / "friends-lines")
+
+
 @pytest.mark.attack("publish faults", "names that are none")
 @pytest.mark.parametrize(
     ("name", "message"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from friends_corpus.core.cli import Failed, InputError, exit_code
+from friends_corpus.core.cli import BUG, Failed, InputError, exit_code
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "friends_corpus" / "sample"
@@ -46,9 +47,78 @@ def test_how_it_ends(work: Callable[[], int | None], code: int, said: list[str],
     assert capsys.readouterr().err.splitlines() == [f"error: {line}" for line in said]
 
 
-def test_a_bug_is_no_message() -> None:
-    with pytest.raises(ZeroDivisionError):
-        exit_code(lambda: 1 // 0, "all is kept")
+NETRC = "machine a.org login ana password tr0ub4dor"
+KEY = "-----BEGIN PRIVATE KEY-----\nMIIabcdef\n-----END PRIVATE KEY-----"
+TOKEN = "hf_" + "aB3" * 12
+
+
+def told() -> int:
+    raise KeyError(
+        f"GET https://ana:pass1234@example.org with {TOKEN} and {os.environ['MY_API_KEY']} and {NETRC} and {KEY}\x1b[31m\n\ud800"
+    )
+
+
+def recursive() -> int:
+    return recursive()
+
+
+@pytest.mark.attack("foreign files", "an error that nobody foresaw")
+@pytest.mark.parametrize(
+    ("work", "name"),
+    [
+        pytest.param(lambda: 1 // 0, "ZeroDivisionError", id="arithmetic"),
+        pytest.param(told, "KeyError", id="secrets-in-it"),
+        pytest.param(recursive, "RecursionError", id="recursion"),
+        pytest.param(raising(ImportError("half a package")), "ImportError", id="import"),
+        pytest.param(raising(ValueError("x" * 10_000_000)), "ValueError", id="long"),
+        pytest.param(raising(type("Odd", (Exception,), {"__str__": lambda _: 1 // 0})()), "Odd", id="no-message"),
+        pytest.param(raising(ExceptionGroup("two", [ValueError("a"), OSError("b")])), "ExceptionGroup", id="several"),
+    ],
+)
+def test_a_bug_is_a_line_and_a_log(
+    work: Callable[[], int], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("MY_API_KEY", "correct horse battery")
+    assert exit_code(work, "all is kept") == BUG == 70
+    [line] = capsys.readouterr().err.splitlines()
+    [log] = tmp_path.iterdir()
+    text = log.read_text(encoding="utf-8")
+    assert all(words in line for words in ("a bug of ours", name, "all is kept", "CONTRIBUTING.md", str(log)))
+    assert len(line) < 600
+    assert "Traceback" in text
+    assert name in text
+    assert log.stat().st_mode & 0o077 == 0
+    assert not any(secret in line + text for secret in (TOKEN, "pass1234", "correct horse", "r0ub4dor", "MIIabcdef"))
+
+
+def test_a_bug_where_no_log_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert exit_code(lambda: 1 // 0, "all is kept") == BUG
+    [line] = capsys.readouterr().err.splitlines()
+    assert "ZeroDivisionError" in line
+    assert "no log could be written" in line
+
+
+@pytest.mark.attack("foreign files", "an error before the command has begun")
+@pytest.mark.parametrize(
+    ("statement", "code", "words"),
+    [
+        pytest.param("1 // 0", 70, "ZeroDivisionError", id="bug"),
+        pytest.param("raise KeyboardInterrupt", 130, "interrupted", id="ctrl-c"),
+        pytest.param("raise MemoryError", 1, "out of memory", id="memory"),
+        pytest.param("import nothing_of_the_kind", 2, "pip install", id="no-package"),
+        pytest.param("raise OSError(28, 'No space left on device')", 1, "No space left", id="disk"),
+    ],
+)
+def test_what_is_raised_outside_of_a_command(statement: str, code: int, words: str, tmp_path: Path) -> None:
+    script = f"from friends_corpus.core.cli import show_no_tracebacks\nshow_no_tracebacks()\n{statement}"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == code
+    [line] = done.stderr.splitlines()
+    assert words in line
+    assert len([*tmp_path.iterdir()]) == (code == 70)
 
 
 @pytest.mark.parametrize("lines", [1, 100_000])

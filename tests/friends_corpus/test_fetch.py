@@ -643,7 +643,7 @@ def test_an_interrupted_run_says_what_is_kept(site: Site, tmp_path: Path, number
     site.fault(PAGE, faulty.hang)
     ended, said = end_at(site, tmp_path / "raw", 4, number)
     assert ended == code
-    assert f"what was fetched is kept in {tmp_path / 'raw'}; run the same command again to go on" in said
+    assert f"what was fetched is kept in {tmp_path / 'raw'}; run the same command again to resume" in said
     assert "Traceback" not in said
     assert {*stored(tmp_path / "raw")} == {"0101.html"}
     site.forget()

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, their hashes, and where caches are kept."""
+"""Files that are whole or not there at all, and their hashes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from friends_corpus.core.files import cache_folder, replacing, sha256_of, write_whole
+from friends_corpus.core.files import replacing, sha256_of, write_whole
 
 CONTENTS = ("old", "новый")
 
@@ -42,20 +42,3 @@ def test_the_disk_is_asked_before_the_name_changes(tmp_path: Path, monkeypatch: 
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"")
     assert sha256_of(tmp_path / "x").startswith("e3b0c44298fc1c14")
-
-
-@pytest.mark.parametrize(
-    ("configured", "folder"),
-    [
-        pytest.param("/var/cache", "/var/cache/friends-corpus/base", id="absolute"),
-        pytest.param("cache", "/home/joey/.cache/friends-corpus/base", id="relative-is-ignored"),
-        pytest.param("", "/home/joey/.cache/friends-corpus/base", id="empty"),
-        pytest.param(None, "/home/joey/.cache/friends-corpus/base", id="unset"),
-    ],
-)
-def test_cache_folder(configured: str | None, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/joey")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    if configured is not None:
-        monkeypatch.setenv("XDG_CACHE_HOME", configured)
-    assert cache_folder("base").as_posix() == folder

@@ -19,7 +19,7 @@ READERS = (
     "friends_corpus.parsing.normalise",
     "friends_corpus.parsing.version",
 )
-MOVES_BYTES = {"friends_corpus/core/files.py"}  # writes the cache's entries, which are behind their own checksum
+MOVES_BYTES = {"friends_corpus/core/cache.py", "friends_corpus/core/files.py"}  # an entry is signed
 CHANGED_BY = {  # a file that is touched, or added where there is none → what is not believed afterwards
     "friends_corpus/crawling/site.py": set(),
     "friends_corpus/fetch.py": set(),
@@ -39,13 +39,13 @@ import json, sys
 from importlib import reload
 from pathlib import Path
 from builders.folder.up_to_date import fingerprint
-from builders.page_cache import cache
+from builders.page_cache import pages
 from friends_corpus.parsing import version
 from friends_corpus.show.config import friends, read_show
 
 def fingerprints():
     read_show.cache_clear()
-    show, parser, reader = friends().version, reload(version).PARSER_VERSION, reload(cache).READER
+    show, parser, reader = friends().version, reload(version).PARSER_VERSION, reload(pages).READER
     return {"show": show, "parser": parser, "reader": reader, "stamp": fingerprint([], [])}
 
 before, changed = fingerprints(), []

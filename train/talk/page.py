@@ -7,13 +7,12 @@ server, loses nothing. Imports nothing heavy until a page is made.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from friends_corpus.core.cli import InputError, in_short
+from friends_corpus.core.cli import InputError, in_short, report_bug
 from friends_corpus.core.visible import visible
 from train.adapters.run_record import cast_of
 from train.dataset.formatting import Message
@@ -182,8 +181,8 @@ class Page:
 
 
 def reported(error: Exception) -> str:
-    """One line on what should not have happened; the server's log gets all of it."""
-    traceback.print_exception(error)
+    """One line on what should not have happened; a log gets all of it."""
+    report_bug(error, "the page goes on")
     return f"{type(error).__name__}: {in_short(error)}"
 
 
