@@ -47,7 +47,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
     kept = [] if parser.parse_args().upgrade else sorted(LOCKS.glob("*.txt"))
-    locked = "\n".join(entry for path in kept for entry in read_entries(path.read_text()).values())
+    entries = [entry for path in kept for entry in read_entries(path.read_text()).values()]
+    locked = "\n".join(entry.split(" \\")[0] for entry in entries)  # versions alone: uv asks for the hashes anew
     whole = compile_lock(f"{TORCH}\nsetuptools\n", "setup.cfg", "-", "--all-extras", locked=locked)
     resolved = "\n".join(whole.values())
     torch = whole.pop("torch")

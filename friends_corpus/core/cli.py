@@ -70,15 +70,13 @@ def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None 
         except OSError as error:
             place = error.filename or out
             return complain(f"{f'{place}: ' if place else ''}{error.strerror or error}; {kept}", code=FAILED)
-        except RuntimeError as error:
-            if "Symlink loop" not in str(error):  # of Path.resolve, before Python 3.13
-                raise
-            return complain(f"{error}; choose another place")
         except MemoryError:
             return complain(f"out of memory; {kept}", code=FAILED)
         except KeyboardInterrupt:
             return complain(f"interrupted; {kept}", code=INTERRUPTED)
         except Exception as error:
+            if "Symlink loop" in str(error):  # of Path.resolve, before Python 3.13
+                return complain(f"{error}; choose another place")
             missing = missing_package(error)
             return complain(missing) if missing else report_bug(error, kept)
 

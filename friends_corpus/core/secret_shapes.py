@@ -28,7 +28,7 @@ SECRETS = {  # what it is → its shape, wherever it stands: a letter before it 
     "JSON web token": rb"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{10,}",  # "eyJhbGciOi….eyJzdWIiOi….…"
     "line of a netrc": rb"(?:machine%s[^\s\\]{1,200}|default)%s(?:login%s[^\s\\]{1,200}%s(?:account%s[^\s\\]{1,200}%s)?"
     rb"password|password%s[^\s\\]{1,200}%slogin)%s[^\s\\]" % ((GAP,) * 9),  # "machine a.org login ana password x"
-    "address with a password": rb"[A-Za-z]:(?:\\?/){2}[^\s/?#:@'\"<>\\]{0,100}:[^\s/?#@'\"<>\\]{1,200}@[\w\[]",  # "https://ana:x@a.org"
+    "address with a password": rb"[A-Za-z]:(?:\\{0,4}/){2}[^\s/?#:@'\"<>\\]{0,100}:[^\s/?#@'\"<>\\]{1,200}@[\w\[]",  # "https://ana:x@a.org"
 }
 SHAPES = {what: re.compile(shape) for what, shape in SECRETS.items()}
 KEY_BLOCK = rb"(?s:-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY.*?(?:-----END|$))"
