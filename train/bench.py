@@ -242,7 +242,7 @@ def advice(rows: Sequence[Mapping[str, Any]]) -> str:
     best = min((row["loss_last"] for row in numbers), default=0.0)
     good = [row for row in numbers if row["loss_last"] <= best + SAME_LOSS]
     if not good:
-        return "no precision can be advised: none was measured, or its loss is no number"
+        return "no precision can be recommended: none was measured, or its loss is NaN or infinite"
     fast = max(good, key=lambda row: row["tokens_per_second"])
     small = min(good, key=lambda row: row["memory"])
     said = f"--bits {fast['bits']} is the fastest here, {fast['tokens_per_second']:,.0f} tokens/s"

@@ -68,7 +68,12 @@ def parser() -> argparse.ArgumentParser:
     add("adapters", nargs="*", metavar="ADAPTER", help="FOLDER or NAME=FOLDER (default: the base alone)")
     add("--base", metavar="NAME", help=f"without adapters: which (default: {DEFAULT_BASE}); with: where it is now")
     add("--bits", type=int, choices=BITS, help="how the base is stored (default: as trained)")
-    add("--as", dest="character", metavar="NAME", help=f"whom it plays (default: {FRIEND} if it learnt from chat)")
+    add(
+        "--as",
+        dest="character",
+        metavar="NAME",
+        help=f"character it plays (default: {FRIEND} if it was trained on chat)",
+    )
     add("--me", default=Persona.user, metavar="NAME", help="with whom it talks (default: %(default)s)")
     add(
         "--system",
@@ -196,7 +201,7 @@ class Talk:
             name, folder = named_folder(wanted)
             if not folder.is_dir():
                 known = did_you_mean(wanted, self.generator.names) or f"; loaded: {', '.join(self.generator.names)}"
-                raise InputError(f"no voice and no folder {wanted!r}{known}")
+                raise InputError(f"no model and no folder {wanted!r}{known}")
             self.generator.add(name, folder)
             wanted = name
         self.voice = wanted

@@ -49,7 +49,7 @@ say = partial(print, flush=True)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code (see above), after one line on stderr if it is not 0."""
     args = parser().parse_args(arguments)
-    left = f"the answers so far are in {args.out}, the same command goes on"
+    left = f"the answers so far are in {args.out}; run the same command again to resume"
     return exit_code(lambda: compare(args), left, args.out)
 
 
@@ -71,7 +71,11 @@ def parser() -> argparse.ArgumentParser:
     add("--bits", type=int, choices=BITS, help="how the base is stored (default: as trained)")
     add("--base", metavar="FOLDER", help="the base, if it was a local folder: where it is now")
     add("--rows", type=int, default=60, metavar="N", help="answers in a batch (default: 60)")
-    add("--any-budget", action="store_true", help="compare although the adapters learnt unequal numbers of tokens")
+    add(
+        "--any-budget",
+        action="store_true",
+        help="compare even if the adapters were trained on different numbers of tokens",
+    )
     add("--out", type=Path, default=Path("report"), metavar="FOLDER", help="default: report")
     return parser
 

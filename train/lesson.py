@@ -25,7 +25,7 @@ from .lessons import faults
 
 SAMPLE = Path(__file__).parents[1] / "friends_corpus" / "sample"
 FORMATS = dict.fromkeys(("lines", "named_lines", "chunks"), "text_with_directions") | {"chat": "completion"}  # columns
-TOKENS = 1500  # learnt in each training: too few to judge by, enough to see the formats differ
+TOKENS = 1500  # trained tokens of each run: too few to judge by, enough to see the formats differ
 say = partial(print, flush=True)
 
 
@@ -59,7 +59,7 @@ TAUGHT = {
     "lines": "Speech without names: the model can learn the tone, and nothing about who is who.",
     "named_lines": "One line with its speaker: the model learns that a text begins with a name and a colon.",
     "chunks": "Several turns with names: the model learns to write a script, everybody's part of it.",
-    "chat": "A prompt and one answer, of which only the answer is learnt: the model learns to take its turn.",
+    "chat": "A prompt and one answer, of which only the answer is trained on: the model learns to take its turn.",
 }
 ALIKE = f"All four learn just {TOKENS:,} tokens with the same settings, so that the format alone differs."
 UNSEEN = "Watch the held-out loss: it is of episodes the model has not seen."
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--out", type=Path, default=Path("build/lesson"), metavar="FOLDER", help="default: build/lesson"
     )
     args = parser.parse_args(arguments)
-    return exit_code(lambda: lesson(args.out), "the same command goes on", args.out)
+    return exit_code(lambda: lesson(args.out), "run the same command again to resume", args.out)
 
 
 def lesson(out: Path) -> int:

@@ -189,7 +189,7 @@ def run_merged(job: Job, folder: Path, before: Sequence[Any], rows: Rows) -> dic
     model, _ = load_base(replace(job.base, bits=16), Source(folder, "the merged folder", None), device)
     changed = drift(before, predictions(model, device, rows), rows)
     if not changed["kl"] < float("inf"):
-        raise Failed(f"the merged model computes no numbers in {job.dtype}; {other_dtype(job.dtype)}")
+        raise Failed(f"the merged model's logits are NaN or infinite in {job.dtype}; {other_dtype(job.dtype)}")
     return changed
 
 

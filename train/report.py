@@ -153,7 +153,7 @@ def view(results: Results) -> dict[str, Any]:
         "all were asked the same prompts with the same seeds.",
         "facts": [
             ("Base model", results["base"]),
-            ("Adapters, by the column they learnt", by_column(results["adapters"])),
+            ("Adapters, by the column they were trained on", by_column(results["adapters"])),
             ("Trained tokens each", f"{budget:,}" if budget else "not equal, see the note"),
             ("Asked", f"{settings['prompts']:,} prompts × {settings['seeds']} seeds"),
             ("Answers", f"at most {settings['tokens']} tokens, temperature {settings['temperature']}"),
@@ -180,7 +180,7 @@ def limits(results: Results, claims: int) -> list[str]:
     """Return the limits of the results, in sentences."""
     prompts, replies = results["settings"]["prompts"], results["settings"].get("replies")
     chat = [name for name, of in results["adapters"].items() if of.get("config") == "chat"]
-    asked_alike = "The real replies are asked for in the form of the config chat, which only {} has learnt."
+    asked_alike = "The real replies are asked for in the format of the config chat, which only {} was trained on."
     return [
         f"One base model was tried, {results['base']}; a larger one may change in other ways.",
         *([asked_alike.format(listed(chat))] if chat and replies else []),

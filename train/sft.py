@@ -73,7 +73,7 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="python -m train.sft",
         description="Train a LoRA adapter on a friends-lines dataset. Exit codes: 0 done; 1 it failed on the way; 2 a "
-        "mistake in what was asked; 75 ended by SIGTERM, --resume goes on; 130 interrupted.",
+        "mistake in what was asked; 75 ended by SIGTERM (add --resume to continue); 130 interrupted.",
         epilog="Several GPUs, such as the two T4 of a free Kaggle machine: accelerate launch --config_file "
         "train/accelerate/ddp.yaml -m train.sft …, one process per GPU (on a T4 in float16, the adapter in float32).",
     )
@@ -86,10 +86,10 @@ def make_parser() -> Parser:
     add("--data", metavar="FOLDER|HUB-ID", help="the dataset (default: ./friends-lines, built from samples if absent)")
     add("--base", metavar="NAME", default=absent, help=f"{bases}, a YAML like those, a Hub id, or a folder")
     add("--bits", type=int, choices=BITS, help="how the base is stored while training (default: 8)")
-    add("--batch-size", **number, help="windows computed at once; a step keeps its size, more needs more memory")
+    add("--batch-size", **number, help="sequences per forward pass; the size of a step stays, more needs more memory")
     add("--gradient-checkpointing", action="store_true", help="compute activations twice to save memory; same result")
     add("--max-steps", **number, default=absent, help="stop after N steps instead of the recipe's epochs")
-    add("--max-tokens", **number, default=absent, help="stop after exactly N learnt tokens: the last step is cut")
+    add("--max-tokens", **number, default=absent, help="stop after exactly N trained tokens: the last step is cut")
     columns = "column to learn (default: the recipe's; text_with_directions: as printed)"
     add("--text-field", metavar="COLUMN", default=absent, help=columns)
     rates = "default: the recipe's; 2e-4 for bases of 7B"
@@ -100,9 +100,9 @@ def make_parser() -> Parser:
     trackers = "tensorboard, trackio or wandb, if installed (default: none)"
     add("--report-to", default="none", metavar="NAME", help=trackers)
     add("--output", type=Path, metavar="FOLDER", help="default: adapters/DATASET")
-    dry = "all checks, what would be fed, how long it would take; nothing is written"
+    dry = "run all checks, show the tokens and estimate the time; write nothing"
     add("--dry-run", action="store_true", help=dry)
-    add("--resume", action="store_true", help="go on from the newest whole OUTPUT/checkpoint-N of this very run")
+    add("--resume", action="store_true", help="resume from the newest valid OUTPUT/checkpoint-N of the same run")
     add("--keep-checkpoints", action="store_true", help="leave OUTPUT/checkpoint-N there when the run is done")
     add("--overwrite", action="store_true", help="replace files of an earlier run that were changed, or of version 0.1")
     add("--push-to", metavar="USER/NAME", help="when done, publish with `python -m train.publish OUTPUT USER/NAME`")
@@ -134,17 +134,15 @@ def main(argv: list[str] | None = None) -> int:
         distributed.complain(str(error), error.own)
         return error.code
     except Terminated:
-        distributed.complain("ended by SIGTERM; what was saved is still there, --resume goes on from it")
+        distributed.complain("ended by SIGTERM; checkpoints are kept; add --resume to continue")
         return RESUMABLE
     except KeyboardInterrupt:
-        distributed.complain("interrupted; what was saved is still there, --resume goes on from it")
+        distributed.complain("interrupted; checkpoints are kept; add --resume to continue")
         return INTERRUPTED
     except Exception as error:
         if distributed.count() == 1 or not distributed.is_peer_gone(error):
-            return exit_code(partial(reraise, error), "what was saved is still there, --resume goes on from it")
-        distributed.complain(
-            "another rank ended and says why; what was saved is still there, --resume goes on from it", True
-        )
+            return exit_code(partial(reraise, error), "checkpoints are kept; add --resume to continue")
+        distributed.complain("another rank ended and says why; checkpoints are kept; add --resume to continue", True)
         return FAILED
     return 0
 
@@ -199,7 +197,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     train(trainer, checkpoint, recipe.learning_rate, stop)
     after = score("after", trainer)
     if after and not math.isfinite(after[0]):
-        raise Failed("the held-out loss is no number, so no adapter was written; try a lower --learning-rate")
+        raise Failed("the validation loss is NaN or infinite, so no adapter was written; try a lower --learning-rate")
     samples = compare(trainer.model, tokenizer, recipe, data.record["conversation"])
     show_samples(samples)
     record: Run = {
@@ -261,7 +259,7 @@ def introduce(setup: Setup) -> None:
     say(f"base      {base.model} in {base.bits} bits, from {setup.source.described}")
     say(f"device    {device.name}; computing in {device.dtype}")
     if step.processes > 1:
-        say(f"ranks     {step.processes} processes share the {step.windows} windows of a step")
+        say(f"ranks     {step.processes} processes share the {step.windows} sequences of a step")
     if base.bits == 8:
         say("          (bitsandbytes casts activations around 8-bit layers and would say so at every layer: silenced)")
 

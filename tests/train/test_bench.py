@@ -65,7 +65,7 @@ FAST, SMALL, FAILED = figures(32, 180, 2.5), figures(8, 150, 1.5), {"bits": 4, "
             id="no-number",
         ),
         pytest.param(
-            [FAILED], "no precision can be advised: none was measured, or its loss is no number", id="nothing"
+            [FAILED], "no precision can be recommended: none was measured, or its loss is NaN or infinite", id="nothing"
         ),
     ],
 )

@@ -173,7 +173,7 @@ def test_what_else_differs_is_noted() -> None:
     }
     assert check_runs(runs, any_budget=False) == [
         "the adapters were trained alike but for learning_rate: lines 0.001, chunks 0.0002",
-        "the adapters learnt different builds of the dataset",
+        "the adapters were trained on different builds of the dataset",
     ]
 
 
@@ -568,7 +568,7 @@ def test_the_results(home: Path) -> None:
     assert results["notes"] == [
         "answers to each prompt: 2, and not 3 or more. A lucky one weighs much",
         "the held-out episodes are too few: the interval of the loss of real replies is over their scenes",
-        "lines, named_lines, chunks, chat learnt another build of the dataset: these replies may be in it",
+        "lines, named_lines, chunks, chat was trained on another build of the dataset, which may contain these replies",
     ]
     asked = {(sample["prompt_id"], sample["seed"], sample["variant"]): sample for sample in results["samples"]}
     assert len(asked) == len(results["samples"]) == 14 * 2 * 5
@@ -649,7 +649,7 @@ def test_an_interrupted_comparison_goes_on(home: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(TextGenerator, "answer", counted)
     assert compare.main([*COMMAND, "--out", "again"]) == 130
     assert not (home / "again" / "results.json").exists()
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command again to resume" in capsys.readouterr().err
     assert compare.main([*COMMAND, "--out", "again"]) == 0
     assert len(asked) == len(set(asked)) == 14 * 2 * 5 + 1
     for name in ("results.json", "report.html", "answers.jsonl", "replies.jsonl"):

@@ -85,7 +85,7 @@ def test_a_step_stays_as_large(
     ("processes", "wished", "message"),
     [
         pytest.param(3, None, "3 processes cannot share .* some/model has 8 .* one of 1, 2, 4, 8, or give", id="three"),
-        pytest.param(16, None, "16 processes cannot share the windows of a step evenly", id="more-than-windows"),
+        pytest.param(16, None, "16 processes cannot share the sequences of a step evenly", id="more-than-windows"),
         pytest.param(2, 8, "--batch-size 8 does not divide the 4 windows .* it is one of 1, 2, 4", id="too-many"),
         pytest.param(1, 0, "--batch-size 0 does not divide", id="none"),
         pytest.param(1, -1, "--batch-size -1 does not divide", id="negative"),
@@ -285,7 +285,7 @@ def test_other_ranks_are_silent(home: Path, codes: Any) -> None:
 @pytest.mark.slow
 def test_what_stands_on_the_screen(home: Path, codes: Any) -> None:
     assert said(home, "column", 0).startswith("error: 'chunks' of the dataset friends-lines has no column 'txt'")
-    assert said(home, "three", 0).startswith("error: 3 processes cannot share the windows of a step evenly")
+    assert said(home, "three", 0).startswith("error: 3 processes cannot share the sequences of a step evenly")
     assert said(home, "taken", 0).startswith("error: cannot write two/run.json/x: File exists; choose")
     assert re.match(r"error: at step 2 the loss is nan.*“.+…” and “.+…”", said(home, "no-number", 0))
     assert not list((home / "no-number").glob("*.safetensors"))
@@ -326,7 +326,7 @@ def test_sigterm_to_the_launcher(home: Path) -> None:
     done.send_signal(signal.SIGTERM)
     out, err = done.communicate(timeout=300)
     assert "ranks     2 processes share the 8 windows of a step" in out
-    assert err.count("error: ended by SIGTERM; what was saved is still there, --resume goes on from it") == 1
+    assert err.count("error: ended by SIGTERM; checkpoints are kept; add --resume to continue") == 1
     newest, told = newest_good(home / "launched")
     assert newest is not None
     assert told == []

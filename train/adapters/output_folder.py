@@ -117,7 +117,7 @@ def start_in(output: Path) -> None:
         begun = [path for path in checkpoints(output) if not (path / FINISHED).exists()]
         if begun:
             raise InputError(
-                f"{output} holds an unfinished run, {step_of(begun[0])} steps done; add --resume to go on with it, "
+                f"{output} holds an unfinished run, {step_of(begun[0])} steps done; add --resume to continue it, "
                 f"remove {output}/checkpoint-* to begin again, or choose another --output"
             )
         remove_all(output)
@@ -136,7 +136,7 @@ def resume_from(output: Path, run: Facts) -> Path | None:
     if found is None:
         if any(UNFINISHED not in line for line in told):
             raise InputError(f"{output} holds no checkpoint that can be used; leave out --resume to begin again")
-        print(f"resume    nothing to go on with in {output}: beginning at step 0", flush=True)
+        print(f"resume    no checkpoint in {output}; starting at step 0", flush=True)
         start_in(output)
         return None
     if (found / FINISHED).exists():
@@ -149,8 +149,8 @@ def resume_from(output: Path, run: Facts) -> Path | None:
     changed = differences({**then, "shared_out": None}, {**run, "shared_out": None}, new_keys=False)
     if changed:
         raise InputError(
-            f"{found} is of another run: {'; '.join(changed)}; go on with what it was, or leave out --resume and "
-            "choose another --output"
+            f"{found} is of another run: {'; '.join(changed)}; resume it with its settings, or leave out --resume "
+            "and choose another --output"
         )
     print(f"resume    from {found}", flush=True)
     if then.get("shared_out") != run.get("shared_out"):

@@ -114,7 +114,7 @@ def facts_of(setup: Setup) -> Facts:
 
 
 def cast_of(voice: str, runs: Mapping[str, Run]) -> Cast:
-    """Return the cast that a voice knows; the base is asked as the first adapter is."""
+    """Return the cast that a model was trained on; the base is asked as the first adapter is."""
     run = runs.get(voice) or next(iter(runs.values()), None)
     if run is None:
         return FRIENDS

@@ -1,4 +1,4 @@
-"""The adapters of a comparison: their names, what they learnt, and whether they may be compared."""
+"""The adapters of a comparison: their names, their training, and whether they can be compared."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
     for name, run in runs.items():
         config = run["dataset"]["config"]
         if name in ARMS and name.removesuffix(CLEAN) != config:
-            raise InputError(f"the adapter called {name} learnt the dataset {config!r}; call it by that")
+            raise InputError(f"the adapter called {name} was trained on the config {config!r}; call it by that name")
         wanted = CLEANED if name.endswith(CLEAN) else PRINTED if name + CLEAN in runs else column(run)
         if column(run) != wanted:
             plain = name.removesuffix(CLEAN)
             raise InputError(
-                f"{name} learnt the column {column(run)}, but {plain} and {plain}{CLEAN} are to differ by what cleaning"
-                f" changes; train it with --text-field {wanted}, or call it by another name"
+                f"{name} was trained on the column {column(run)}, but {plain} and {plain}{CLEAN} differ by what "
+                f"cleaning changes; train it with --text-field {wanted}, or call it by another name"
             )
     learnt = {name: trained(run) for name, run in runs.items()}
     notes = []
@@ -81,9 +81,11 @@ def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
             notes.append(f"the adapters were trained alike but for {key}: {with_values(values)}")
     columns = {name: column(run) for name, run in runs.items() if name in TUNED}
     if len(set(columns.values())) > 1:
-        notes.append(f"the adapters learnt different columns: {with_values(columns)}. A difference may come from that")
+        notes.append(
+            f"the adapters were trained on different columns: {with_values(columns)}. A difference may come from that"
+        )
     if len({run["dataset"].get("manifest_sha256") for run in runs.values()}) > 1:
-        notes.append("the adapters learnt different builds of the dataset")
+        notes.append("the adapters were trained on different builds of the dataset")
     return notes + [
         f"{name} is no arm of any claim{did_you_mean(name, ARMS)}; it is measured and not judged"
         for name in runs

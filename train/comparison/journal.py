@@ -1,4 +1,4 @@
-"""Results kept as they come, in a file of JSON lines: what was killed goes on where it was."""
+"""A journal of results as JSON Lines, so that a comparison that was killed can resume."""
 
 from __future__ import annotations
 

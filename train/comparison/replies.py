@@ -1,4 +1,4 @@
-"""The loss of real replies: rows of the dataset's config `chat` from held-out episodes, read by every voice.
+"""The loss of real replies: rows of the dataset's config `chat` from held-out episodes, under every model.
 
 Only the words of the reply count, not its end: whether a model stops is a metric of its own, and an adapter that learnt
 whole scenes would lose here what it lost there already. Nothing of a reply is kept but its loss.
@@ -157,5 +157,7 @@ def notes_on(place: Path | str | None, scored: Scored | None, runs: Mapping[str,
     if manifest.is_file():
         digest = sha256_of(manifest)
         if other := [name for name, run in runs.items() if run["dataset"].get("manifest_sha256") != digest]:
-            notes.append(f"{', '.join(other)} learnt another build of the dataset: these replies may be in it")
+            notes.append(
+                f"{', '.join(other)} was trained on another build of the dataset, which may contain these replies"
+            )
     return notes

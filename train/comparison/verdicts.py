@@ -128,7 +128,7 @@ CLAIMS = (
     ),
     Claim(
         "Cleaning the text takes stage directions out of the answers",
-        "not of the blog post: chunks_clean learnt the column without directions, chunks the one with them",
+        "not in the blog post: chunks_clean was trained on the column without directions, chunks on the one with them",
         (Part("directions", ("chunks_clean",), "lower", "chunks"),),
     ),
 )

@@ -1,4 +1,4 @@
-"""How a row and a prompt are fed to the model: as plain text, or as the messages of a conversation.
+"""Tokenize rows and prompts: as plain text, or as the messages of a conversation.
 
 A row is {column: text}, or {prompt, completion}: two texts, or two lists of messages ({role, content}).
 """
@@ -12,7 +12,7 @@ from typing import Any
 from friends_corpus.core.cli import InputError
 
 COMPLETION = "completion"  # the column to learn where a row is a prompt and its completion
-IGNORED = -100  # the label of a token that is fed and not learnt
+IGNORED = -100  # the label of a token that is not trained on
 Message = dict[str, str]  # role, content; in a chat also voice and character; there the role "note" is the program's
 
 
@@ -98,7 +98,7 @@ def check_row_ends(tokenizer: Any, windows: Any, rows: int) -> str | None:
     ends = count_ends(tokenizer, windows)
     if ends * 2 < rows:
         raise InputError(
-            f"the end-of-text token {tokenizer.eos_token} is learnt in {ends:,} of {rows:,} rows, so the model would "
+            f"the EOS token {tokenizer.eos_token} is trained in {ends:,} of {rows:,} rows, so the model would "
             "never learn to stop: the chat template leaves it out, or the rows are longer than sequence_length"
         )
-    return f"{rows - ends:,} of {rows:,} rows are cut: their ends are not learnt" if ends < rows else None
+    return f"{rows - ends:,} of {rows:,} rows are truncated: their ends are not trained" if ends < rows else None

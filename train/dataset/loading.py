@@ -73,7 +73,7 @@ class Listed(TypedDict):
 
 @dataclass(frozen=True)
 class Data:
-    """One config of a dataset, as `datasets.Dataset`s that hold the columns alone that are fed."""
+    """One config of a dataset, as `datasets.Dataset`s that hold only the columns that are needed."""
 
     record: DatasetRecord
     train: Any

@@ -38,7 +38,7 @@ class AdapterStack:
         for name in names:
             if name not in self._inner:
                 raise InputError(
-                    f"no voice {name!r}{did_you_mean(name, self.names)}; there are {', '.join(self.names)}"
+                    f"no model {name!r}{did_you_mean(name, self.names)}; there are {', '.join(self.names)}"
                 )
         with self._one_batch, torch.no_grad():
             try:

@@ -17,7 +17,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a voice said."""
+    """The answer of a model."""
 
     text: str  # without special tokens, stripped
     stopped: bool  # the model ended it by itself, not by the limit of tokens

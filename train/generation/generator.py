@@ -1,4 +1,4 @@
-"""One base model and adapters on it, asked together: a batch in which every row has its own voice.
+"""Generate with one base model and several adapters at once: every row of a batch has its own adapter.
 
 The base is in memory once (see `adapter_stack.py`); the base alone is a voice too.
 All of them read the same text, in the base's own chat template: the default base is an instruct model, that is how it

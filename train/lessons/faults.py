@@ -78,17 +78,17 @@ FAULTS = {
         ),
         double_bos,
         "rows begin with <|im_start|> twice",
-        "two start tokens; look at what is fed (--dry-run), not at the texts.",
+        "a duplicate BOS; look at the tokens (--dry-run), not at the texts.",
     ),
     "untrained_eos": Fault(
         (
             "The chat template ends a message without the end-of-text token, so that no row teaches it.",
             "Nothing fails. The tuned model does not know when to stop and talks until it is cut off.",
-            "train.sft counts the rows whose end is learnt, before the first step.",
+            "train.sft counts the rows whose end is trained, before the first step.",
         ),
         untrained_eos,
-        "the end-of-text token <|im_end|> is learnt in 0 of",
-        "ends that are not learnt; a model stops only where it was taught to.",
+        "the EOS token <|im_end|> is trained in 0 of",
+        "ends that are not trained; a model stops only where it was taught to.",
     ),
     "leaked_split": Fault(
         (

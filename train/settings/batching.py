@@ -1,4 +1,4 @@
-"""How the windows of one optimizer step are worked through: by how many processes, how many at once, how often.
+"""Batching: how the sequences of an optimizer step are shared by processes and forward passes.
 
 The base says how many windows a step has (`batch_size × gradient_accumulation`). That is what is learnt from, and it
 stays; how they are shared out is a matter of room and time: the sums come in another order, and that is all.
@@ -17,7 +17,7 @@ class Step:
     """One optimizer step. `batch_size` and `gradient_accumulation` are of each process."""
 
     processes: int
-    batch_size: int  # windows at once
+    batch_size: int  # sequences at once
     gradient_accumulation: int  # batches before the weights change
     gradient_checkpointing: bool
 
@@ -40,14 +40,14 @@ def share_out(base: Base, processes: int, batch_size: int | None = None, checkpo
     if windows % processes:
         counts = ", ".join(map(str, divisors(windows)))
         raise InputError(
-            f"{processes} processes cannot share the windows of a step evenly: {base.model} has {windows} (batch_size "
-            f"× gradient_accumulation); --num_processes is one of {counts}, or give a base YAML with "
+            f"{processes} processes cannot share the sequences of a step evenly: {base.model} has {windows} "
+            f"(batch_size × gradient_accumulation); --num_processes is one of {counts}, or give a base YAML with "
             f"gradient_accumulation: {processes}"
         )
     each = windows // processes
     if batch_size is not None and batch_size not in divisors(each):
         raise InputError(
-            f"--batch-size {batch_size} does not divide the {each} windows that a process has in a step; it is one of "
+            f"--batch-size {batch_size} does not divide the {each} sequences of a process in a step; it is one of "
             f"{', '.join(map(str, divisors(each)))}"
         )
     at_once = batch_size or max(count for count in divisors(each) if count <= base.batch_size)
@@ -68,13 +68,13 @@ def lighter(step: Step, base: Base) -> str:
 
     >>> base = Base("some/model", None, None, 8, 1024, 4, gradient_accumulation=2, gradient_checkpointing=True)
     >>> lighter(share_out(base, 1), base)
-    'try --batch-size 2 (still 8 windows a step); --resume goes on from what was saved'
+    'try --batch-size 2 (still 8 sequences per step); add --resume to continue'
     """
-    saved = "; --resume goes on from what was saved"
+    saved = "; add --resume to continue"
     each = divisors(step.batch_size * step.gradient_accumulation)
     if step.batch_size > 1:
         half = max(count for count in each if count <= step.batch_size // 2)
-        return f"try --batch-size {half} (still {step.windows} windows a step){saved}"
+        return f"try --batch-size {half} (still {step.windows} sequences per step){saved}"
     if not step.gradient_checkpointing:
         return f"try --gradient-checkpointing (the same result, for a second forward){saved}"
     halved = f"try a base YAML with sequence_length: {base.sequence_length // 2} instead of {base.sequence_length}"

@@ -1,4 +1,4 @@
-"""What is learnt and how: one flat YAML per dataset, every key required, every mistake one line with its remedy.
+"""Recipes: one flat YAML file per config, every key required, every mistake one line with its remedy.
 
 No value hides in the code: a recipe names each setting once, with its reason beside it in the YAML, and the command
 line overrides the common ones. Nothing heavy is imported here.
@@ -29,11 +29,11 @@ class Recipe:
     """One training run, but for the base model. Token counts are in tokens, shares in 0–1, rates per step."""
 
     dataset: Text  # config of the dataset repo: lines, named_lines, chunks, chat
-    text_field: Text  # the column that is learnt; `completion` goes with its `prompt`
+    text_field: Text  # the column to train on; `completion` goes with its `prompt`
     base: Text  # preset, Hub id or folder
     epochs: Annotated[Number, Field(gt=0, allow_inf_nan=False)]
     max_steps: Positive | None  # optimizer steps; None: as many as `epochs` asks for
-    max_tokens: Positive | None  # learnt tokens; None: likewise
+    max_tokens: Positive | None  # trained tokens; None: likewise
     learning_rate: Annotated[Number, Field(gt=0, lt=1)]
     schedule: Literal["constant_with_warmup", "cosine", "linear"]
     warmup_share: Share

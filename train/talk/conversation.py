@@ -117,7 +117,7 @@ def fitted(history: Sequence[Message], fits: Callable[[Sequence[Message]], bool]
     for start, message in enumerate(history):
         if message["role"] == "user" and fits(history[start:]):
             return list(history[start:])
-    raise InputError("that is longer than the model's window; say it shorter, or ask for fewer --tokens")
+    raise InputError("that is longer than the model's context; shorten it, or ask for fewer --tokens")
 
 
 def clean(text: str) -> str:

@@ -44,7 +44,7 @@ class Choice:
 
 @dataclass
 class Tab:
-    """What goes on in one tab of a browser."""
+    """The state of one tab of a browser."""
 
     sees: tuple[str, str] = (ONE, BASE)  # mode and voice that are chosen now
     asked: Histories = field(default_factory=dict)  # whom its last question went to, with what came of it so far
@@ -182,7 +182,7 @@ class Page:
 
 def reported(error: Exception) -> str:
     """Return one line about an unexpected error; the log gets all of it."""
-    report_bug(error, "the page goes on")
+    report_bug(error, "the page keeps running")
     return f"{type(error).__name__}: {in_short(error)}"
 
 

@@ -21,7 +21,7 @@ SKIPPED_STEPS = 25  # fp16 starts with a scale too large and skips steps until i
 
 
 class NotFinite(Exception):
-    """The loss or the gradient is no number any more; the message says when, and on which rows."""
+    """The loss or the gradient is NaN or infinite; the message says when, and on which rows."""
 
 
 class Watch(TrainerCallback):
@@ -45,7 +45,7 @@ class Watch(TrainerCallback):
         return f"at step {done + 1} of {last}" if done < last else f"after {done} steps"
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
-        """Sets the schedule now that the number of steps is known; takes up the counts of a run that goes on."""
+        """Set the schedule once the number of steps is known, and restore the counts of a resumed run."""
         state.save_steps = max(1, state.max_steps // QUARTERS)
         state.eval_steps = max(1, state.max_steps // self.evaluations) if self.evaluations else state.max_steps + 1
         logged = [entry for entry in state.log_history if "num_tokens" in entry]
@@ -70,7 +70,7 @@ class Watch(TrainerCallback):
         return control
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **unused: Any) -> None:
-        """Refuses what is no number, before it can be saved; else keeps it."""
+        """Refuse NaN and infinity before they can be saved; record everything else."""
         logs = logs or {}
         names = {"loss": "the loss", "grad_norm": "the gradient's norm", "eval_loss": "the held-out loss"}
         bad = {key for key in names if not math.isfinite(logs.get(key, 0.0))}

@@ -1,4 +1,4 @@
-"""`train.sft --dry-run`: what would be fed, how much of it, and how long it would take. Imports nothing heavy."""
+"""`train.sft --dry-run`: show the tokens, count them and estimate the time. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from train.settings.recipe import Recipe, as_json
 from .preflight import Needs
 
 MEASURED_STEPS = 3
-SHOWN = 1500  # characters of the first window
+SHOWN = 1500  # characters of the first sequence
 say = partial(print, flush=True)
 
 
@@ -26,7 +26,7 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
     say("\nrecipe")
     for key, value in as_json(recipe).items():
         say(f"  {key:<20}{value!r}")
-    say("\nfirst window, what is learnt between « and » (each row ends with the end-of-text token)")
+    say("\nfirst sequence; « and » mark trained tokens (each row ends with the EOS token)")
     say("  " + mark(tokenizer, windows[0]["input_ids"], windows[0]["labels"])[:SHOWN].replace("\n", "\n  "))
     say("\ndata")
     for name, value in measures(tokenizer, windows, rows).items():
@@ -60,10 +60,10 @@ def measures(tokenizer: Any, windows: Any, rows: Any) -> dict[str, str]:
     learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
     expected = sum(len(tokenize_row(tokenizer, row)) for row in rows)
     return {
-        "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(windows):,} windows",
-        "tokens an epoch": f"{tokens:,}, {share(learnt, tokens)} of them learnt",
-        "rows with a learnt end": share(count_ends(tokenizer, windows), len(rows)),
-        "rows with a doubled start": f"{count_duplicate_bos(tokenizer, windows):,}",
+        "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(windows):,} packed sequences",
+        "tokens per epoch": f"{tokens:,}, {share(learnt, tokens)} of them trained",
+        "rows with a trained end": share(count_ends(tokenizer, windows), len(rows)),
+        "rows with a duplicate BOS": f"{count_duplicate_bos(tokenizer, windows):,}",
         "tokens cut off": share(expected - tokens, expected),
         "padding": share(sum(len(ids) for ids in windows["input_ids"]) - tokens, tokens),
     }

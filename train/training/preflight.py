@@ -70,7 +70,7 @@ def check_bits(bits: int, device: Device) -> None:
         x = torch.ones(2, 64, device=device.kind, dtype=getattr(torch, device.dtype), requires_grad=True)
         _layer(bits, device)(x).sum().backward()
         if x.grad is None or not bool(torch.isfinite(x.grad).all()):
-            raise RuntimeError("the gradient is no number")
+            raise RuntimeError("the gradient is NaN or infinite")
     except (RuntimeError, ImportError, AttributeError, AssertionError) as error:
         raise InputError(
             f"{bits} bits do not work on this {device.kind} ({in_short(error)}); try --bits 16 or --bits 32"

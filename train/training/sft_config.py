@@ -26,7 +26,7 @@ def sft_config(
         max_length=base.sequence_length,
         packing=recipe.packing != "none",
         packing_strategy="bfd" if recipe.packing == "none" else recipe.packing,
-        shuffle_dataset=True,  # else a window holds neighbours of one episode
+        shuffle_dataset=True,  # else a packed sequence holds neighbours of one episode
         num_train_epochs=recipe.epochs,
         max_steps=recipe.max_steps or -1,
         per_device_train_batch_size=base.batch_size,

@@ -7,13 +7,13 @@ What is different from TRL 1.16, and why:
   get lost in 8 bits of mantissa. It costs 10 MB. (The loss of the first 14 steps at 1e-3 was the same either way.)
 - Saving writes the adapter alone. TRL's writes a pickle of its arguments, and a model card into the output folder at
   every checkpoint, over the one that is there.
-- Held-out loss goes through the forward that is trained. In eval mode on a CPU, bitsandbytes' 8-bit layers change to
+- Validation loss uses the forward pass of training. In eval mode on a CPU, bitsandbytes' 8-bit layers change to
   another function (activations rounded to int8 too), and 4-bit layers repack their weights for good.
-- Held-out loss is the mean over tokens; Trainer's is a mean of batch means, where a short last window weighs as much
-  as a full one.
-- The loss head computes the logits of learnt tokens only, at once. TRL's goes through them in chunks and computes them
-  again for the backward, which saves memory where vocabulary times window is large, and is left to those; for SmolLM2
-  and windows of 512 tokens it was a quarter of a step on a CPU (and half of that for means of entropy and accuracy).
+- Validation loss is the mean over tokens; Trainer's is a mean of batch means, where a short last sequence counts as
+  much as a full one.
+- The loss head computes the logits of trained tokens only, at once. TRL's goes through them in chunks and computes them
+  again for the backward, which saves memory where vocabulary times sequence is large, and is used there; for SmolLM2
+  and sequences of 512 tokens it was a quarter of a step on a CPU (and half of that for means of entropy and accuracy).
 - A run can have a budget of learnt tokens (`train_exactly`): what its last step holds beyond it is fed and not learnt.
 - A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
 - A checkpoint is sealed when all of it is on the disk (`checkpoints.py`): transformers writes it in place, and a half
@@ -163,7 +163,7 @@ class AdapterTrainer(SFTTrainer):
         with random_state_restored():
             loss, tokens = held_out_loss(self)
             self._metrics["eval"].clear()  # TRL's means over batches
-            self.log({"eval_loss": loss, "eval_tokens": tokens})  # where a loss that is no number ends the run
+            self.log({"eval_loss": loss, "eval_tokens": tokens})  # a loss that is NaN ends the run here
             samples = self.sample() if self.sample else []
         self.state.log_history.append({"step": self.state.global_step, "samples": samples})
         return {"eval_loss": loss}
@@ -219,7 +219,7 @@ def keep_first(labels: torch.Tensor, number: int) -> None:
 def steps_for(trainer: Any, tokens: int) -> int:
     """Return the optimizer steps that `tokens` trained tokens take, counted in training order."""
     each = trainer.args.gradient_accumulation_steps
-    steps: list[int] = []  # the tokens learnt in each
+    steps: list[int] = []  # the tokens trained in each
     with random_state_restored():
         batches = trainer.get_train_dataloader()
         for epoch in itertools.count():
@@ -229,7 +229,9 @@ def steps_for(trainer: Any, tokens: int) -> int:
             if sum(steps) >= tokens:
                 break
             if not any(steps):
-                raise InputError("no token of the rows is learnt; give others with --data, or another --text-field")
+                raise InputError(
+                    "no token of the rows is trained; give other rows with --data, or another --text-field"
+                )
     return next(number for number, seen in enumerate(itertools.accumulate(steps), start=1) if seen >= tokens)
 
 
