@@ -75,7 +75,7 @@ def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None 
         except KeyboardInterrupt:
             return complain(f"interrupted; {kept}", code=INTERRUPTED)
         except Exception as error:
-            if "Symlink loop" in str(error):  # of Path.resolve, before Python 3.13
+            if type(error) is RuntimeError and "Symlink loop" in str(error):  # of Path.resolve, before Python 3.13
                 return complain(f"{error}; choose another place")
             missing = missing_package(error)
             return complain(missing) if missing else report_bug(error, kept)

@@ -154,6 +154,7 @@ def test_an_output_that_is_no_place_for_one(tmp_path: Path, command: str, output
         "PYTHONPATH": str(ROOT),
         "HOME": str(tmp_path / "real"),
         "XDG_CACHE_HOME": f"{tmp_path}-cache",
+        "XDG_STATE_HOME": f"{tmp_path}-state",
     }
     done = subprocess.run(
         [sys.executable, "-m", *words],
