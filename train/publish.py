@@ -19,9 +19,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired
-
-from typing_extensions import TypedDict
+from typing import TYPE_CHECKING
 
 from cards.hub.files import Outgoing, ReleaseError, check_secrets, digest_of, machine_places, outgoing, read_outgoing
 from cards.hub.release import Release, add_options, connect, open_repo, publishing, put_release, repo_id, show
@@ -31,6 +29,7 @@ from friends_corpus.core.versions import VERSION, version
 from train.models.base import HUB_ID, LOCAL
 
 from .adapters.output_folder import OURS, TOKENIZER
+from .adapters.run_record import Marker, Trained
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -44,25 +43,6 @@ QUICK_START = re.compile(
 )  # 'adapter = "."  # this folder; …': the card's code says where
 TRAINED_ON = re.compile(r'^datasets:\n- ".*"$', re.M)  # 'datasets:\n- "friends-lines"': the card's metadata
 BARE_NAME = re.compile(r"[\w.-]+")  # "tiny-llama": a base that came from a folder
-
-
-class TrainedOn(TypedDict):
-    """What is read of the dataset in run.json."""
-
-    name: str
-    version: NotRequired[str | None]
-
-
-class Trained(TypedDict):
-    """What is read of run.json."""
-
-    dataset: TrainedOn
-
-
-class Marker(TypedDict):
-    """What is read of adapter_config.json."""
-
-    base_model_name_or_path: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -106,9 +106,9 @@ def compare_schema(old: Types, new: Types) -> list[str]:
 
     >>> before, after = {"id": "string"}, {"id": "string", "cue": "string"}
     >>> compare_schema({"train": before, "test": before}, {"train": after, "test": after})
-    ["column 'cue' is new"]
+    ["column 'cue' was added"]
     >>> compare_schema({"train": before, "test": before}, {"train": before, "test": after})
-    ["in test: column 'cue' is new"]
+    ["in test: column 'cue' was added"]
     """
     any_old, any_new = next(iter(old.values())), next(iter(new.values()))
     splits: dict[str, list[str]] = {}
@@ -126,7 +126,7 @@ def compare_types(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """List the columns that were added, removed, retyped or moved.
 
     >>> compare_types({"id": "string", "cue": "string"}, {"id": "string", "scene": "int32"})
-    ["column 'scene' is new", "column 'cue' was removed"]
+    ["column 'scene' was added", "column 'cue' was removed"]
     """
     found = [f"column {name!r} was added" for name in new if name not in old]
     found += [f"column {name!r} was removed" for name in old if name not in new]

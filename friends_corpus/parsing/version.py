@@ -15,6 +15,7 @@ IMPORTED = (
     "manifest",
     "model",
     "reader",
+    "secret_shapes",
     "versions",
     "visible",
 )  # of core, by these rooms

@@ -497,7 +497,7 @@ def start(pages: Path, out: Path, *options: str, hash_seed: str = "0") -> subpro
 def test_a_report_that_cannot_be_printed_is_no_failed_build(pages: Path, tmp_path: Path) -> None:
     build, export = tmp_path / "built", tmp_path / "exported"
     for command, said in (
-        (["builders.build", "--pages", pages, "--out", build, "--jobs", "1"], f"{build} is whole, as it was asked for"),
+        (["builders.build", "--pages", pages, "--out", build, "--jobs", "1"], f"{build} is complete"),
         (["builders.export", build, "--format", "csv", "--out", export], f"{export} is whole"),
     ):
         with Path("/dev/full").open("w") as full:

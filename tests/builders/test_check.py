@@ -24,7 +24,7 @@ FIRST = "s01e03_c01_u0000"  # the first line of the split train
 SECOND = "s01e03_c01_u0001"  # the first line that answers somebody
 PROMPT = "is not a system message, then user and assistant in turns, a user last"
 SPEECH = "My violin number 3 is bigger than yours, 0 times."
-BY_HASH = ("sha256", "bytes, not", "does not follow")  # what any edit of a file breaks as well
+BY_HASH = ("sha256", "bytes, not", "follow from the hashes")  # what any edit of a file breaks as well
 HARBOUR = Path(__file__).parents[1] / "harbour_lights"
 Spoil = Callable[[Path], object]
 
@@ -143,7 +143,7 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
         pytest.param(lambda f: (f / "load.py").touch(), "load.py: is not in manifest.json", id="foreign file"),
         pytest.param(lambda f: (f / "lines/x.parquet").touch(), "lines/x.parquet: is not in manifest.json", id="in a config"),
         pytest.param(lambda f: (f / "link").symlink_to(f / "lines"), "link: is not in manifest.json", id="foreign link"),
-        pytest.param(text("README.md", "Friends", "FRIENDS"), "README.md: has not the sha256 of manifest.json", id="card edited"),
+        pytest.param(text("README.md", "Friends", "FRIENDS"), "README.md: does not have the sha256 in manifest.json", id="card edited"),
         pytest.param(text("stats.json", "{", "{ "), "stats.json: has", id="other length"),
         pytest.param(cell(LINES, 0, "text", "Oh."), f"{LINES}: has", id="row edited"),
         pytest.param(lambda f: (f / LINES).write_bytes(b"PAR1"), f"{LINES}: cannot be read: no Parquet file: ", id="no Parquet"),
@@ -160,7 +160,7 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
         ),
         pytest.param(
             manifest(lambda m: m["files"]["README.md"].update(sha256="0" * 64)),
-            "README.md: has not the sha256 of manifest.json",
+            "README.md: does not have the sha256 in manifest.json",
             id="hash",
         ),
         pytest.param(
@@ -170,7 +170,7 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
         ),
         pytest.param(
             manifest(lambda m: m["files"].update({"../secret": m["files"]["README.md"]})),
-            "manifest.json: files: '../secret' is none that a build writes",
+            "manifest.json: files: '../secret' is not a file that a build writes",
             id="outside",
         ),
         *(
@@ -178,12 +178,12 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
             for path in ("README.md", "stats.json", "quality.md", "croissant.json", "plots/lengths.png")
         ),
         *(
-            pytest.param(manifest(lambda m, path=path: m["files"].update({path: m["files"]["README.md"]})), f"manifest.json: files: '{path}' is none that a build writes", id=f"{path} listed")
+            pytest.param(manifest(lambda m, path=path: m["files"].update({path: m["files"]["README.md"]})), f"manifest.json: files: '{path}' is not a file that a build writes", id=f"{path} listed")
             for path in ("load.py", "lines/extra.parquet", "plots/dropped.png")
         ),
         pytest.param(
             manifest(lambda m: m["files"][LINES].update(sha256="0" * 64)),
-            f"manifest.json: configs: lines.train and files do not agree on '{LINES}'",
+            f"manifest.json: configs: lines.train and files disagree about '{LINES}'",
             id="two hashes",
         ),
         pytest.param(
@@ -212,10 +212,10 @@ def test_specials_are_season_or_episode_0(tmp_path: Path, capsys: pytest.Capture
         pytest.param(manifest(lambda m: m.pop("leakage")), "manifest.json: leakage: Field required", id="no certificate"),
         pytest.param(manifest(lambda m: m["pages"][0].update(sha256="xyz")), "manifest.json: pages.0.sha256: String should match", id="hash of a page"),
         pytest.param(manifest(lambda m: m["pages"][0].update(episode=None)), "manifest.json: pages.0.episode: Input should be", id="null episode"),
-        pytest.param(manifest(lambda m: m["pages"].append(m["pages"][0])), "manifest.json: pages: '0101.html' stands there 2 times", id="page twice"),
-        pytest.param(manifest(lambda m: m["pages"][0].update(reason="x")), "manifest.json: pages: 0101.html has not just an episode and a split, or a reason", id="page shipped and not"),
-        pytest.param(manifest(lambda m: m.update(sample=True)), "manifest.json: sample: True, which is not what", id="sample"),
-        pytest.param(manifest(lambda m: m.update(dataset="../x")), "manifest.json: dataset: a show of that title makes it friends-lines", id="name"),
+        pytest.param(manifest(lambda m: m["pages"].append(m["pages"][0])), "manifest.json: pages: '0101.html' is listed 2 times", id="page twice"),
+        pytest.param(manifest(lambda m: m["pages"][0].update(reason="x")), "manifest.json: pages: 0101.html must have either an episode and a split, or a reason", id="page shipped and not"),
+        pytest.param(manifest(lambda m: m.update(sample=True)), "manifest.json: sample: True, but the hashes", id="sample"),
+        pytest.param(manifest(lambda m: m.update(dataset="../x")), "manifest.json: dataset: with that title it must be friends-lines", id="name"),
         pytest.param(manifest(lambda m: m["parameters"].update(character="Nobody")), "manifest.json: parameters: the show has no character 'Nobody'", id="character"),
         pytest.param(lambda f: (f / "manifest.json").write_bytes(b""), "manifest.json: cannot be read: ", id="empty manifest"),
         pytest.param(lambda f: (f / "manifest.json").write_bytes((f / "manifest.json").read_bytes()[:999]), "manifest.json: cannot be read: ", id="truncated manifest"),
@@ -250,7 +250,7 @@ def test_files_that_come_from_elsewhere(name: str, folder: Path, capsys: pytest.
             f"{LINES}: column scene: is of type int64, not int32",
             id="type",
         ),
-        pytest.param(lambda t: t.select(["season", "id", *t.column_names[2:]]), f"{LINES}: columns are in the order season, id, ", id="order"),
+        pytest.param(lambda t: t.select(["season", "id", *t.column_names[2:]]), f"{LINES}: has its columns in the order season, id, ", id="order"),
         pytest.param(
             lambda t: t.replace_schema_metadata({b"huggingface": json.dumps({"info": {"features": {"id": {"dtype": "int8", "_type": "Value"}}}})}),
             f"{LINES}: the Features in its metadata are not those of builders.configs.schema",
@@ -390,17 +390,17 @@ def test_an_episode_in_two_splits(folder: Path, capsys: pytest.CaptureFixture[st
         table(validation, lambda t, moved=moved: pa.concat_tables([t, moved]))(folder)
     found = violations(folder, capsys)
     place = "lines/validation-00000-of-00001.parquet: row 12 (s01e02_c01_u0000), column id"
-    assert f"{place}: episode s01e02 belongs to test by manifest.json" in found
+    assert f"{place}: episode s01e02 belongs to test, says manifest.json" in found
 
 
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
         pytest.param(manifest(lambda m: m["splits"]["test"].append("s01e03")), "manifest.json: splits: s01e03 is in train and in test", id="two splits"),
-        pytest.param(manifest(lambda m: m["splits"]["test"].append("s09e09")), "manifest.json: s09e09 is in splits alone", id="no such page"),
+        pytest.param(manifest(lambda m: m["splits"]["test"].append("s09e09")), "manifest.json: s09e09 is only in splits", id="no such page"),
         pytest.param(manifest(lambda m: m["splits"]["test"].clear()), "lines/test-00000-of-00001.parquet: row 0 (s01e02_c01_u0000), column id: episode 's01e02' is not in manifest.json", id="not listed"),
-        pytest.param(manifest(lambda m: m["pages"][0].update(split="test")), "manifest.json: pages: 0101.html is of test, its episode of validation", id="page"),
-        pytest.param(manifest(lambda m: m["configs"]["chunks"]["splits"].pop("test")), "manifest.json: configs: chunks and lines have not the same splits", id="config without a split"),
+        pytest.param(manifest(lambda m: m["pages"][0].update(split="test")), "manifest.json: pages: 0101.html is in test, its episode in validation", id="page"),
+        pytest.param(manifest(lambda m: m["configs"]["chunks"]["splits"].pop("test")), "manifest.json: configs: chunks and lines have different splits", id="config without a split"),
     ],
 )  # fmt: skip
 def test_splits(spoil: Spoil, expected: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -442,9 +442,9 @@ def derived(line: str) -> str:
         pytest.param(text("stats.json", "{", "["), "stats.json: cannot be read: ", id="statistics: no JSON"),
         pytest.param(lambda f: (f / "stats.json").write_text("[]"), "stats.json: Input should be", id="statistics: a list"),
         pytest.param(text("stats.json", '"scenes": 2,\n      "unknown', '"scenes": 1,\n      "unknown'), derived("stats.json: pages_table: 0101.html: episodes or scenes"), id="fewer scenes than in rows"),
-        pytest.param(text("stats.json", '"page": "0101.html"', '"page": "x.html"'), "stats.json: pages_table: has other pages than manifest.json", id="statistics: pages"),
-        pytest.param(text("stats.json", '"notes": 0', '"notes": 1'), "stats.json: pages_table: notes are not those of segments", id="notes"),
-        pytest.param(text("stats.json", '"dropped": {}', '"dropped": {"x": {"count": 1, "characters": 1}}'), "manifest.json: dropped: is not that of stats.json", id="dropped"),
+        pytest.param(text("stats.json", '"page": "0101.html"', '"page": "x.html"'), "stats.json: pages_table: has different pages than manifest.json", id="statistics: pages"),
+        pytest.param(text("stats.json", '"notes": 0', '"notes": 1'), "stats.json: pages_table: notes differs from segments", id="notes"),
+        pytest.param(text("stats.json", '"dropped": {}', '"dropped": {"x": {"count": 1, "characters": 1}}'), "manifest.json: dropped: differs from stats.json", id="dropped"),
         pytest.param(text("README.md", "48 speaker-attributed", "5,000 speaker-attributed"), derived("README.md: line "), id="card: a number"),
         pytest.param(text("README.md", "num_examples: 24", "num_examples: 25"), derived("README.md: line "), id="card: rows"),
         pytest.param(text("README.md", f"path: {LINES}", "path: x"), derived("README.md: line "), id="card: files"),
@@ -558,7 +558,7 @@ def test_many_alike_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]
     rows(LINES, lambda values: [row | {"cue": None} for row in values])(folder)
     found = [line for line in violations(folder, capsys) if line.startswith(f"{LINES}: ") and "cue: is null" in line]
     assert len(found) == check.ALIKE + 1
-    assert found[-1] == f"{LINES}: column cue: is null: 4 more like these"
+    assert found[-1] == f"{LINES}: column cue: is null: 4 more"
 
 
 # The pages, read anew.

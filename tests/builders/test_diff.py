@@ -82,17 +82,17 @@ def test_a_text_is_a_patch(old: Path, pages: Path, tmp_path: Path, capsys: pytes
     code, printed = run(old, make(pages, tmp_path / "new", "1.0.1"), capsys)
     assert code == 0
     assert printed == [
-        "lines: 48 rows before, 48 now: 0 added, 0 removed, 1 changed",
+        "lines: 48 rows before, 48 after: 0 added, 0 removed, 1 changed",
         "  changed text: 1: s01e03_c01_u0000",
         "  changed text_with_directions: 1: s01e03_c01_u0000",
-        "named_lines: 48 rows before, 48 now: 0 added, 0 removed, 1 changed",
+        "named_lines: 48 rows before, 48 after: 0 added, 0 removed, 1 changed",
         "  changed text: 1: s01e03_c01_u0000",
         "  changed text_with_directions: 1: s01e03_c01_u0000",
-        "chunks: 8 rows before, 8 now: 0 added, 0 removed, 1 changed",
+        "chunks: 8 rows before, 8 after: 0 added, 0 removed, 1 changed",
         "  changed turns: 1: s01e03_c01_k01",
         "  changed text: 1: s01e03_c01_k01",
         "  changed text_with_directions: 1: s01e03_c01_k01",
-        "chat: 40 rows before, 40 now: 0 added, 0 removed, 4 changed",
+        "chat: 40 rows before, 40 after: 0 added, 0 removed, 4 changed",
         "  changed prompt: 4: s01e03_c01_u0001, s01e03_c01_u0002, s01e03_c01_u0003, s01e03_c01_u0004",
         "step: patch; the version goes from 1.0.0 to 1.0.1, which is right",
     ]
@@ -103,7 +103,7 @@ def test_rows_are_minor(old: Path, pages: Path, tmp_path: Path, capsys: pytest.C
     (pages / "0104.html").unlink()
     code, printed = run(old, make(pages, tmp_path / "new", "1.0.9"), capsys)
     assert code == 1
-    assert printed[0].startswith("lines: 48 rows before, 48 now: 12 added, 12 removed, ")
+    assert printed[0].startswith("lines: 48 rows before, 48 after: 12 added, 12 removed, ")
     assert printed[1:3] == [
         "  added: s01e05_c01_u0000, s01e05_c01_u0001, s01e05_c01_u0002, s01e05_c01_u0003, s01e05_c01_u0004, …",
         "  removed: s01e04_c01_u0000, s01e04_c01_u0001, s01e04_c01_u0002, s01e04_c01_u0003, s01e04_c01_u0004, …",
@@ -125,7 +125,7 @@ def test_a_row_that_changes_its_split_is_minor(old: Path, new: Path, capsys: pyt
     code, printed = run(old, new, capsys)
     assert code == 1
     assert printed[:2] == [
-        "lines: 48 rows before, 48 now: 0 added, 0 removed, 24 changed",
+        "lines: 48 rows before, 48 after: 0 added, 0 removed, 24 changed",
         "  changed split: 24: s01e02_c01_u0000, s01e02_c01_u0001, s01e02_c01_u0002, s01e02_c01_u0003, s01e02_c01_u0004, …",
     ]
 
@@ -136,11 +136,13 @@ SCENE = CONFIGS["lines"].features.arrow_schema.get_field_index("scene")
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        pytest.param(lambda t: t.drop_columns("cue"), "column 'cue' is gone", id="gone"),
-        pytest.param(lambda t: t.append_column("mood", pa.array(["sad"] * len(t))), "column 'mood' is new", id="new"),
+        pytest.param(lambda t: t.drop_columns("cue"), "column 'cue' was removed", id="gone"),
+        pytest.param(
+            lambda t: t.append_column("mood", pa.array(["sad"] * len(t))), "column 'mood' was added", id="new"
+        ),
         pytest.param(
             lambda t: t.set_column(SCENE, "scene", t["scene"].cast(pa.int64())),
-            "column 'scene' is of type int64, was int32",
+            "column 'scene' changed its type from int32 to int64",
             id="type",
         ),
         pytest.param(
@@ -156,7 +158,7 @@ def test_a_schema_is_major(
     manifest(new, lambda values: values.update(version="1.9.9"))
     code, printed = run(old, new, capsys)
     assert code == 1
-    assert printed[0] == "lines: 48 rows before, 48 now: 0 added, 0 removed, 0 changed"
+    assert printed[0] == "lines: 48 rows before, 48 after: 0 added, 0 removed, 0 changed"
     assert printed[1] == f"  schema: {difference}"
     assert printed[-1] == "step: major; the version goes from 1.0.0 to 1.9.9, which is too little: at least 2.0.0"
 
@@ -164,10 +166,10 @@ def test_a_schema_is_major(
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        pytest.param(lambda t: t.drop_columns("cue"), "column 'cue' is gone", id="gone"),
+        pytest.param(lambda t: t.drop_columns("cue"), "column 'cue' was removed", id="gone"),
         pytest.param(
             lambda t: t.set_column(SCENE, "scene", t["scene"].cast(pa.int64())),
-            "column 'scene' is of type int64, was int32",
+            "column 'scene' changed its type from int32 to int64",
             id="type",
         ),
     ],
@@ -186,7 +188,7 @@ def test_a_schema_of_some_splits_is_major(
     code, printed = run(old, new, capsys)
     assert code == 1
     assert printed[:2] == [
-        "lines: 48 rows before, 48 now: 0 added, 0 removed, 0 changed",
+        "lines: 48 rows before, 48 after: 0 added, 0 removed, 0 changed",
         f"  schema: in {' and '.join(splits)}: {difference}",
     ]
     assert printed[-1].startswith("step: major; ")
@@ -196,8 +198,8 @@ def test_a_config_that_goes_or_comes(old: Path, new: Path, capsys: pytest.Captur
     manifest(new, lambda values: values["configs"].pop("chunks"))
     code, printed = run(old, new, capsys)
     assert code == 1
-    assert "chunks: 8 rows before, 0 now: 0 added, 8 removed, 0 changed" in printed
-    assert "  schema: the config is gone" in printed
+    assert "chunks: 8 rows before, 0 after: 0 added, 8 removed, 0 changed" in printed
+    assert "  schema: the config was removed" in printed
     assert printed[-1].startswith("step: major; ")
     code, printed = run(new, old, capsys)
     assert printed[-1].startswith("step: minor; ")
@@ -209,7 +211,7 @@ def test_one_character_instead_of_all_is_minor(
     code, printed = run(old, make(pages, tmp_path / "new", "1.1.0", "--character", "Ross"), capsys)
     assert code == 0
     assert [line for line in printed if "added" in line] == [
-        "chat: 40 rows before, 6 now: 0 added, 34 removed, 0 changed"
+        "chat: 40 rows before, 6 after: 0 added, 34 removed, 0 changed"
     ]
     assert printed[-1] == "step: minor; the version goes from 1.0.0 to 1.1.0, which is right"
 
@@ -270,9 +272,7 @@ def test_json(old: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        pytest.param(
-            lambda f: (f / "manifest.json").unlink(), "no dataset folder (no manifest.json of ours)", id="none"
-        ),
+        pytest.param(lambda f: (f / "manifest.json").unlink(), "(no manifest.json of ours)", id="none"),
         pytest.param(
             lambda f: manifest(f, lambda m: m.update(version="new")), "manifest.json: version: ", id="version"
         ),

@@ -113,9 +113,9 @@ def test_every_row_of_the_sample(config: str, home: Path, capsys: pytest.Capture
         ("s01e01_c01_u0099", "lines has no such row"),
         ("s01e01_c01_k09", "chunks has no such row"),
         ("s01e99_c01_u0000", "no episode s01e99"),
-        ("s01e01", "is no id of a row"),
-        ("../../etc/passwd", "is no id of a row"),
-        ("", "is no id of a row"),
+        ("s01e01", "is not a row id"),
+        ("../../etc/passwd", "is not a row id"),
+        ("", "is not a row id"),
     ],
 )
 def test_unknown_ids(row: str, named: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,15 +157,15 @@ def test_another_edition_of_the_show_is_refused(home: Path, tmp_path: Path, caps
         f"error: {show}: show.yaml and speakers.csv are version {read_show(show).version} of "
     )
     built = json.loads((home / "friends-lines" / "manifest.json").read_text(encoding="utf-8"))["show"]["version"]
-    assert f"was built with version {built}: name the folder of that one with --show" in printed.err
+    assert f"was built with version {built}; give the folder of that version with --show" in printed.err
 
 
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
         pytest.param(lambda m: {name: m[name] for name in ("builder", "files")}, "dataset: Field required", id="bare"),
-        pytest.param(lambda m: m | {"pages": []}, "manifest.json has no page of s01e01", id="no page"),
-        pytest.param(lambda m: m | {"configs": {}}, "manifest.json has no lines of train", id="no configs"),
+        pytest.param(lambda m: m | {"pages": []}, "manifest.json lists no page of s01e01", id="no page"),
+        pytest.param(lambda m: m | {"configs": {}}, "manifest.json lists no lines of train", id="no configs"),
         pytest.param(lambda m: "", "manifest.json: cannot be read (", id="empty"),
     ],
 )
@@ -250,7 +250,7 @@ def labels(name: str, data: bytes) -> list:
     ("cue", "episode", "expected"),
     [
         ("Joey", "s01e01", ["Joey: “Joey”; speakers.csv: joey → Joey (Joey Tribbiani), in every episode"]),
-        ("Joey raises his hand", "s09e08", ["Joey: leads a label written as prose, “Joey raises his hand”; a name"]),
+        ("Joey raises his hand", "s09e08", ["Joey: starts a label written as prose, “Joey raises his hand”; a name"]),
         ("Zelda", "s01e01", ["Zelda: as printed; neither in speakers.csv nor of the cast"]),
         (
             "Joey and Zelda",

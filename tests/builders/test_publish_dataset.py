@@ -123,7 +123,7 @@ def test_reading_back_is_patient_and_exact(
         publish.publish(options, manifest, api, patience)
     rows = {"lines": {"train": [1, "other"]}}
     monkeypatch.setattr(publish, "READ_BACK", f"import json; print(json.dumps({rows!r}))")
-    with pytest.raises(ReleaseError, match="config lines loads other rows than"):
+    with pytest.raises(ReleaseError, match="config lines loads different rows than"):
         publish.publish(options, manifest, api, patience)
 
 

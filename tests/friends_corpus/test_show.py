@@ -102,7 +102,7 @@ def test_the_other_commands_take_it(dataset: Path, capsys: pytest.CaptureFixture
     assert "https://example.org/harbour/scripts/finale.html" in said
     assert "speakers.csv: the stranger → Ada (Ada Quill), only in s02e09" in said
     assert explain.main([str(dataset), "s02e09_c01_u0000"]) == 2
-    assert "is of the show 'Harbour Lights'; name its folder with --show" in capsys.readouterr().err
+    assert "was built from the show 'Harbour Lights'; give its folder with --show" in capsys.readouterr().err
     assert parse.main([str(HARBOUR / "sample"), "--show", str(HARBOUR)]) == 0
 
 

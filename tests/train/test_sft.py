@@ -217,7 +217,8 @@ def test_only_files_that_run_json_lists_are_replaced(
 @pytest.mark.attack("the user's files", "outputs of training")
 def test_a_rewritten_card_is_listed_anew_unless_it_was_edited(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("a card")
-    (tmp_path / "run.json").write_text(json.dumps({"files": describe_files(tmp_path, "run.json")}))
+    run = json.loads((ROOT / "tests" / "guards" / "earlier_run" / "adapter" / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps(run | {"files": describe_files(tmp_path, "run.json")}))
     rewrite(tmp_path, "README.md", "a card with a table")
     check_replaceable(tmp_path)
     (tmp_path / "README.md").write_text("my card")

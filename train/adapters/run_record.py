@@ -87,6 +87,25 @@ class Run(Facts, Results):
     seconds: NotRequired[float]
 
 
+class TrainedOn(TypedDict):
+    """What is read of the dataset in run.json."""
+
+    name: str
+    version: NotRequired[str | None]
+
+
+class Trained(TypedDict):
+    """What is read of run.json."""
+
+    dataset: TrainedOn
+
+
+class Marker(TypedDict):
+    """What is read of adapter_config.json."""
+
+    base_model_name_or_path: str
+
+
 def software() -> dict[str, str]:
     """Return the versions of Python and the libraries that decide what a run computes."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}

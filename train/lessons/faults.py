@@ -97,7 +97,7 @@ FAULTS = {
             "builders.check compares every row's episode with the split that the manifest gives it.",
         ),
         leaked_split,
-        "belongs to train by manifest.json",
+        "belongs to train, says manifest.json",
         "a leak between the splits; hashes prove that files are the same, not that they are right.",
     ),
 }
