@@ -250,7 +250,7 @@ def test_history_is_trimmed_oldest_first() -> None:
     said = [question("one"), reply("1", "base", ""), question("two"), reply("2", "base", ""), question("three")]
     for most, first in ((5, "one"), (4, "two"), (3, "two"), (2, "three"), (1, "three")):
         assert fitted(said, lambda messages, most=most: len(messages) <= most)[0]["content"] == first
-    with pytest.raises(InputError, match="longer than the model's window"):
+    with pytest.raises(InputError, match="longer than the model's context"):
         fitted(said, lambda _: False)
 
 
@@ -407,13 +407,13 @@ def test_whom_a_voice_plays_unless_told() -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        pytest.param("/swap chta", "no voice and no folder 'chta' (did you mean 'chat'?)", id="typo"),
-        pytest.param("/swap ./nowhere", "no voice and no folder './nowhere'; loaded: chat, base", id="nowhere"),
+        pytest.param("/swap chta", "no model and no folder 'chta' (did you mean 'chat'?)", id="typo"),
+        pytest.param("/swap ./nowhere", "no model and no folder './nowhere'; loaded: chat, base", id="nowhere"),
         pytest.param("/swap x=.", ". is no adapter", id="no-adapter"),
         pytest.param("/temperature hot", "temperature is 'hot'; it must be a number from 0 to 2", id="no-number"),
         pytest.param("/temperature nan", "temperature is 'nan'", id="nan"),
         pytest.param("/temperature 2.1", "temperature is '2.1'", id="too-hot"),
-        pytest.param("x" * 1000, "that is longer than the model's window", id="too-long"),
+        pytest.param("x" * 1000, "that is longer than the model's context", id="too-long"),
     ],
 )
 def test_a_mistake_changes_nothing(line: str, says: str) -> None:

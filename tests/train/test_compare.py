@@ -124,7 +124,7 @@ def test_unequal_steps_are_noted() -> None:
 
 
 def test_names_of_arms() -> None:
-    with pytest.raises(InputError, match="the adapter called lines learnt the dataset 'chunks'"):
+    with pytest.raises(InputError, match="the adapter called lines was trained on the config 'chunks'"):
         check_runs({"lines": run_of("chunks", 1)}, any_budget=False)
     assert (
         "chnks is no arm of any claim (did you mean 'chunks'?)" in check_runs({"chnks": run_of("chunks", 1)}, False)[0]
@@ -140,10 +140,10 @@ def test_names_of_arms() -> None:
 @pytest.mark.parametrize(
     ("printed", "cleaned", "message"),
     [
-        pytest.param("text", "text", "chunks learnt the column text, but chunks and chunks_clean are", id="same"),
-        pytest.param("text", "text_with_directions", "chunks learnt the column text, but chunks and", id="swapped"),
-        pytest.param("text_with_directions", "text_with_directions", "chunks_clean learnt the column text_with", id="not-cleaned"),
-        pytest.param(None, "text_with_directions", "chunks_clean learnt the column text_with_directions, but chunks and", id="alone"),
+        pytest.param("text", "text", "chunks was trained on the column text, but chunks and chunks_clean differ", id="same"),
+        pytest.param("text", "text_with_directions", "chunks was trained on the column text, but chunks and", id="swapped"),
+        pytest.param("text_with_directions", "text_with_directions", "chunks_clean was trained on the column text_with", id="not-cleaned"),
+        pytest.param(None, "text_with_directions", "chunks_clean was trained on the column text_with_directions, but chunks and", id="alone"),
         pytest.param(None, "text", None, id="alone-and-cleaned"),
         pytest.param("text_with_directions", "text", None, id="as-it-should-be"),
     ],
@@ -163,7 +163,7 @@ def test_columns_of_the_arms_that_show_what_cleaning_changes(
 def test_unequal_columns_of_the_blogs_arms_are_noted() -> None:
     columns = {"lines": "text", "chunks": "text_with_directions", "chat": "completion"}
     [note] = check_runs({name: run_of(name, 1, text_field=column) for name, column in columns.items()}, False)
-    assert note.startswith("the adapters learnt different columns: lines text, chunks text_with_directions.")
+    assert note.startswith("the adapters were trained on different columns: lines text, chunks text_with_directions.")
 
 
 def test_what_else_differs_is_noted() -> None:
@@ -488,7 +488,7 @@ def write_run(folder: Path, config: str = "lines", **values: Any) -> Path:
         pytest.param("lines=lines lines=lines", "--adapters 'lines=lines': 'lines' is taken", id="twice"),
         pytest.param("lines=nowhere", "nowhere: no such folder; give one that train.sft wrote", id="no-folder"),
         pytest.param("lines=line", "line: no such folder (did you mean 'lines'?)", id="misspelt-folder"),
-        pytest.param("chat=lines", "the adapter called chat learnt the dataset 'lines'; call it by that", id="name"),
+        pytest.param("chat=lines", "the adapter called chat was trained on the config 'lines'; call it by that", id="name"),
         pytest.param("lines=lines chat=longer", "the adapters did not learn equally many tokens: lines 1,000, chat 1,100", id="budget"),
         pytest.param("lines=steps", "steps/run.json: steps: … 'x' … train again", id="steps"),
         pytest.param("lines=true", "true/run.json: trained_tokens: … True … train again", id="true"),

@@ -88,9 +88,9 @@ def test_only_the_completion_is_learnt(home: Path) -> None:
     assert learnt
     assert all(not piece.startswith("<") and piece.endswith("</s>\n  ") for piece in learnt[:-1])
     assert "<user>" in shown and not any("<user>" in piece for piece in learnt)
-    assert re.search(r"rows with a learnt end +100\.0 %", said.stdout)
+    assert re.search(r"rows with a trained end +100\.0 %", said.stdout)
     assert re.search(r"tokens cut off +0\.0 %", said.stdout)
-    assert re.search(r"rows with a doubled start +0\n", said.stdout)
+    assert re.search(r"rows with a duplicate BOS +0\n", said.stdout)
 
 
 @pytest.mark.slow
@@ -134,7 +134,7 @@ def test_texts_as_prompt_and_completion(home: Path) -> None:
     learnt = re.findall(r"«(.*?)»", done.stdout.partition("\ndata")[0], re.S)
     assert any(piece == "8.</s>" for piece in learnt)
     assert not any("plus" in piece for piece in learnt)
-    assert re.search(r"rows with a learnt end +100\.0 %", done.stdout)
+    assert re.search(r"rows with a trained end +100\.0 %", done.stdout)
 
 
 @pytest.mark.slow

@@ -99,8 +99,8 @@ def test_what_does_not_divide(processes: int, wished: int | None, message: str) 
 @pytest.mark.parametrize(
     ("made", "advice"),
     [
-        pytest.param(base(8, 4, 2), "--batch-size 2 (still 8 windows a step); --resume", id="half"),
-        pytest.param(base(8, 3, 4), "--batch-size 1 (still 12 windows a step)", id="odd"),
+        pytest.param(base(8, 4, 2), "--batch-size 2 (still 8 sequences per step); add --resume", id="half"),
+        pytest.param(base(8, 3, 4), "--batch-size 1 (still 12 sequences per step)", id="odd"),
         pytest.param(base(8, 1, 8, False), "--gradient-checkpointing (the same result", id="checkpointing"),
         pytest.param(base(8), "sequence_length: 512 instead of 1024, or --bits 4", id="shorter"),
         pytest.param(base(4), "sequence_length: 512 instead of 1024, or a larger device", id="last"),

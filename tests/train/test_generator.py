@@ -164,7 +164,7 @@ def test_stopped_from_outside(generator: TextGenerator, parts: int) -> None:
 
 
 def test_mistakes_of_the_asker(generator: TextGenerator) -> None:
-    with pytest.raises(InputError, match=r"no voice 'chta' \(did you mean 'chat'\?\)"):
+    with pytest.raises(InputError, match=r"no model 'chta' \(did you mean 'chat'\?\)"):
         generator.answer([("chta", ASKED[0])], GREEDY)
     with pytest.raises(InputError, match="tokens and 12 of an answer; someone/tiny reads 2048"):
         generator.answer([(BASE, [{"role": "user", "content": "kettle " * 3000}])], GREEDY)

@@ -66,11 +66,13 @@ def test_what_means_out_of_memory(error: Exception, meant: bool) -> None:
     [
         pytest.param(
             200_000_000,
-            "out of memory at step 3 of 12, with 0.2 GB of cpu memory free; try --batch-size 1 (still 8 windows a step); "
-            "--resume goes on from what was saved",
+            "out of memory at step 3 of 12, with 0.2 GB of cpu memory free; try --batch-size 1 (still 8 sequences per step); "
+            "add --resume to continue",
             id="known",
         ),
-        pytest.param(None, "out of memory at step 3 of 12; try --batch-size 1 (still 8 windows a step)", id="unknown"),
+        pytest.param(
+            None, "out of memory at step 3 of 12; try --batch-size 1 (still 8 sequences per step)", id="unknown"
+        ),
     ],
 )
 def test_the_line(monkeypatch: pytest.MonkeyPatch, free: int | None, message: str) -> None:

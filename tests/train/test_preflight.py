@@ -113,14 +113,14 @@ def test_dry_run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     rows = int(re.search(r"rows +([\d,]+), in", said)[1].replace(",", ""))  # type: ignore[index]
     assert rows > 100
     for line in (
-        "rows with a learnt end +100.0 %",
-        "rows with a doubled start +0\n",
+        "rows with a trained end +100.0 %",
+        "rows with a duplicate BOS +0\n",
         "tokens cut off +0.0 %",
         "padding +0",
     ):
         assert re.search(line, said), line
     for line in (
-        r"tokens an epoch +[\d,]+, 100.0 %",
+        r"tokens per epoch +[\d,]+, 100.0 %",
         r"steps +\d+\n",
         r"a step, measured +\d+\.\d\d",
         "memory, at least",

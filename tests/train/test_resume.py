@@ -278,7 +278,7 @@ def test_what_stands_in_the_way_of_going_on(
         return capsys.readouterr().err
 
     assert "ways holds an unfinished run, 8 steps done; add --resume" in refused()
-    assert "recipe.seed was 42, is 7; go on with what it was" in refused("--resume", "--seed", "7")
+    assert "recipe.seed was 42, is 7; resume it with its settings" in refused("--resume", "--seed", "7")
     assert "base.bits was 8, is 32" in refused("--resume", "--bits", "32")
     rows = home / "friends-lines" / "chunks" / "train-00000-of-00001.parquet"
     listed = home / "friends-lines" / "manifest.json"
@@ -286,7 +286,7 @@ def test_what_stands_in_the_way_of_going_on(
     shutil.copy(rows.with_name("validation-00000-of-00001.parquet"), rows)
     assert "is not the file that manifest.json lists" in refused("--resume")
     list_files(home / "friends-lines")
-    assert "dataset.rows was 24, is 6; go on with what it was" in refused("--resume")
+    assert "dataset.rows was 24, is 6; resume it with its settings" in refused("--resume")
     listed.write_bytes(kept[0])
     rows.write_bytes(kept[1])
     sealed = json.loads((output / "checkpoint-8" / SEAL).read_text())

@@ -107,7 +107,7 @@ def test_nothing_to_learn(home: Path, tmp_path: Path) -> None:
     base, _ = find_base(str(home / "tiny"), 32)
     trainer = make_trainer(home / "few", load_recipe("lines", None, {}), base, home / "tiny", tmp_path)
     trainer.train_dataset = trainer.train_dataset.map(lambda row: {"labels": [-100] * len(row["labels"])})
-    with pytest.raises(InputError, match="no token of the rows is learnt"):
+    with pytest.raises(InputError, match="no token of the rows is trained"):
         trainer.train_exactly(5)
 
 
