@@ -1,4 +1,4 @@
-"""Fills the README with what its commands print today, so that no number in it is typed by hand.
+"""Fill README.md and docs/*.md with what their commands print today, so that no number in them is typed by hand.
 
     python benchmarks/readme.py [--check]
 
@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RESULTS = ROOT / "benchmarks" / "results"
 CONSOLE = re.compile(r"(```console\n\$ (python -m \S+)([^\n]*)\n).*?(```)", re.S)
 TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.S)
@@ -41,9 +41,9 @@ ROWS = {
 
 
 def fresh(text: str) -> str:
-    """The README with every console block and table as of today."""
+    """Return a text with every console block and table as of today."""
     text = CONSOLE.sub(lambda block: block[1] + output_of(block[2], block[3]) + block[4], text)
-    return TABLE.sub(lambda table: table[1] + TABLES[table[2]]() + table[3], text)
+    return TABLE.sub(lambda table: table[1] + TABLES[table[2]]() + table[3] if table[2] in TABLES else table[0], text)
 
 
 def output_of(command: str, arguments: str) -> str:
@@ -98,18 +98,53 @@ def experiment_tables() -> str:
     return text
 
 
-TABLES = {"quality": quality_table, "throughput": throughput_table, "experiment": experiment_tables}
+def summary_table() -> str:
+    """The headline figures, each with the command that measures it, as a Markdown table."""
+    quality = json.loads((RESULTS / "quality.json").read_text())
+    text = "| measured | friends-corpus | the alternative | by |\n|---|---:|---:|---|\n"
+    for label, figure in (
+        (f"utterance F1 against Emory's annotation, {quality['pages']} real pages", f"{quality['utterance_f1']:g}"),
+        ("speaker accuracy of matched utterances", f"{quality['speaker_accuracy']:g}"),
+    ):
+        text += f"| {label} | {figure} | | `benchmarks/quality.py` |\n"
+    for path in sorted(RESULTS.glob("throughput-*.json")):
+        figures = json.loads(path.read_text())
+        for name in ("lines", "chunks"):
+            rates = figures[name]["tokens_per_second"]
+            label = f"training tokens/s on `{name}`, {figures['device']}, {figures['bits']} bits"
+            text += (
+                f"| {label} | {rates['ours']:g} | {rates['plain-same']:g} (plain TRL) | `benchmarks/throughput.py` |\n"
+            )
+    return text
+
+
+def last_sample() -> str:
+    """The last prompt of the recorded demo with both answers."""
+    samples = (RESULTS / "demo.txt").read_text(encoding="utf-8").split("\n\n")[1:-1]
+    return f"```\n{samples[-1]}\n```\n"
+
+
+TABLES = {
+    "quality": quality_table,
+    "throughput": throughput_table,
+    "experiment": experiment_tables,
+    "summary": summary_table,
+    "sample": last_sample,
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if the README is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if a file is stale")
     options = parser.parse_args()
-    now, then = fresh(README.read_text(encoding="utf-8")), README.read_text(encoding="utf-8")
-    if options.check:
-        return int(now != then)
-    README.write_text(now, encoding="utf-8")
-    return 0
+    stale = False
+    for path in FILES:
+        then = path.read_text(encoding="utf-8")
+        now = fresh(then)
+        stale |= now != then
+        if not options.check:
+            path.write_text(now, encoding="utf-8")
+    return int(options.check and stale)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The README shows what its commands print today, and names every command."""
+"""README and docs show what their commands print today, and name every command; the links between them lead somewhere."""
 
 import importlib.util
 import json
@@ -12,7 +12,8 @@ from real import PAGES, needs_pages, skip_unless
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("friends_corpus", "builders", "cards", "train")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROSE = {path: path.read_text(encoding="utf-8") for path in FILES}
 
 
 def benchmark(name: str):  # type: ignore[no-untyped-def]
@@ -24,15 +25,31 @@ def benchmark(name: str):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.slow
-def test_readme_is_not_stale() -> None:
-    assert benchmark("readme").fresh(README) == README, "run python benchmarks/readme.py"
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_file_is_stale(path: Path) -> None:
+    assert benchmark("readme").fresh(PROSE[path]) == PROSE[path], "run python benchmarks/readme.py"
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_the_readme_is_short() -> None:
+    assert len(PROSE[ROOT / "README.md"].splitlines()) <= 180
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_links_lead_to_files_and_headings(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", PROSE[path]):
+        linked = (path.parent / target).resolve() if target else path
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.M)
+            assert anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], anchor
+
+
+def test_every_command_is_documented() -> None:
     for package in ("friends_corpus", "builders", "train"):
         for path in sorted((ROOT / package).glob("*.py")):
             if re.search(r'__name__ == "__main__"', path.read_text(encoding="utf-8")):
-                assert f"python -m {package}.{path.stem}" in README, f"{path} is a command without a word in the README"
+                command = f"python -m {package}.{path.stem}"
+                assert any(command in text for text in PROSE.values()), f"no file in docs has a word on {command}"
 
 
 @pytest.mark.slow
@@ -43,7 +60,7 @@ def test_every_measurement_starts(path: Path) -> None:
 
 
 def test_every_room_and_command_named_in_the_picture_exists() -> None:
-    picture = README.split("## The pipeline")[1].split("```")[1]
+    picture = PROSE[ROOT / "docs" / "architecture.md"].split("## The rooms")[1].split("```")[1]
     for name in re.findall(r"\b(\w+(?:\.py|/))", picture):
         assert list(ROOT.glob(f"*/{name}")) or (ROOT / name).exists(), name
     rooms = {path.name for package in PACKAGES for path in (ROOT / package).iterdir() if path.is_dir()}
@@ -97,3 +114,10 @@ def test_a_failed_attack_is_lost() -> None:
             pytest.TestReport("a", ("a", 0, "a"), {}, outcome, None, when, user_properties=properties)
         )
     assert counts.rows() == [{"area": "fetch", "attack": "x", "tried": 9, "lost": 2}]
+
+
+def test_the_version_is_one() -> None:
+    version = re.search(r"^version = (\S+)$", (ROOT / "setup.cfg").read_text(encoding="utf-8"), re.M)
+    assert version
+    assert f"version: {version[1]}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"## {version[1]} – " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
