@@ -8,6 +8,7 @@ speakers.csv or printed in bold elsewhere on the page), or capitals on a page th
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ from friends_corpus.show.speakers import LIST, key
 from .bold import bold_mask, bold_share, bold_starts
 from .brackets import CLOSERS, OPENER, match_brackets, outside
 
+SURE = 30  # lines with plain labels that recur, or half of the page: then a label that is seen once counts as well
 MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
 
 COLON = re.compile(r"\s*:(?:\s*[:;])*(?:\.(?!\.))?\s*")  # ":", " : ", "::", ": :", ":."; not the dots of ":..."
@@ -29,6 +31,10 @@ NO_LABEL = re.compile(  # words before a colon that are never a speaker; "Psychi
     r"|present day|(?:part|act) (?:[ivx]+|\d+|one|two|three|four|five)|aired|teleplay|story|title|https?|www"
     r"|(?:part \w+ ?)?(?:originally )?(?:written|directed|transcribed|typed|produced|hosted|created|teleplay|story) by"
     r")\b"
+)
+FACT = re.compile(  # what plain pages say of themselves, in the form of a label: "Stardate: 1.1"
+    r"(?i)(?:original |first )?(?:air ?date|stardate|date|time|place|location|episode|season|cast|characters|summary"
+    r"|copyright|source)\b"
 )
 SENTENCE = re.compile(r"[?!…]|\.\s+[a-z]|\.\.")  # punctuation that speech has and a label has not
 QUOTED = re.compile(r"[\"“”]")
@@ -63,6 +69,7 @@ class Rule(Enum):
 
     KNOWN = "the show knows every name in it"
     BOLD_ELSEWHERE = "this page prints it in bold with a colon"
+    PLAIN = "this page prints its labels plainly, and it begins lines in the same way"
     CAST = "it is the label of other turns on this page"
     BOLD_PART = "it is bold, names a part such as “Woman” or “Guy #2”, and comes after the end of a sentence"
     BOLD = "it is bold and a colon follows"
@@ -110,6 +117,7 @@ class Habits:
     show: Show
     episode_id: str
     labels: frozenset[str]  # keys of labels printed bold with a colon
+    plain: frozenset[str]  # keys of labels that recur, on a page that prints hardly any of them in bold
     cast: frozenset[str]  # keys of all labels of known people that begin a line
     capitals: bool  # labels stand in plain capitals
     breaks: bool  # turns are parted by <br>, not by paragraphs
@@ -118,7 +126,9 @@ class Habits:
         """Return the rule by which the label is known wherever it stands, if it is."""
         if self.show.people.is_listed(label, self.episode_id):
             return Rule.KNOWN
-        return Rule.BOLD_ELSEWHERE if key(label) in self.labels else None
+        if key(label) in self.labels:
+            return Rule.BOLD_ELSEWHERE
+        return Rule.PLAIN if self.plain and all(key(name) in self.plain for name in LIST.split(label)) else None
 
     def has(self, name: str) -> bool:
         """Tell whether the one so named is of the main cast, or begins a line of this page."""
@@ -134,7 +144,9 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
     """Look over a whole page for its own labels."""
     labels: set[str] = set()
     cast: set[str] = set()
-    capitals = paragraphs = lines = 0
+    plain: Counter[str] = Counter()
+    opening: Counter[str] = Counter()  # of these, how many begin a paragraph
+    capitals = paragraphs = lines = bold = 0
     people = show.people
     for block in blocks:
         text = block.text
@@ -145,13 +157,31 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
         short = len(label) <= 40 and not SENTENCE.search(label)
         if short and Candidate(block, bold_mask(block), 0, colon, label).is_bold:
             labels.add(key(label))
+            bold += 1
+        elif short and len(label.split()) <= 4 and not FACT.match(label) and is_name(label):
+            plain[key(label)] += 1
+            opening[key(label)] += block.paragraph
         if people.is_listed(label, episode_id):
             cast.add(key(label))
             lines += 1
             paragraphs += block.paragraph
         capitals += bool(CAPITALS.fullmatch(label)) and people.is_known(label, episode_id)
     breaks = 2 * paragraphs < lines
-    return Habits(show, episode_id, frozenset(labels - {""}), frozenset(labels | cast), capitals >= 5, breaks)
+    recurring = sum(count for name, count in plain.items() if count > 1 or name in cast)
+    if bold > 0.1 * recurring:
+        plain.clear()
+    is_sure = recurring >= SURE or (recurring >= 3 and 2 * plain.total() >= len(blocks))
+    parted = 2 * opening.total() >= plain.total()  # turns are paragraphs: what only follows a <br> is speech
+    learnt = {name for name, count in plain.items() if (count > 1 or is_sure) and (opening[name] or not parted)} - {""}
+    known = labels | cast | learnt
+    return Habits(
+        show, episode_id, frozenset(labels - {""}), frozenset(learnt), frozenset(known), capitals >= 5, breaks
+    )
+
+
+def is_name(label: str) -> bool:
+    """Tell whether a label is written like a name: "Woman on Bus", "OLD WOMAN"."""
+    return bool(NAME_LIKE.fullmatch(label) or CAPITALS.fullmatch(label))
 
 
 def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cue]:

@@ -6,6 +6,7 @@ Facts about single pages live in the show's show.yaml.
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from friends_corpus.core.cli import InputError
@@ -15,8 +16,15 @@ from .config import FRIENDS, Show, Source
 
 SAMPLE = FRIENDS / "sample"
 
+SUFFIXES = frozenset(".html .htm .shtml .xhtml .txt .gz".split())
+MOST_EPISODES = 60  # of a season: "1994" is a year
 PAGE_NAME = re.compile(r"(\d\d)(\d\d)(?:-(?:\1)?(\d\d))?")  # 0101, 0212-0213, 0212-13
-LOOSE_NAME = re.compile(r"(?i)\bs(?:eason)?[ _.-]?(\d{1,2})[ _.-]?e(?:pisode)?[ _.-]?(\d{1,2})\b")  # s01e02, S1 E2
+LOOSE_NAME = re.compile(  # s01e02, S1 E2, friends_s01e02
+    r"(?i)(?<![^\W_])s(?:eason)?[ _.-]?(\d{1,2})[ _.-]?e(?:p|pisode)?[ _.-]?(\d{1,2})(?!\d)"
+)
+NUMBERS = re.compile(r"(?<![\d-])(\d{1,2})[x.-](\d\d)(?![\d-])")  # 1x01, 1.01, 1-01
+LEADING = re.compile(r"(?:ep(?:isode)?[ _.-]?)?(\d{1,2})(\d\d)(?:-(?:\1)?(\d\d))?(?=$|[ _.,()-])")  # 101, ep0101
+INDEX = frozenset("index default contents".split())  # files that list transcripts and are none
 TITLE_NUMBER = re.compile(r"^\s*(\d{1,2})(\d\d)(?:\s*[-–/&]\s*(?:\1)?(\d\d))?\s*[-–:.]\s")  # "908 - The One With …"
 
 
@@ -51,14 +59,20 @@ def identify(name: str, heading: str, show: Show) -> Source:
     >>> identify("my page.html", "908 - The One With A Title", friends())
     Source(season=9, numbers=(8,), variant='')
     """
-    stem = Path(name).stem.lower()
+    stem = Path(name.lower().removesuffix(".gz")).stem
     if stem in show.pages:
         return show.pages[stem]
-    for match in (PAGE_NAME.fullmatch(stem), LOOSE_NAME.search(stem), TITLE_NUMBER.match(heading)):
+    for match in (
+        PAGE_NAME.fullmatch(stem),
+        LOOSE_NAME.search(stem),
+        TITLE_NUMBER.match(heading),
+        NUMBERS.search(stem),
+        LEADING.match(stem),
+    ):
         if match:
             season, first, *rest = (int(group) for group in match.groups() if group)
             last = rest[0] if rest else first
-            if first <= last <= first + 2:
+            if season and 0 < first <= last <= first + 2 and last <= MOST_EPISODES:
                 return Source(season, tuple(range(first, last + 1)))
     raise ParseError(
         f"cannot tell the season and episode of {name!r}; name the file like 0101.html (season 1, episode 1) "
@@ -67,7 +81,7 @@ def identify(name: str, heading: str, show: Show) -> Source:
 
 
 def find_pages(where: Path) -> list[Path]:
-    """Return the *.html and *.htm files of a folder, sorted by name; a file stands for itself.
+    """Return the transcripts of a folder (HTML, text, *.gz), sorted by name; a file stands for itself.
 
     Raises InputError for a missing path, an empty folder and a folder without pages.
     """
@@ -75,7 +89,12 @@ def find_pages(where: Path) -> list[Path]:
         return [where]
     if not where.exists():
         raise InputError(f"{where}: no such file or folder; give a folder of transcript pages (*.html)")
-    pages = sorted(path for path in where.iterdir() if path.suffix.lower() in (".html", ".htm") and path.is_file())
+    found = sorted(path for path in where.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    pages = [path for path in found if path.name.lower().partition(".")[0] not in INDEX]
+    for path in set(found).difference(pages):
+        print(f"note: {path} is skipped: by its name it is an index, not a transcript", file=sys.stderr)
     if not pages:
-        raise InputError(f"{where}: no *.html pages in this folder; friends_corpus.fetch gets them, {SAMPLE} has some")
+        raise InputError(
+            f"{where}: no transcripts (*.html, *.txt) here; friends_corpus.fetch gets them, {SAMPLE} has some"
+        )
     return pages
