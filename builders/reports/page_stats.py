@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from builders.page_cache.pages import ReadPage
 from builders.page_cache.select_pages import Selection, identity, is_sample
-from friends_corpus.core.manifest import Count, FailedPage, Natural, Page
+from friends_corpus.core.manifest import Count, EpisodeId, FailedPage, Natural, Page
 from friends_corpus.core.model import Episode, Line, StageDirection
 from friends_corpus.show.config import Show
 
@@ -42,7 +42,7 @@ Counts = dict[str, Count]  # kind or reason → pieces of pages
 class PageRow(TypedDict):
     """A shipped page, as only it can tell."""
 
-    episode: str
+    episode: EpisodeId
     page: str
     episodes: list[int]
     scenes: Natural

@@ -83,7 +83,7 @@ def test_columns() -> None:
 def test_only_the_completion_is_learnt(home: Path) -> None:
     said = command(*"-m train.sft --dataset chat --base tiny --dry-run".split(), cwd=home)
     assert said.returncode == 0, said.stderr
-    shown = said.stdout.partition("first window")[2].partition("\ndata")[0].partition("\n")[2]
+    shown = said.stdout.partition("first sequence")[2].partition("\ndata")[0].partition("\n")[2]
     learnt = re.findall(r"«(.*?)»", shown, re.S)
     assert learnt
     assert all(not piece.startswith("<") and piece.endswith("</s>\n  ") for piece in learnt[:-1])

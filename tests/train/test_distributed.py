@@ -86,7 +86,7 @@ def test_a_step_stays_as_large(
     [
         pytest.param(3, None, "3 processes cannot share .* some/model has 8 .* one of 1, 2, 4, 8, or give", id="three"),
         pytest.param(16, None, "16 processes cannot share the sequences of a step evenly", id="more-than-windows"),
-        pytest.param(2, 8, "--batch-size 8 does not divide the 4 windows .* it is one of 1, 2, 4", id="too-many"),
+        pytest.param(2, 8, "--batch-size 8 does not divide the 4 sequences .* it is one of 1, 2, 4", id="too-many"),
         pytest.param(1, 0, "--batch-size 0 does not divide", id="none"),
         pytest.param(1, -1, "--batch-size -1 does not divide", id="negative"),
     ],
@@ -266,7 +266,7 @@ def test_run_json_says_how_steps_were_shared_out(home: Path, codes: Any) -> None
 
 @pytest.mark.slow
 def test_one_signal_ends_all_and_they_go_on_bit_for_bit(home: Path, codes: Any) -> None:
-    assert said(home, "ended", 0).startswith("error: ended by SIGTERM; what was saved is still there")
+    assert said(home, "ended", 0).startswith("error: ended by SIGTERM; checkpoints are kept")
     assert "resume    from ended/checkpoint-2\n" in (home / "resumed.0.out").read_text()
     for name in ("adapter_model.safetensors", "metrics.jsonl", "samples.md"):
         assert (home / "ended" / name).read_bytes() == (home / "two" / name).read_bytes(), name
@@ -278,7 +278,7 @@ def test_other_ranks_are_silent(home: Path, codes: Any) -> None:
     for name in ("two", "ended", "resumed", "no-number", "column", "three", "taken"):
         for stream in ("out", "err"):
             assert (home / f"{name}.1.{stream}").read_text() == "", (name, stream)
-    assert "ranks     2 processes share the 8 windows of a step\n" in (home / "two.0.out").read_text()
+    assert "ranks     2 processes share the 8 sequences of a step\n" in (home / "two.0.out").read_text()
     assert "ranks  " not in (home / "one.0.out").read_text()
 
 
@@ -325,7 +325,7 @@ def test_sigterm_to_the_launcher(home: Path) -> None:
             break
     done.send_signal(signal.SIGTERM)
     out, err = done.communicate(timeout=300)
-    assert "ranks     2 processes share the 8 windows of a step" in out
+    assert "ranks     2 processes share the 8 sequences of a step" in out
     assert err.count("error: ended by SIGTERM; checkpoints are kept; add --resume to continue") == 1
     newest, told = newest_good(home / "launched")
     assert newest is not None

@@ -126,7 +126,7 @@ def test_nothing_is_lost_where_no_checkpoint_was_ever_finished(tmp_path: Path, c
     run: Any = {}
     (make(tmp_path, 4) / SEAL).unlink()
     assert resume_from(tmp_path, run) is None
-    assert "beginning at step 0" in capsys.readouterr().out
+    assert "starting at step 0" in capsys.readouterr().out
     (make(tmp_path, 4) / SEAL).write_text("{")
     with pytest.raises(InputError, match="leave out --resume to begin again"):
         resume_from(tmp_path, run)
