@@ -24,6 +24,7 @@ LOOSE_NAME = re.compile(  # s01e02, S1 E2, friends_s01e02
 )
 NUMBERS = re.compile(r"(?<![\d-])(\d{1,2})[x.-](\d\d)(?![\d-])")  # 1x01, 1.01, 1-01
 LEADING = re.compile(r"(?:ep(?:isode)?[ _.-]?)?(\d{1,2})(\d\d)(?:-(?:\1)?(\d\d))?(?=$|[ _.,()-])")  # 101, ep0101
+DIGIT = re.compile(r"\d")  # in the name of a text file that is a transcript
 INDEX = frozenset("index default contents".split())  # files that list transcripts and are none
 TITLE_NUMBER = re.compile(r"^\s*(\d{1,2})(\d\d)(?:\s*[-–/&]\s*(?:\1)?(\d\d))?\s*[-–:.]\s")  # "908 - The One With …"
 
@@ -72,7 +73,7 @@ def identify(name: str, heading: str, show: Show) -> Source:
         if match:
             season, first, *rest = (int(group) for group in match.groups() if group)
             last = rest[0] if rest else first
-            if season and 0 < first <= last <= first + 2 and last <= MOST_EPISODES:
+            if first <= last <= min(first + 2, MOST_EPISODES):
                 return Source(season, tuple(range(first, last + 1)))
     raise ParseError(
         f"cannot tell the season and episode of {name!r}; name the file like 0101.html (season 1, episode 1) "
@@ -90,9 +91,11 @@ def find_pages(where: Path) -> list[Path]:
     if not where.exists():
         raise InputError(f"{where}: no such file or folder; give a folder of transcript pages (*.html)")
     found = sorted(path for path in where.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    pages = [path for path in found if path.name.lower().partition(".")[0] not in INDEX]
-    for path in set(found).difference(pages):
-        print(f"note: {path} is skipped: by its name it is an index, not a transcript", file=sys.stderr)
+    pages = [
+        path for path in found if path.stem.lower() not in INDEX and (path.suffix != ".txt" or DIGIT.search(path.stem))
+    ]
+    for path in sorted(set(found).difference(pages)):
+        print(f"note: {path} is skipped: by its name it is an index or notes, not a transcript", file=sys.stderr)
     if not pages:
         raise InputError(
             f"{where}: no transcripts (*.html, *.txt) here; friends_corpus.fetch gets them, {SAMPLE} has some"

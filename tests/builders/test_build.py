@@ -232,7 +232,7 @@ def test_no_machine_paths(pages: Path, tmp_path: Path) -> None:
     [
         pytest.param(None, "pages", id="missing folder"),
         pytest.param({}, "pages", id="empty folder"),
-        pytest.param({"notes.txt": b"Joey: Hi."}, "pages", id="no html"),
+        pytest.param({"notes.pdf": b"Joey: Hi."}, "pages", id="no html"),
         pytest.param({"0101.html": b""}, "0101.html", id="empty page"),
         pytest.param({"0101.html": b"<p>Our holidays were fine.</p>"}, "0101.html", id="no cue"),
         pytest.param({"0101.html": random.Random(0).randbytes(5000)}, "0101.html", id="binary"),

@@ -17,7 +17,6 @@ from friends_corpus.core import cache as caches
 from friends_corpus.core import files
 from friends_corpus.core.cache import kept_folder, load, open_cache, store
 
-attack = pytest.mark.attack
 VALUE = {"joey": ["Hey, Ross, is that a sourdough starter?"]}
 Schema = dict[str, list[str]]
 
@@ -145,7 +144,7 @@ ENTRIES = [
 ]
 
 
-@attack("caches", "an entry that is not as it was stored")
+@pytest.mark.attack("caches", "an entry that is not as it was stored")
 @pytest.mark.parametrize("spoil", ENTRIES)
 def test_a_spoilt_entry_is_a_miss_and_reported(
     spoil: Callable[[Path], object], cache: Path, capsys: pytest.CaptureFixture[str]
@@ -258,7 +257,7 @@ PLACES = [
 ]
 
 
-@attack("caches", "a folder or a key that is not this user's alone, or not there")
+@pytest.mark.attack("caches", "a folder or a key that is not this user's alone, or not there")
 @pytest.mark.parametrize(("spoil", "trust", "word"), PLACES)
 def test_a_spoilt_place_is_reported_and_passed_by(
     spoil: Callable[[Path, pytest.MonkeyPatch], object],
@@ -339,7 +338,7 @@ FOLDERS = [
 ]
 
 
-@attack("caches", "a converted base that is not the one that was kept")
+@pytest.mark.attack("caches", "a converted base that is not the one that was kept")
 @pytest.mark.parametrize("spoil", FOLDERS)
 def test_a_spoilt_folder_is_made_anew(
     spoil: Callable[[Path], object], home: Path, capsys: pytest.CaptureFixture[str]
@@ -396,7 +395,7 @@ def at_once(home: str, barrier: Any, results: Any) -> None:
     )
 
 
-@attack("caches", "several processes at once on an empty cache")
+@pytest.mark.attack("caches", "several processes at once on an empty cache")
 def test_several_processes_at_once(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(4), context.Queue()

@@ -119,14 +119,14 @@ def test_names_of_files(name: str, season: int, numbers: tuple[int, ...]) -> Non
     assert (source.season, source.numbers) == (season, numbers)
 
 
-@pytest.mark.parametrize("name", ["kettle.html", "1994.html", "0100.html", "notes 2024-01-05.txt"])
+@pytest.mark.parametrize("name", ["kettle.html", "1994 x.html", "notes 2024-01-05.txt"])
 def test_what_a_name_does_not_tell(name: str) -> None:
     with pytest.raises(ParseError, match="cannot tell the season and episode"):
         identify(name, "", friends())
 
 
 def test_an_index_is_skipped_with_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("0101.txt", "index.html", "0102.html.gz", "notes.pdf"):
+    for name in ("0101.txt", "index.html", "0102.html.gz", "notes.pdf", "notes.txt"):
         (tmp_path / name).write_text("x")
     assert [path.name for path in find_pages(tmp_path)] == ["0101.txt", "0102.html.gz"]
     assert "index.html is skipped" in capsys.readouterr().err
