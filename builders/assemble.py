@@ -4,8 +4,6 @@
 assembles again from its rows, and compares.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

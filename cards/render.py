@@ -4,8 +4,6 @@ Values are data: they are never read as a template, a missing one is an error, a
 place where they stand. What would act in a reader's terminal or turn a line is shown as an escape.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

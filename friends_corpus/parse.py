@@ -1,7 +1,5 @@
 """python -m friends_corpus.parse: read transcript pages and write their segments and lines as JSON Lines."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

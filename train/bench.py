@@ -6,8 +6,6 @@ What this device cannot do is named with the reason. With --card OUT the recipe 
 and the table goes into its card. Exit codes: 0 measured, 1 nothing could be, 2 a mistake in what was asked.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -8,8 +8,6 @@ replies of its held-out episodes are scored too. --out receives results.json, th
 which a run that was killed goes on. Exit codes: 0 compared, 1 it failed on the way, 2 a mistake in what was asked.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping, Sequence

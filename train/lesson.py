@@ -6,8 +6,6 @@ leaked_split plants a fault that is common and silent, and shows which check cat
 fault was caught; 1 a step failed, or the fault was not caught; 2 a mistake in what was asked; 130 interrupted.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shlex

@@ -8,8 +8,6 @@ llama.cpp and Ollama too, with a Modelfile beside it (Llama-class models only).
 Exit codes: 0 merged, 1 it failed on the way (disk full, numbers that are none), 2 a mistake in what was asked.
 """
 
-from __future__ import annotations
-
 import argparse
 import gc
 import json

@@ -6,8 +6,6 @@ that needs nothing else. Exit codes: 0 written, 1 could not be written,
 2 a mistake in what was asked.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import hashlib

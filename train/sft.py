@@ -4,8 +4,6 @@ Linear: read the recipe, find base and data, load, train once, compare, write. H
 need none, so that `--help` and most mistakes answer at once.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import os

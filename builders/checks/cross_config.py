@@ -3,8 +3,6 @@
 Rows that break a rule of their own are not compared: what stands here can rely on builders.checks.row_rules.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 
 from builders.configs.lines import EPISODE_COLUMNS, Row

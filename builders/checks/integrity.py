@@ -1,7 +1,5 @@
 """Check files against the manifest, and the schema and length of the Parquet files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

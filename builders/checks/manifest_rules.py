@@ -1,7 +1,5 @@
 """Check that manifest.json does not contradict itself about files, configs, splits and pages."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 

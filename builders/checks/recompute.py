@@ -5,8 +5,6 @@ manifest says of the show, the pages and the software, sizes in memory, and the 
 and the rows, by `assemble`, which made it: by today's, so that a folder of another version may have another card.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Config `chunks`: consecutive turns of one scene as a script excerpt of limited length."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 

@@ -1,7 +1,5 @@
 """Config `lines`: one row per spoken turn; `text` is the speech alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from friends_corpus.core.ids import line_id

@@ -1,7 +1,5 @@
 """Config `named_lines`: the rows of `lines` with the speaker's name in front of the text: "Joey: Hi."."""
 
-from __future__ import annotations
-
 import pyarrow as pa
 import pyarrow.compute as pc
 

@@ -1,7 +1,5 @@
 """The columns of each config as Hugging Face Features, from which the Parquet schema follows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

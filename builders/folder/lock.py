@@ -1,7 +1,5 @@
 """The lock of a dataset folder: one build at a time, and only in a folder of ours."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path

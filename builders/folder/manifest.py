@@ -1,7 +1,5 @@
 """manifest.json: the sources and contents of a dataset folder, by hash. No dates, no machine paths."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from importlib.metadata import version as installed

@@ -5,8 +5,6 @@ cache: what went in → the manifest that came out. The folder is kept if its ma
 the manifest lists them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

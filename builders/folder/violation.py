@@ -1,7 +1,5 @@
 """A violation: one problem of a dataset folder, and its place."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from friends_corpus.core.cli import shorten

@@ -1,7 +1,5 @@
 """Write the files of the dataset folder."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast

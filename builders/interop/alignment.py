@@ -5,8 +5,6 @@ says which utterances share text; those that share most of it are matched, one t
 few words counts only beside others: "Yeah." is in every episode.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Compare a config of two builds: columns and rows that were added, removed or changed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path

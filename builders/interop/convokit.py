@@ -5,8 +5,6 @@ ConvoKit knows one speaker for each utterance, so “Joey and Ross” is one; wh
 It sorts by timestamps; nobody knows the time of a line, so they count the turns of the page.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -3,8 +3,6 @@
 Nothing is decided here: the page is read again, and its cues say by which rule they are labels.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 MELD is read by its documented columns; no copy of it was at hand.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Files → read pages: the one function that runs per file, alone, in a process pool, or from the cache."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

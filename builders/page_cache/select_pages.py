@@ -1,7 +1,5 @@
 """Select the pages that go into the dataset, and describe the others for the manifest."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The values of cards/templates/dataset.md: statistics, examples and the YAML metadata."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 

@@ -4,8 +4,6 @@ https://docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html; no dates, so 
 (which is why validators recommend a datePublished).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from datasets import List, Value

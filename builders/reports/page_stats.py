@@ -1,7 +1,5 @@
 """Statistics that only the pages hold: the part of stats.json that no check can compute from rows."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

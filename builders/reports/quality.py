@@ -1,7 +1,5 @@
 """quality.md: what was dropped, numbers per page, warnings, and the plots."""
 
-from __future__ import annotations
-
 from cards.render import render
 
 from .plots import plots

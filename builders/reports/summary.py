@@ -1,7 +1,5 @@
 """The table that a build prints at its end."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from friends_corpus.core.manifest import Page

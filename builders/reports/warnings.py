@@ -1,7 +1,5 @@
 """Warnings: what looks wrong in `lines` but may be right is counted and shown, never edited away."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass

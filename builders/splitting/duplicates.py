@@ -11,8 +11,6 @@ No library: with an index of the rare shingles, comparing the 840 scenes of 61 p
 signatures of an approximate search (datasketch 2.0, 128 permutations) take 1.4 s, and need this check after it.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

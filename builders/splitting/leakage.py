@@ -1,7 +1,5 @@
 """The leakage report: what held-out splits share with other splits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 

@@ -1,7 +1,5 @@
 """Assign episodes to splits: 90/5/5 by a hash of the id, the same in every config, repeats in train."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Iterable
 from math import ceil

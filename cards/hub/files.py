@@ -1,7 +1,5 @@
 """Files that leave this machine: read once, scanned for secrets, then sent as they were read."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

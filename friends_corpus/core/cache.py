@@ -5,8 +5,6 @@ An entry in `$XDG_CACHE_HOME/friends-corpus` is JSON behind a keyed hash of kind
 and is reported. What others can write to is passed by.
 """
 
-from __future__ import annotations
-
 import atexit
 import errno
 import hmac

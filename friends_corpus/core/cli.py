@@ -3,8 +3,6 @@
 Whatever nobody foresaw is such an end as well, wherever it is raised: `show_no_tracebacks`.
 """
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import os

@@ -1,7 +1,5 @@
 """The commands of all packages: `friends-corpus NAME` runs one, `python -m PACKAGE` lists them; none is imported."""
 
-from __future__ import annotations
-
 import ast
 import runpy
 import sys

@@ -6,8 +6,6 @@ change places in one step of the kernel. Elsewhere the old one is renamed into t
 at the next start if the writer was killed in between.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import fcntl

@@ -1,7 +1,5 @@
 """Hash code and data, to tell whether an earlier result would be the same today."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from importlib.resources import files

@@ -6,8 +6,6 @@ s01e01_c03_u0012  line, from 0 through the whole page
 s01e01_c03_k02    chunk, from 1 within the scene
 """
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 

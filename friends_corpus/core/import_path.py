@@ -4,8 +4,6 @@ Libraries import optional packages by name, long after the start. A folder that 
 somebody has unpacked, would be run. Imports nothing that Python has not loaded at its own start.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader

@@ -1,7 +1,5 @@
 """The closed list of adapter settings: the plain values of `peft.LoraConfig` that a foreign adapter may set."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path

@@ -3,8 +3,6 @@
 The types are declared once, as TypedDicts: the JSON is used as it is, and pydantic checks it against them.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, NotRequired

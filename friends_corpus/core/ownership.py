@@ -1,7 +1,5 @@
 """Tell our files from the user's: ours are listed with their hash in a record of ours; all others stay."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path

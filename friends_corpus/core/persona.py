@@ -3,8 +3,6 @@
 Title and cast travel as data: show.yaml → manifest.json of a dataset → run.json of an adapter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A schema is a dataclass, a TypedDict, or a list or dict of those, as pydantic re
 number, no bool for an int. Keys that it does not know are ignored, or refused where it is declared with `closed`.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Read from a busy server's answer when to ask again."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC

@@ -1,7 +1,5 @@
 """What secrets look like: publishers look for them in what leaves this machine, a log shows none."""
 
-from __future__ import annotations
-
 import os
 import re
 

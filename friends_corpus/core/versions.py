@@ -1,7 +1,5 @@
 """Versions of the form X.Y.Z."""
 
-from __future__ import annotations
-
 import argparse
 import re
 

@@ -4,8 +4,6 @@ A terminal obeys control characters, and characters that turn the direction of w
 say. Commands print through `screened`; cards and pages ask `visible`. Data itself is never changed.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

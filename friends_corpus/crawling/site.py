@@ -1,7 +1,5 @@
 """Ask a website politely: obey robots.txt, one request at a time, a pause before each, few retries."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence

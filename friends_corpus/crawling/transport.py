@@ -1,7 +1,5 @@
 """Make one GET request: only to checked addresses, with byte limits and a deadline, without retries."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 import ssl

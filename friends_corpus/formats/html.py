@@ -7,8 +7,6 @@ lxml's parser is asked for its events, the very ones that BeautifulSoup makes it
 of a megabyte of short lines takes 300 MB, five times as long, and leaves cycles behind.
 """
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Mapping

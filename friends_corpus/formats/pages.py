@@ -1,7 +1,5 @@
 """Read the pages in a file, whatever its format."""
 
-from __future__ import annotations
-
 import zlib
 
 from friends_corpus.core.model import Page, ParseError

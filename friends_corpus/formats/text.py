@@ -1,7 +1,5 @@
 """Plain text: a line is a block, and a line that was wrapped by hand continues in the next one."""
 
-from __future__ import annotations
-
 import re
 
 from friends_corpus.core.model import Block, ParseError, Run

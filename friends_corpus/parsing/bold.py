@@ -1,7 +1,5 @@
 """Find the bold characters of a printed line."""
 
-from __future__ import annotations
-
 from friends_corpus.core.model import Block
 
 from .brackets import match_brackets

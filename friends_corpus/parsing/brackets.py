@@ -1,7 +1,5 @@
 """Which bracket closes which, in the hand of people who mix, forget and nest them. Linear in the text."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect
 from functools import lru_cache

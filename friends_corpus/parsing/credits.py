@@ -1,7 +1,5 @@
 """Read the title, writers and transcribers of an episode from its title and credit segments."""
 
-from __future__ import annotations
-
 import re
 
 from friends_corpus.core.model import Segment

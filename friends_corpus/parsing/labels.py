@@ -5,8 +5,6 @@ hand:". A colon alone proves nothing ("Rule one: never"), so a label must also b
 speakers.csv or printed in bold elsewhere on the page), or capitals on a page that prints its labels so.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 They describe how transcribers write and never one page. All are matched against a line with its blanks folded.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Episode as printed → Episode of lines: clean speech, directions apart, speakers resolved. Never parses."""
 
-from __future__ import annotations
-
 import re
 from itertools import count
 

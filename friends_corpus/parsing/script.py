@@ -1,7 +1,5 @@
 """Pages → their segments, and the episodes that are folded from them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from friends_corpus.core.model import (

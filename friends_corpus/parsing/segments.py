@@ -1,7 +1,5 @@
 """Blocks → segments: every visible character in exactly one classified stretch, in reading order."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The version of the parser: a hash over exactly the code that decides how a page is read."""
 
-from __future__ import annotations
-
 from importlib.metadata import version
 
 from friends_corpus.core.fingerprint import hash_code

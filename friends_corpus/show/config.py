@@ -3,8 +3,6 @@
 *Friends* is the built-in one, in the same form: show.yaml, speakers.csv and sample/ of this package's own folder.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Facts about single pages live in the show's show.yaml.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

@@ -4,8 +4,6 @@ A row of speakers.csv is (cue, speaker, full_name, episodes): the printed label,
 it differs, and the seasons or episodes it holds for ("s09 s10", "s02e13"; empty: everywhere else).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Patterns with words of one show: its name, the start of its titles, the places of its scenes."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """A folder that train.sft wrote, read back: its run, and the base that it was trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path

@@ -3,8 +3,6 @@
 Nothing of the folder is handed on to a library but tensors of the shapes that follow from the base and the rank.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod

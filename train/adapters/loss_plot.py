@@ -1,7 +1,5 @@
 """The picture of a run: its losses, step by step."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

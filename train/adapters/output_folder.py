@@ -1,7 +1,5 @@
 """The output folder: staged beside the old one, complete, then swapped in. Everything in it may be published."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -3,8 +3,6 @@
 Keys that may be absent were not written by every version, or are not read back.
 """
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """The adapters of a comparison: their names, their training, and whether they can be compared."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 

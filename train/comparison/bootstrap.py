@@ -11,8 +11,6 @@ more, which shows there the most that one can, where the unit has a most: a shar
 it is one event. None in 100 may then be 3 in 100, and one more event never makes an interval end earlier.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

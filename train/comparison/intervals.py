@@ -1,7 +1,5 @@
 """Numbers with their intervals: as words, and as rows of dots on a scale (drawn by the template cards/interval.svg)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

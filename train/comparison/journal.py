@@ -1,7 +1,5 @@
 """A journal of results as JSON Lines, so that a comparison that was killed can resume."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path

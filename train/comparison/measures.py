@@ -1,7 +1,5 @@
 """The metrics of the comparison: one table of what is counted in an answer, and the numbers out of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 

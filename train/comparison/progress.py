@@ -1,7 +1,5 @@
 """A bar on a terminal, about ten lines elsewhere."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TypeVar

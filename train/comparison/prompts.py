@@ -1,7 +1,5 @@
 """The prompts of a comparison: a YAML list, checked with one line and a remedy for every mistake."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from importlib.resources import files

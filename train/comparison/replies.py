@@ -4,8 +4,6 @@ Only the words of the reply count, not its end: whether a model stops is a metri
 whole scenes would lose here what it lost there already. Nothing of a reply is kept but its loss.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

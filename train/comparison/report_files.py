@@ -1,7 +1,5 @@
 """The files of a report in a folder that may be the user's: only those that files.json lists are replaced."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

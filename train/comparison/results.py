@@ -4,8 +4,6 @@ Every value of a metric is kept, by voice and prompt (or episode), with four dig
 those alone, so that another rule (bootstrap.py, verdicts.py) needs no answers, and no training, again.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

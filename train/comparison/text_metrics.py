@@ -4,8 +4,6 @@ They are patterns, not judges: each docstring says what is counted, and where th
 "there is nothing to count here", which is left out of means and is not zero.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

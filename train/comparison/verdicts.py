@@ -15,8 +15,6 @@ of "lower": supported where that is not, not supported where it is.
 A claim is supported if all of its parts are, not supported if one of them is not, and undecided if one was not tested.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NotRequired, cast

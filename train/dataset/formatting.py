@@ -3,8 +3,6 @@
 A row is {column: text}, or {prompt, completion}: two texts, or two lists of messages ({role, content}).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The published dataset → the rows to learn and the rows held out. The folder or the Hub repo is the only interface."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """How far two models are apart on the same text: KL divergence and loss. Heavy: imported inside `main()` only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 

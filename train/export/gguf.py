@@ -5,8 +5,6 @@ it, over the one that transformers needs. Done is what the bases of this project
 scaling, byte-level BPE as SmolLM2 has it and BPE with byte fallback as Llama 2 and Mistral 7B have it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,8 +3,6 @@
 Nothing heavy is imported before a model is there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path

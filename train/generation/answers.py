@@ -1,7 +1,5 @@
 """How an answer is drawn, and what it is."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

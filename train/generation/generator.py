@@ -6,8 +6,6 @@ is asked, and an adapter that learnt plain scripts must not be told so by the pr
 (Llama 2, Mistral) reads the messages one after the other, a line each. Heavy imports wait until the models load.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace

@@ -6,8 +6,6 @@ its text and of the sampling seed. Hence an answer does not change with its plac
 it, and all models that answer one prompt get the same noise, so that a difference between them is one of the models.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

@@ -9,8 +9,6 @@ Patterns, not judges. Known to be wrong: descriptions of known people (“Joey: 
 first person (“Holiday: I got up late.”), and people whom nobody knows, who speak once each and say no such thing.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

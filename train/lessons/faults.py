@@ -1,7 +1,5 @@
 """Faults that the lesson plants: common ones, which no error message announces until a model has learnt them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

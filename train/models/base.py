@@ -4,8 +4,6 @@ A base is a preset of `train/bases`, a folder, or a Hub id. The default preset c
 GGUF; it is converted once and kept in the cache, so that no hub is needed. Heavy imports are inside the functions.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re

@@ -5,8 +5,6 @@ The one private name of a library here is `transformers.tokenization_utils_base.
 every `apply_chat_template` calls, ours and TRL's; a test says so if it is elsewhere.
 """
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

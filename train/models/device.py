@@ -1,7 +1,5 @@
 """What computes, and in which number format. Heavy imports are inside the functions."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The weights of a base model into memory, in the bits that are asked for. Heavy imports are inside the functions."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

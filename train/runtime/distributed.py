@@ -8,8 +8,6 @@ The named case is the free Kaggle machine with two T4: one process per GPU, floa
 in float32, which that needs.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

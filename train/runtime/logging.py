@@ -1,7 +1,5 @@
 """What the libraries may say and ask: nothing, before they are imported."""
 
-from __future__ import annotations
-
 import logging
 import os
 import warnings

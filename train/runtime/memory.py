@@ -1,7 +1,5 @@
 """How much memory is free, and an error of the allocator in one line. Imports nothing heavy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The settings of a base model: a file of train/bases."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from friends_corpus.core.manifest import Positive

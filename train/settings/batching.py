@@ -4,8 +4,6 @@ The base says how many windows a step has (`batch_size × gradient_accumulation`
 stays; how they are shared out is a matter of room and time: the sums come in another order, and that is all.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from friends_corpus.core.cli import InputError

@@ -4,8 +4,6 @@ No value hides in the code: a recipe names each setting once, with its reason be
 line overrides the common ones. Nothing heavy is imported here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files

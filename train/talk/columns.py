@@ -1,7 +1,5 @@
 """What the page of `train.chat --web` shows of conversations and cards: HTML, in which all text is escaped."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 Pure: no model, no terminal, no page. `train.chat` and the rest of this folder stand on it.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ asks: a page elsewhere could rename itself to 127.0.0.1 ("DNS rebinding") or pos
 before Gradio sees it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable

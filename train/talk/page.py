@@ -4,8 +4,6 @@ What was said and chosen is kept in the tab of the browser (see `web.py`), so th
 server, loses nothing. Imports nothing heavy until a page is made.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing

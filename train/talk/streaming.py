@@ -5,8 +5,6 @@ reading (Ctrl-C, a closed page) waits for nothing: the model finds that nobody w
 be it in the middle of a prompt. Only the end of Python waits for that: no thread may be computing then.
 """
 
-from __future__ import annotations
-
 import atexit
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What of an answer is the friend's: models write on for others, or begin with them. Names are those of `turns.py`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

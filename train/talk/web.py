@@ -6,8 +6,6 @@ the last to write would take the others' conversations: here each tab has a memo
 may ask for what is in `guard.py`.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 from contextlib import closing, suppress

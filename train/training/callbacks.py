@@ -1,7 +1,5 @@
 """What looks on while a run trains: progress, the live metrics file, the guard against NaN, the answer to SIGTERM."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time

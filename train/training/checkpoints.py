@@ -5,8 +5,6 @@ checkpoint. Ours is one only when it is sealed: all files are on the disk and `s
 with their hashes and says of which run they are. One that is not sealed yet is ours by the marker, its first file.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress

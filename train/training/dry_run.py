@@ -1,7 +1,5 @@
 """`train.sft --dry-run`: show the tokens, count them and estimate the time. Imports nothing heavy."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from functools import partial

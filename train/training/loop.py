@@ -1,7 +1,5 @@
 """Training itself, and the held-out loss before and after it. Heavy: imported inside `main()` only."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The numbers of a run as lines of JSON, while it trains and in its folder."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What can be known before the model loads: the bits work here, memory and disk suffice."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """What a run computes with: chosen and found before anything heavy loads."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 

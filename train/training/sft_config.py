@@ -1,7 +1,5 @@
 """The recipe and the base, said in the words of TRL and PEFT. Heavy libraries are imported inside the functions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -20,8 +20,6 @@ What is different from TRL 1.16, and why:
   one cannot be told from a whole one. Old ones are removed here: transformers goes by their names alone.
 """
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping
