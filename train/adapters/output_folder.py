@@ -35,7 +35,7 @@ from train.training.metrics import metrics_line
 
 from .loading import read_record
 from .loss_plot import draw_losses
-from .run_record import Facts, Run
+from .run_record import Facts, Run, upgrade
 
 RECORD = "run.json"
 OURS = (
@@ -140,6 +140,7 @@ def resume_from(output: Path, run: Facts) -> Path | None:
     if (found / FINISHED).exists():
         raise InputError(f"{found} is of a finished run; leave out --resume to train anew")
     then = read_seal(found)["run"]
+    upgrade(then)
     for fault in faults(then, Facts):
         raise InputError(f"{found / SEAL}: {fault}; leave out --resume to begin again")
     if then["base"]["source"] == "folder" == run["base"]["source"]:  # known by its hash, not by its name
