@@ -132,7 +132,9 @@ BASE_OF = {"model": "tiny", "wheel": None, "gguf": None, "bits": 8, "source": "f
 def write_adapter(folder: Path, base: str, sha256: str) -> Path:
     """What bench reads of an adapter: the recipe, the base, and a card with a place for the table."""
     folder.mkdir()
-    recipe = as_json(load_recipe("chunks", None, {"sft.seed": 7})) | {"base": base}
+    recipe = as_json(load_recipe("chunks", None, {"sft.seed": 7, "sft.gradient_accumulation_steps": 8})) | {
+        "base": base
+    }
     (folder / "run.json").write_text(
         json.dumps({"recipe": recipe, "base": BASE_OF | {"sha256": sha256}, "dataset": {"config": "chunks"}}),
         encoding="utf-8",

@@ -287,7 +287,7 @@ def test_other_ranks_are_silent(home: Path, codes: Any) -> None:
 @pytest.mark.slow
 def test_what_stands_on_the_screen(home: Path, codes: Any) -> None:
     assert said(home, "column", 0).startswith("error: 'chunks' of the dataset friends-lines has no column 'txt'")
-    assert said(home, "three", 0).startswith("error: 3 processes cannot share the sequences of a step evenly")
+    assert said(home, "three", 0).startswith("error: 3 processes cannot share the 8 sequences of a step evenly")
     assert said(home, "taken", 0).startswith("error: cannot write two/run.json/x: File exists; choose")
     assert re.match(r"error: at step 2 the loss is nan.*“.+…” and “.+…”", said(home, "no-number", 0))
     assert not list((home / "no-number").glob("*.safetensors"))

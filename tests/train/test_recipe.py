@@ -115,7 +115,7 @@ def test_as_json_is_plain() -> None:
         pytest.param(changed("packing_strategy", "wrapped"), "sft.packing_strategy: … 'bfd' or 'bfd_split'", id="packing"),
         pytest.param(changed("lora_dropout", "1.0"), "lora.lora_dropout: … less than 1 … 1.0", id="dropout-of-all"),
         pytest.param(changed("r", "0"), "lora.r: … greater than or equal to 1 … 0", id="rank-zero"),
-        pytest.param(changed("target_modules", "q_proj"), "lora.target_modules… 'all-linear' … q_proj", id="a-pattern"),
+        pytest.param(changed("target_modules", "q_proj"), "lora.target_modules … 'all-linear' … 'q_proj'", id="a-pattern"),
         pytest.param(changed("seed", "1\n  hub_token: x"), "sft.hub_token cannot be set: … --push-to", id="refused"),
         pytest.param(section("sft", "[]"), "mine.yaml: sft: … object … []", id="section-is-a-list"),
         pytest.param("", "mine.yaml: … object … None … as in train/recipes", id="empty"),

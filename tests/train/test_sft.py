@@ -95,7 +95,9 @@ def test_help_is_enough(home: Path) -> None:
             "changed/chunks/train-00000-of-00001.parquet is not the file",
             id="changed",
         ),
-        pytest.param("--dataset chunks --evaluations -1", "evaluations: … (is -1) … chunks.yaml", id="evaluations"),
+        pytest.param(
+            "--dataset chunks --evaluations -1", "eval.evaluations: … (is -1) … chunks.yaml", id="evaluations"
+        ),
         pytest.param("--dataset chunks --data models", "models is no dataset folder", id="data-without-parquet"),
         pytest.param(
             "--dataset lines --data only", "only has no dataset 'lines'; it has chunks", id="data-without-config"

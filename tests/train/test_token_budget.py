@@ -21,10 +21,11 @@ model: tiny
 wheel: null
 gguf: null
 bits: 32
-sequence_length: 32
-batch_size: 2
-gradient_accumulation: 3
-gradient_checkpointing: false
+sft:
+  max_length: 32
+  per_device_train_batch_size: 2
+  gradient_accumulation_steps: 3
+  activation_checkpointing: false
 """
 
 

@@ -15,7 +15,7 @@ from friends_corpus.core import files
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.manifest import File
 from friends_corpus.core.ownership import Listed, check_ours, describe, describe_files, read_listed
-from friends_corpus.core.reader import faults, json_values, read
+from friends_corpus.core.reader import faults, json_values
 from train.dataset.formatting import messages_of
 from train.training.checkpoints import (
     BAD,
@@ -83,7 +83,7 @@ def _recorded(output: Path, overwrite: bool) -> Listed:
     if own is not None:
         return {RECORD: None, **own}
     try:
-        read(output / RECORD, json_values, Run, "")
+        read_record(output)
     except InputError:
         return {}
     if not overwrite:

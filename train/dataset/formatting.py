@@ -97,6 +97,6 @@ def check_row_ends(tokenizer: Any, sequences: Any, rows: int) -> str | None:
     if ends * 2 < rows:
         raise InputError(
             f"the EOS token {tokenizer.eos_token} is trained in {ends:,} of {rows:,} rows, so the model would "
-            "never learn to stop: the chat template leaves it out, or the rows are longer than sequence_length"
+            "never learn to stop: the chat template leaves it out, or the rows are longer than sft.max_length"
         )
     return f"{rows - ends:,} of {rows:,} rows are truncated: their ends are not trained" if ends < rows else None

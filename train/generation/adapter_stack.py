@@ -11,7 +11,7 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from train.adapters.lora_weights import attach, check_base, layers_of, logits_of_base, read_adapter
-from train.runtime.upstream import forget_adapter_names
+from train.models.upstream import forget_adapter_names
 
 
 class AdapterStack:

@@ -16,7 +16,6 @@ from typing import Any
 from friends_corpus.core.cache import kept_folder
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import sha256_of
-from train.runtime.upstream import set_base_name
 from train.settings.base_preset import Base
 
 
@@ -103,6 +102,6 @@ def _convert(gguf: Path, model: str, folder: Path) -> None:
         )
         loaded.hf_quantizer = None  # else save_pretrained refuses: "quantized with gguf"
         del loaded.config.quantization_config
-        set_base_name(loaded.config, model)
+        loaded.config.name_or_path = model
         loaded.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

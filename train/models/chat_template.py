@@ -19,7 +19,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from friends_corpus.core.cli import InputError, in_short
-from train.runtime.upstream import replace_renderer
+from train.models.upstream import replace_renderer
 
 SECONDS = 10.0  # of one rendering
 MOST_TEXT = 2**24  # bytes of what it renders

@@ -8,7 +8,7 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, in_short, missing_package
 from friends_corpus.core.reader import check_regular
-from train.runtime.upstream import attention_of, set_base_name
+from train.models.upstream import attention_of
 from train.settings.base_preset import HUB_ID, Base
 
 from .base import Source
@@ -50,8 +50,7 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         tokenizer.pad_token = tokenizer.eos_token
     for key in ("is_local", "local_files_only"):  # how it was loaded here is no property of the tokenizer
         tokenizer.init_kwargs.pop(key, None)
-    set_base_name(model.config, base.model)
-    model.name_or_path = tokenizer.name_or_path = base.model
+    model.config.name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
     return model, tokenizer
 
 

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from .upstream import silence_known_warnings
+from train.models.upstream import silence_known_warnings
 
 
 def quiet(offline: bool) -> None:

@@ -86,7 +86,6 @@ class SftSettings:
     activation_checkpointing_kwargs: dict[Literal["use_reentrant"], bool] | None = None
     dataset_text_field: Text = "text"
     max_length: Positive = 1024
-    truncation_mode: Literal["keep_start", "keep_end"] = "keep_start"
     packing: bool = False
     packing_strategy: Literal["bfd", "bfd_split"] = "bfd"
     pad_to_multiple_of: Positive | Literal["auto"] | None = "auto"
@@ -142,6 +141,7 @@ REFUSED: dict[str, str] = {
         _LOADS_CODE: "use_liger_kernel liger_kernel_config dataloader_multiprocessing_context",
         _NOT_KEPT: "torch_compile torch_compile_backend torch_compile_mode activation_offloading padding_free "
         "optim_target_modules",
+        "packing ignores it, and TRL 2 drops it: rows are cut at their ends": "truncation_mode",
         _ONE_WAY: "average_tokens_across_devices auto_find_batch_size remove_unused_columns label_names "
         "length_column_name dataloader_in_order use_cache",
     }.items()

@@ -9,9 +9,9 @@ from typing import Any
 from tqdm import tqdm
 from transformers.trainer_callback import TrainerCallback
 
+from train.models.upstream import set_read_tokens
 from train.runtime.distributed import most
 from train.runtime.signals import Stop
-from train.runtime.upstream import set_read_tokens
 
 from .metrics import metrics_line
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from train.models.device import Device
-from train.runtime.upstream import with_installed_names
+from train.models.upstream import with_installed_names
 from train.settings.recipe import Recipe
 
 

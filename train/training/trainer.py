@@ -40,8 +40,8 @@ from trl.trainer.sft_trainer import SFTTrainer
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import mark
 from train.dataset.formatting import IGNORED, asked
+from train.models.upstream import count_read_tokens, forget_eval_means, log_mean
 from train.runtime.distributed import most
-from train.runtime.upstream import count_read_tokens, forget_eval_means, log_mean
 from train.settings.recipe import Recipe
 from train.settings.sft_fields import LOSS_FIELDS, SftSettings
 
@@ -69,7 +69,11 @@ class AdapterTrainer(SFTTrainer):
     last_batches: Sequence[Mapping[str, Any]] = ()  # of the last step
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        try:
+            super().__init__(**settings)
+        except ValueError as error:
+            why = in_short(error)
+            raise InputError(f"sft: {why}; change it in the recipe or with --set sft.FIELD=VALUE") from None
         self.remove_callback(PrinterCallback)  # progress is ours
         defaults = {field.name: field.default for field in fields(SftSettings)}
         other_loss = any(getattr(self.args, name) != defaults[name] for name in LOSS_FIELDS)

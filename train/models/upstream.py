@@ -34,11 +34,6 @@ def with_installed_names(settings: dict[str, Any]) -> dict[str, Any]:
     return {name if name in known else older.get(name, name): value for name, value in settings.items()}
 
 
-def set_base_name(config: Any, name: str) -> None:
-    """Set the name that save_pretrained and PEFT record: otherwise it is a path of this machine."""
-    config._name_or_path = name
-
-
 def attention_of(config: Any) -> Any:
     """Return the attention kernel that config.json asks for: a name, or code on the Hub."""
     return getattr(config, "_attn_implementation", None)
