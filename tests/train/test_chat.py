@@ -418,11 +418,11 @@ def test_whom_a_voice_plays_unless_told() -> None:
 )
 def test_a_mistake_changes_nothing(line: str, says: str) -> None:
     talking, _ = talk({"chat": "Hey!", "base": "Hello."}, "Hi.")
-    before = (talking.voice, talking.wanted, talking.sampling, talking.history)
+    before = (talking.model_name, talking.wanted, talking.sampling, talking.history)
     with pytest.raises(InputError) as caught:
         talking.handle(line)
     assert str(caught.value).startswith(says)
-    assert (talking.voice, talking.wanted, talking.sampling, talking.history) == before
+    assert (talking.model_name, talking.wanted, talking.sampling, talking.history) == before
 
 
 def test_ctrl_c_ends_the_answer_and_nothing_else(capsys: Any) -> None:

@@ -88,10 +88,10 @@ def count_duplicate_bos(tokenizer: Any, sequences: Any) -> int:
 
 def check_row_ends(tokenizer: Any, sequences: Any, rows: int) -> str | None:
     """Return a warning on how rows end, or None. Raises InputError if training would be in vain."""
-    if doubled := count_duplicate_bos(tokenizer, sequences):
+    if duplicates := count_duplicate_bos(tokenizer, sequences):
         raise InputError(
-            f"{doubled:,} of {rows:,} rows begin with {tokenizer.bos_token} twice: the texts hold it and the tokenizer "
-            "adds it; take it out of the texts"
+            f"{duplicates:,} of {rows:,} rows begin with {tokenizer.bos_token} twice: the texts hold it and the "
+            "tokenizer adds it; take it out of the texts"
         )
     ends = count_ends(tokenizer, sequences)
     if ends * 2 < rows:

@@ -52,9 +52,9 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
 def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     """Return the tokens as text, with trained parts between « and »."""
     text = ""
-    for learnt, stretch in groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED):
+    for trained, stretch in groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED):
         decoded = tokenizer.decode([token for token, _ in stretch])
-        text += f"«{decoded}»" if learnt else decoded
+        text += f"«{decoded}»" if trained else decoded
     return text
 
 
@@ -62,11 +62,11 @@ def measures(tokenizer: Any, sequences: Any, rows: Any) -> dict[str, str]:
     """Count rows and tokens: shares that are packed, truncated or trained, and the tokens per epoch."""
     pieces = list(documents(sequences))
     tokens = sum(len(ids) for ids, _ in pieces)
-    learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
+    trained = sum(label != IGNORED for _, labels in pieces for label in labels)
     expected = sum(len(tokenize_row(tokenizer, row)) for row in rows)
     return {
         "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(sequences):,} packed sequences",
-        "tokens per epoch": f"{tokens:,}, {share(learnt, tokens)} of them trained",
+        "tokens per epoch": f"{tokens:,}, {share(trained, tokens)} of them trained",
         "rows with a trained end": share(count_ends(tokenizer, sequences), len(rows)),
         "rows with a duplicate BOS": f"{count_duplicate_bos(tokenizer, sequences):,}",
         "tokens cut off": share(expected - tokens, expected),
