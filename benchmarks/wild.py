@@ -20,7 +20,8 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from friends_corpus.core.model import ParseError
-from friends_corpus.parsing.script import read_script
+from friends_corpus.formats.pages import read_pages
+from friends_corpus.parsing.script import parse_page
 from friends_corpus.show.config import Show, friends, read_show
 
 WILD = Path(os.environ.get("FRIENDS_CORPUS_WILD", Path(__file__).parents[2] / "shared" / "corpus" / "wild"))
@@ -55,16 +56,18 @@ def read_truth(path: Path) -> dict[str, list[Turn]]:
 
 def measure(corpus: Path, truth: dict[str, list[Turn]], show: Show) -> dict[str, float | int]:
     """Return recall and precision over all pages of a corpus; a page that is refused has no turns."""
-    matched = wanted = read = refused = 0
+    matched = wanted = read = refused = parts = 0
     for page, turns in truth.items():
         wanted += len(turns)
         try:
             name = page if re.match(r"(?i)s\d", page) else f"01{page[-6:-4]}.html"  # the name says nothing of the text
-            _, episode = read_script(name, (corpus / page).read_bytes(), show)
+            pages = read_pages(page if len(truth) == 1 else name, (corpus / page).read_bytes(), show)
+            episodes = [parse_page(found, name, show)[1] for found in pages]
         except ParseError:
             refused += 1
             continue
-        ours = [turn(spoken.cue, spoken.text) for spoken in episode.utterances()]
+        ours = [turn(spoken.cue, spoken.text) for episode in episodes for spoken in episode.utterances()]
+        parts += len(pages)
         read += len(ours)
         blocks = SequenceMatcher(None, turns, ours, autojunk=False).get_matching_blocks()
         matched += sum(block.size for block in blocks)
@@ -72,6 +75,7 @@ def measure(corpus: Path, truth: dict[str, list[Turn]], show: Show) -> dict[str,
         "turns": wanted,
         "recall": round(matched / max(1, wanted), 4),
         "precision": round(matched / max(1, read), 4),
+        "episodes": parts,
         "pages_refused": refused,
     }
 

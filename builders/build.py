@@ -61,12 +61,12 @@ def run(options: argparse.Namespace) -> Outcome:
     from concurrent.futures.process import BrokenProcessPool
 
     from friends_corpus.core.cache import open_cache
-    from friends_corpus.show.config import FRIENDS, read_show
+    from friends_corpus.show.options import read_show_options
     from friends_corpus.show.page_names import find_pages
 
     from .configs.chat import main_character
 
-    show = read_show(options.show or FRIENDS)
+    show = read_show_options(options)
     request = Request(
         show,
         find_pages(options.pages or show.sample),
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
             if cache is None or open_cache("tasks") is None:
                 raise InputError("--engine datatrove needs a cache that can be written; set XDG_CACHE_HOME")
-            share = ReadShare([page.absolute() for page in request.pages], cache, show.folder.absolute())
+            share = ReadShare([page.absolute() for page in request.pages], cache, show.source)
             run_tasks(share, options.tasks or options.jobs, options.jobs)
         return build(request, out, options.jobs, cache)
     except BrokenProcessPool:
@@ -96,12 +96,9 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--pages", type=Path, metavar="DIR", help="folder of *.html transcript pages (default: the invented sample)")
     add("--out", type=Path, metavar="DIR", help="dataset folder (default: friends-lines; TITLE-lines of another show)")
-    add(
-        "--show",
-        type=Path,
-        metavar="DIR",
-        help="folder of another show, with show.yaml and speakers.csv (default: Friends)",
-    )
+    from friends_corpus.show.options import add_show_options
+
+    add_show_options(parser)
     add("--jobs", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (default: all cores)")
     add("--chunk-chars", type=positive, default=1200, metavar="N", help="maximum characters of a chunk (default: 1200)")
     add(
@@ -158,12 +155,16 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
     from .page_cache.pages import read_files
     from .reports.plots import import_matplotlib
 
-    results = read_files(request.pages, pool, cache, request.show.folder)
+    results = read_files(request.pages, pool, cache, request.show.source)
     if pool:
         pool.submit(import_matplotlib)  # after the pages: one of them will draw, while this process has rows to make
         from .folder import write  # noqa: F401  (a second or two, while the others read)
     files = list(tqdm(results, "pages", len(request.pages), unit="page"))
     report_refused([entry for file in files for entry in file.refused])
+    for note in (
+        f"{page.name}: {note}" for file in files for page in file.pages for note in getattr(page, "notes", ())
+    ):
+        print(f"note: {note}", file=sys.stderr)
     return list(chain.from_iterable(file.pages for file in files))
 
 

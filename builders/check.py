@@ -24,6 +24,7 @@ from .folder.violation import Violation
 
 if TYPE_CHECKING:
     from friends_corpus.core.manifest import Manifest
+    from friends_corpus.show.config import Show
 
     from .assemble import Corpus
     from .checks.integrity import Part
@@ -53,12 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("folder", type=Path, nargs="?", default=Path("friends-lines"), metavar="FOLDER", help="dataset folder")
     add("--pages", type=Path, metavar="DIR", help="folder of the pages of that build, to compare with them too")
-    add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
+    from friends_corpus.show.options import add_show_options, read_show_options
+
+    add_show_options(parser)
     options = parser.parse_args(arguments)
-    return exit_code(lambda: check(options.folder, options.pages, options.show), "nothing was changed")
+    return exit_code(lambda: check(options.folder, options.pages, read_show_options(options)), "nothing was changed")
 
 
-def check(folder: Path, pages: Path | None, show: Path | None) -> int:
+def check(folder: Path, pages: Path | None, show: Show) -> int:
     """Check a folder, print the result and return the exit code. Raises InputError."""
     report = check_folder(folder, pages, show)
     rows = ", ".join(f"{number:,} {config}" for config, number in report.rows.items())
@@ -71,11 +74,11 @@ def check(folder: Path, pages: Path | None, show: Path | None) -> int:
     return VIOLATED if report.violations else 0
 
 
-def check_folder(folder: Path, pages: Path | None = None, show: Path | None = None) -> Report:
+def check_folder(folder: Path, pages: Path | None = None, show: Show | None = None) -> Report:
     """Run all checks on a folder; each step relies on the ones before it. Raises InputError."""
     from friends_corpus.core.manifest import MANIFEST, Manifest
     from friends_corpus.core.reader import Unreadable, faults
-    from friends_corpus.show.config import FRIENDS, read_show
+    from friends_corpus.show.config import friends
     from friends_corpus.show.page_names import find_pages
 
     from .checks.cross_config import check_agreement
@@ -103,7 +106,7 @@ def check_folder(folder: Path, pages: Path | None = None, show: Path | None = No
     if complete:
         violations, corpus = check_derived(folder, manifest, parts)
         if pages and corpus:
-            violations += check_pages(manifest, corpus, find_pages(pages), read_show(show or FRIENDS))
+            violations += check_pages(manifest, corpus, find_pages(pages), show or friends())
     warnings = corpus.warnings if corpus and not violations else find_warnings(parts, manifest, readable)
     rows: Counter[str] = Counter()
     for part in parts:

@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add(
         "--pages", type=Path, metavar="DIR", help="folder of the pages it was built from (default: the invented sample)"
     )
-    add("--show", type=Path, metavar="DIR", help="folder of the show the dataset was built with (default: Friends)")
+    from friends_corpus.show.options import add_show_options
+
+    add_show_options(parser)
     add("--context", type=natural, default=4, metavar="N", help="segments shown before and after (default: 4)")
     options = parser.parse_args(arguments)
     return exit_code(lambda: print(*explain(options), sep="\n"), "nothing was changed")
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def explain(options: argparse.Namespace) -> Iterator[str]:
     """Yield the report, line by line. Raises InputError, Failed."""
-    from friends_corpus.show.config import FRIENDS, read_show
+    from friends_corpus.show.options import read_show_options
 
     from .folder.manifest import need_manifest
 
@@ -83,7 +85,7 @@ def explain(options: argparse.Namespace) -> Iterator[str]:
     entry = next((page for page in manifest["pages"] if page.get("episode") == episode), None)
     if entry is None:
         raise InputError(f"{folder}: manifest.json lists no page of {episode}; run: python -m builders.check")
-    show = read_show(options.show or FRIENDS)
+    show = read_show_options(options)
     check_same_show(show, folder, manifest)
     source = read_source(options.pages or show.sample, entry, show)
     lines = [numbers_of(id)[-1] for id in row.get("line_ids", [row_id])]
@@ -132,7 +134,8 @@ def read_source(folder: Path, entry: ManifestPage, show: Show) -> Source:
     from friends_corpus.show.page_names import file_of
 
     locator = entry.get("locator", "")
-    path = folder / file_of(entry["page"], locator)
+    file = file_of(entry["page"], locator)
+    path = folder / file
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -141,10 +144,10 @@ def read_source(folder: Path, entry: ManifestPage, show: Show) -> Source:
     if sha256 != entry["sha256"]:
         raise Failed(f"{path} has sha256 {sha256}; the dataset was built from a page with sha256 {entry['sha256']}")
     try:
-        page = next((page for page in read_pages(path.name, data) if page.locator == locator), None)
+        page = next((page for page in read_pages(file, data, show) if page.locator == locator), None)
         if page is None:
             raise ParseError(f"the file has no page {entry['page']}")
-        segments, printed = parse_page(page, path.name, show)
+        segments, printed = parse_page(page, file, show)
     except ParseError as error:
         raise Failed(f"{path}: this version of the parser cannot read it: {error}") from None
     episode = normalise(printed, show)

@@ -14,8 +14,9 @@ from friends_corpus.core.model import Episode, Line, ParseError, Segment, Uttera
 from friends_corpus.formats.pages import read_pages
 from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import parse_page
-from friends_corpus.show.config import FRIENDS, Show, read_show
-from friends_corpus.show.page_names import SAMPLE, find_pages, page_name
+from friends_corpus.show.config import Show
+from friends_corpus.show.options import add_show_options, read_show_options
+from friends_corpus.show.page_names import SAMPLE, file_name, find_pages, page_name
 
 
 def line_row(episode: Episode[Line], line: Line) -> dict[str, object]:
@@ -49,9 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--lines", type=Path, metavar="FILE", help="every spoken line: {page, season, …, speakers, cue, text, …}"
     )
-    parser.add_argument(
-        "--show", type=Path, default=FRIENDS, metavar="DIR", help="folder with show.yaml and speakers.csv (Friends)"
-    )
+    add_show_options(parser)
     options = parser.parse_args(argv)
     return exit_code(lambda: parse_pages(options), "the output holds the pages before this one")
 
@@ -63,7 +62,7 @@ def parse_pages(options: argparse.Namespace) -> int:
     counts = Counter(pages=0, segments=0, lines=0)
     for out in filter(None, (options.segments, options.lines)):
         check_new(out)
-    show = read_show(options.show)
+    show = read_show_options(options)
     paths = [path for where in options.pages for path in find_pages(where)]
     with ExitStack() as stack:
         segments_out, lines_out = (
@@ -88,15 +87,18 @@ def parse_pages(options: argparse.Namespace) -> int:
 
 def read_scripts(path: Path, show: Show) -> Iterator[tuple[tuple[Segment, ...], Episode[Utterance]] | None]:
     """Yield what each page of a file holds; None, after a line on stderr, for one that cannot be read."""
+    name = file_name(path, show)
     try:
-        pages = read_pages(path.name, path.read_bytes())
+        pages = read_pages(name, path.read_bytes(), show)
     except ParseError as error:
         complain(f"{path}: {error}")
         yield None
         return
     for page in pages:
+        for note in page.notes:
+            print(f"note: {path}: {note}", file=sys.stderr)
         try:
-            yield parse_page(page, path.name, show)
+            yield parse_page(page, name, show)
         except ParseError as error:
             complain(f"{page_name(str(path), page.locator)}: {error}")
             yield None

@@ -66,7 +66,7 @@ def check_derived(folder: Path, manifest: Manifest, parts: Sequence[Part]) -> tu
 def check_pages(manifest: Manifest, corpus: Corpus, pages: Sequence[Path], show: shows.Show) -> list[Violation]:
     """Compare the corpus of the rows with that of the pages, read without a cache; of other pages or shows, no more."""
     with open_pool(os.cpu_count() or 1, len(pages)) as pool:
-        results = [page for file in read_files(pages, pool, None, show.folder) for page in file.pages]
+        results = [page for file in read_files(pages, pool, None, show.source) for page in file.pages]
     listed = {page["page"]: page["sha256"] for page in (*manifest["pages"], *manifest["failed_pages"])}
     read = {page.name: page.sha256 for page in results}
     if other := compare(MANIFEST, BY_PAGES, [corpus.show, listed], [show.facts, read]):

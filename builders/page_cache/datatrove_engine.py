@@ -21,7 +21,7 @@ from friends_corpus.core.files import sha256_of
 from friends_corpus.parsing.version import PARSER_VERSION
 from friends_corpus.show.config import FRIENDS, read_show
 
-from .pages import READER, end_with, read_file
+from .pages import READER, ShowSource, end_with, read_file
 
 MISSING = "--engine datatrove needs the package datatrove; install it with: pip install '.[scale]'"
 
@@ -46,7 +46,7 @@ class ReadShare:
 
     pages: Sequence[Path] = field(repr=False)
     cache_folder: Path
-    show: Path = FRIENDS
+    show: ShowSource = (FRIENDS, None, "")
 
     def __call__(self, data: object, rank: int, world_size: int) -> None:
         """Read the pages of task `rank` of `world_size`."""
@@ -70,10 +70,10 @@ def _ending_together() -> Iterator[None]:
         within.clear()
 
 
-def task_folder(pages: Sequence[Path], tasks: int, cache_folder: Path, show: Path = FRIENDS) -> Path:
+def task_folder(pages: Sequence[Path], tasks: int, cache_folder: Path, show: ShowSource = (FRIENDS, None, "")) -> Path:
     """Return where the tasks of just these pages, in this order, by this parser, are logged and marked."""
     contents = [(page.name, sha256_of(page) if os.access(page, os.R_OK) else "") for page in pages]
-    key = json.dumps([READER, PARSER_VERSION, read_show(show).version, tasks, contents]).encode(
+    key = json.dumps([READER, PARSER_VERSION, read_show(*show).version, tasks, contents]).encode(
         "utf-8", "surrogateescape"
     )
     return cache_folder.with_name("tasks") / hashlib.sha256(key).hexdigest()[:16]

@@ -25,7 +25,7 @@ from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import parse_page
 from friends_corpus.parsing.version import PARSER_VERSION
 from friends_corpus.show.config import FRIENDS, Show, read_show
-from friends_corpus.show.page_names import page_name
+from friends_corpus.show.page_names import file_name, page_name
 
 READER = hash_code("builders", ["page_cache"])  # what is kept of a page, and how it is encoded
 NO_LABEL = "dropped:no_label"
@@ -44,6 +44,7 @@ class ReadPage:
     episode: Episode[Line]
     kinds: Mapping[str, tuple[int, int]]
     locator: str = ""
+    notes: tuple[str, ...] = ()  # what was guessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class FailedPage:
     locator: str = ""
 
 
+ShowSource = tuple[Path, Path | None, str]  # folder, table of pages, names of columns
 Result = ReadPage | FailedPage
 RESULTS = TypeAdapter(list[Result])  # to JSON
 
@@ -79,10 +81,10 @@ def open_pool(jobs: int, files: int, lock: int | None = None) -> Iterator[Execut
 
 
 def read_files(
-    paths: Sequence[Path], pool: Executor | None, cache_folder: Path | None, show: Path = FRIENDS
+    paths: Sequence[Path], pool: Executor | None, cache_folder: Path | None, show: ShowSource = (FRIENDS, None, "")
 ) -> Iterator[ReadFile]:
     """Return the pages of each file in the order given; the other processes begin at once."""
-    read = partial(read_file, cache_folder=cache_folder, show_folder=show)
+    read = partial(read_file, cache_folder=cache_folder, show=show)
     return pool.map(read, paths, chunksize=FILES_PER_TASK) if pool else map(read, paths)
 
 
@@ -124,24 +126,24 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def read_file(path: Path, cache_folder: Path | None, show_folder: Path = FRIENDS) -> ReadFile:
+def read_file(path: Path, cache_folder: Path | None, show: ShowSource = (FRIENDS, None, "")) -> ReadFile:
     """Return the pages of one file as episodes of normalised lines, or why they cannot be had.
 
-    The show comes as its folder: other processes read it again.
+    The show comes as what it is read from: other processes read it again.
     """
-    show = read_show(show_folder)
-    name = os.fsencode(path.name).decode("utf-8", "replace")
+    about = read_show(*show)
+    name = file_name(path, about)
     try:
         data = path.read_bytes()
     except OSError as error:
         return ReadFile([FailedPage(name, "", f"{name}: cannot be read: {error.strerror}")], [])
     sha256 = hashlib.sha256(data).hexdigest()
-    key = hashlib.sha256(json.dumps([READER, name, sha256, PARSER_VERSION + show.version]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([READER, name, sha256, PARSER_VERSION + about.version]).encode()).hexdigest()
     refused: list[Path] = []
     if cache_folder and (kept := cache.load(cache_folder, key, list[Result], refused)):
         return ReadFile(kept, refused)
     try:
-        results = [_read_page(page, name, sha256, show) for page in read_pages(name, data)]
+        results = [_read_page(page, name, sha256, about) for page in read_pages(name, data, about)]
     except ParseError as error:
         results = [_failed(name, "", sha256, error)]
     except Exception as error:
@@ -159,7 +161,7 @@ def _read_page(page: Page, file: str, sha256: str, show: Show) -> Result:
         return _failed(file, page.locator, sha256, error)
     episode = normalise(printed, show)
     kinds = count_kinds(segments, {order for line in episode.utterances() for order in line.segments})
-    return ReadPage(episode.page, sha256, episode, kinds, page.locator)
+    return ReadPage(episode.page, sha256, episode, kinds, page.locator, page.notes)
 
 
 def _failed(file: str, locator: str, sha256: str, error: ParseError) -> FailedPage:

@@ -42,6 +42,7 @@ class Block:
     runs: tuple[Run, ...]
     paragraph: bool = True
     heading: bool = False
+    role: str = ""  # what the format says that it is: "label", "speech", "direction", "heading", "note"
     text: str = field(init=False)  # all runs joined, blanks as the page has them
 
     def __post_init__(self) -> None:
@@ -55,15 +56,19 @@ class Block:
             if text:
                 runs.append(Run(text, run.bold))
             offset += len(run.text)
-        return Block(tuple(runs), self.paragraph, self.heading)
+        return Block(tuple(runs), self.paragraph, self.heading, self.role)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One episode as a file prints it. `locator` says where in the file: "3", "S01E03"; "" where it fills the file."""
+    """One episode as a file prints it. `locator` says where in the file: "3", "S01E03"; "" where it fills the file.
+
+    `notes` say what was guessed about it.
+    """
 
     blocks: tuple[Block, ...]
     locator: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,24 @@
 import zlib
 
 from friends_corpus.core.model import Page, ParseError
+from friends_corpus.show.config import Show, friends
+from friends_corpus.show.page_names import names_episode
 
-from .html import read_blocks
+from .episodes import split_episodes
+from .html import decode, read_blocks
+from .markdown import is_markdown, read_markdown
+from .mhtml import html_part, is_mhtml
+from .table import is_table, read_table
 from .text import MAX_BYTES, is_text, read_text
 
 GZIP = b"\x1f\x8b"
 
 
-def read_pages(name: str, data: bytes) -> list[Page]:
-    """Return the pages of a file, one for each episode in it; a file of HTML or plain text is one page.
+def read_pages(name: str, data: bytes, show: Show | None = None) -> list[Page]:
+    """Return the pages of a file, one for each episode in it.
 
-    The format is told by `data`, never by `name` alone. Raises ParseError for a file that is of none.
+    The format is told by `data`, never by `name` alone; a name that says which episode it is holds one page. Raises
+    ParseError for a file that is of no format.
 
     >>> [page] = read_pages("0101.html", b"<p><b>Joey:</b> Hi.</p>")
     >>> page.blocks[0].text, page.locator
@@ -21,7 +28,21 @@ def read_pages(name: str, data: bytes) -> list[Page]:
     """
     if data.startswith(GZIP):
         data = _unpack(data)
-    return [Page(tuple(read_text(data) if is_text(data) else read_blocks(data)))]
+    if len(data) > MAX_BYTES:
+        raise ParseError(f"{len(data):,} bytes is no transcript (limit {MAX_BYTES:,}); split the file")
+    show = show or friends()
+    if is_table(data, show.columns):
+        pages = read_table(data, show.columns)
+        return [Page(pages[0].blocks)] if len(pages) == 1 and names_episode(name, show) else pages
+    if is_mhtml(data):
+        blocks = read_blocks(html_part(data))
+    elif not is_text(data):
+        blocks = read_blocks(data)
+    else:
+        blocks = read_markdown(data) if is_markdown(decode(data)) else read_text(data)
+    if names_episode(name, show):
+        return [Page(tuple(blocks))]
+    return split_episodes(blocks, show)
 
 
 def _unpack(data: bytes) -> bytes:

@@ -65,6 +65,7 @@ MID_LINE = re.compile(  # "… Hi. Joey: Hi", "… Hi- Mr. Geller: Hi", "… Hi.
 class Rule(Enum):
     """Why a stretch of a line is a label, in the words of `explain`; in the order in which they are tried."""
 
+    COLUMN = "it stands in the column of speakers"
     KNOWN = "the show knows every name in it"
     BOLD_ELSEWHERE = "this page prints it in bold with a colon"
     PLAIN = "this page prints its labels plainly, and it begins lines in the same way"
@@ -193,7 +194,7 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
     first = None if inner_only else _find_first(block, bold, habits)
     cues = [first] if first else []
     end = first.speech if first else 1
-    if ":" not in text[end:]:
+    if ":" not in text[end:] or block.role:
         return cues
     counted, quotes = 0, 0
     for offset in _inner_starts(block):
@@ -217,6 +218,8 @@ def begins_with_name(block: Block, habits: Habits) -> bool:
 
 def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
     text = block.text
+    if block.role:
+        return Cue(0, len(text.rstrip()), len(text), Rule.COLUMN) if block.role == "label" else None
     start = len(text) - len(text.lstrip(" \xa0-–>"))
     colon = _colon(text, start)
     if colon >= 0:

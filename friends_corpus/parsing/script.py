@@ -35,7 +35,7 @@ def read_script(name: str, data: bytes, show: Show | None = None) -> tuple[tuple
     >>> [(utterance.cue, utterance.text) for utterance in episode.utterances()]
     [('Joey', '(sits) Hi.')]
     """
-    pages = read_pages(name, data)
+    pages = read_pages(name, data, show)
     if len(pages) != 1:
         raise ParseError(f"{len(pages)} episodes in one file, where one was expected")
     return parse_page(pages[0], name, show or friends())

@@ -57,6 +57,9 @@ def _pieces(block: Block, habits: Habits, position: Place, goes_on: bool) -> Ite
 
     `goes_on`: the next line closes its last bracket.
     """
+    if block.role:  # the format says what it is
+        yield from _without_cue(block, habits, position, goes_on)
+        return
     flat = " ".join(block.text.split())
     heading = block.heading and not begins_with_name(block, habits)  # left open, it would hold all that follows
     cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, heading, position.head, habits))
@@ -87,7 +90,7 @@ def _start_of_marker(block: Block) -> int:
 
 
 def _without_cue(block: Block, habits: Habits, position: Place, goes_on: bool) -> Iterator[Piece]:
-    kind = kind_of_line(block, position, habits)
+    kind = {"label": "cue"}.get(block.role, block.role) or kind_of_line(block, position, habits)
     if kind == "speech":
         yield from _speech(block.text, 0, len(block.text), match_brackets(block.text, goes_on))
     elif kind == "credit":

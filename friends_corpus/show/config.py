@@ -17,16 +17,19 @@ from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from friends_corpus.core import manifest
-from friends_corpus.core.cli import InputError
+from friends_corpus.core.cli import InputError, did_you_mean
 from friends_corpus.core.ids import episode_id
 from friends_corpus.core.reader import Text, closed, csv_values, read, yaml_values
 
+from .episodes import EpisodeList, read_episodes
 from .speakers import People, Person
 
 FRIENDS = Path(__file__).parents[1]  # show.yaml, speakers.csv and sample/ lie at the root of the package
 COLUMNS = ("cue", "speaker", "full_name", "episodes")
 FORM = f"the first line must be {','.join(COLUMNS)}, and each needs {len(COLUMNS)} columns, cue and speaker filled"
 NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")  # "Harbour Lights" → "harbour-lights"
+EPISODES = re.compile(r"(\d{1,2})(?:\s*-\s*(\d{1,2}))?")  # "3", "12-13"
+NEEDS = ("speaker", "text", "season", "episode", "title", "scene")  # what a table of lines may have
 URL = re.compile(r"https?://[^\s<>|()\[\]`]+")
 
 
@@ -105,7 +108,10 @@ class Show(About):
     pages: Mapping[str, Source]  # pages whose file name does not say what they hold, by that name without suffix
     people: People
     cast_only: frozenset[Person]  # of these people, those that speakers.csv does not list
-    version: str  # 16 hex digits, of the content of both files
+    episodes: EpisodeList  # of episodes.csv; none where there is no such file
+    version: str  # 16 hex digits, of the content of these files
+    columns: Mapping[str, str]  # what tables call their columns: {"speaker": "author"}
+    source: tuple[Path, Path | None, str]  # what `read_show` made it of: for other processes
 
     @property
     def facts(self) -> manifest.Show:
@@ -151,9 +157,9 @@ class ShowFile(TypedDict, total=False):
 
 
 @cache
-def read_show(folder: Path) -> Show:
-    """Return the show of a folder. Raises InputError."""
-    facts, table = folder / "show.yaml", folder / "speakers.csv"
+def read_show(folder: Path, pages_table: Path | None = None, columns: str = "") -> Show:
+    """Return the show of a folder; a table of pages and names of columns are added to it. Raises InputError."""
+    facts, table, listed = (folder / name for name in ("show.yaml", "speakers.csv", "episodes.csv"))
     file = read(facts, yaml_values, ShowFile, "a show folder holds show.yaml and speakers.csv")
     title, archive = file["title"].strip(), file.get("archive", "")
     if not title or (archive and not (URL.fullmatch(archive) and archive.endswith("/"))):
@@ -167,6 +173,9 @@ def read_show(folder: Path) -> Show:
     cast = {name: full or "" for name, full in file.get("cast", {}).items()}
     known = [Person(name, full, (), label) for name, full in cast.items() for label in (name, full) if label]
     printed = table.read_bytes() if table.exists() else f"{','.join(COLUMNS)}\n".encode()
+    episodes = b"\0" + listed.read_bytes() if listed.exists() else b""
+    listed_pages = read_pages_table(pages_table) if pages_table else {}
+    added = repr((listed_pages, columns)).encode() if listed_pages or columns else b""
     return Show(
         title,
         file.get("years", ""),
@@ -177,8 +186,45 @@ def read_show(folder: Path) -> Show:
         cast,
         tuple(file.get("titles", ())),
         tuple(file.get("places", ())),
-        {name.lower(): source for name, source in file.get("pages", {}).items()},
+        {name.lower(): source for name, source in file.get("pages", {}).items()} | listed_pages,
         People([*people, *known]),
         frozenset(known) - frozenset(people),
-        sha256(facts.read_bytes() + b"\0" + printed).hexdigest()[:16],
+        read_episodes(listed),
+        sha256(facts.read_bytes() + b"\0" + printed + episodes + added).hexdigest()[:16],
+        read_columns(columns),
+        (folder, pages_table, columns),
     )
+
+
+def read_pages_table(path: Path) -> dict[str, Source]:
+    """Return what a table says of pages by their file names without suffix: file,season,episode. Raises InputError."""
+    form = "the first line must be file,season,episode, and each needs three columns: walk.html,1,3 or two.html,2,12-13"
+    lines = read(path, csv_values, dict[str, tuple[Text, Text, Text]], form)
+    if [*lines.values()][:1] != [("file", "season", "episode")]:
+        raise InputError(f"{path}: {form}")
+    pages = {}
+    for place, (file, season, episode) in [*lines.items()][1:]:
+        numbers = EPISODES.fullmatch(episode.strip())
+        if not season.strip().isdigit() or not numbers or int(season) > 99:
+            raise InputError(f"{path}: {place}: season {season!r:.40}, episode {episode!r:.40}; {form}")
+        first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+        pages[Path(file.strip().lower().removesuffix(".gz")).stem] = Source(int(season), tuple(range(first, last + 1)))
+    return pages
+
+
+def read_columns(text: str) -> dict[str, str]:
+    """Return {"speaker": "author"} of "speaker=author,text=quote". Raises InputError.
+
+    >>> read_columns("speaker=author, text=quote")
+    {'speaker': 'author', 'text': 'quote'}
+    """
+    columns = {}
+    for part in filter(None, text.split(",")):
+        need, equals, name = (piece.strip() for piece in part.partition("="))
+        if need not in NEEDS or not (equals and name):
+            near = did_you_mean(need, NEEDS)
+            raise InputError(
+                f"--columns {text!r:.80}: {part!r:.40} is not NEED=COLUMN{near}; NEED is {', '.join(NEEDS)}"
+            )
+        columns[need] = name
+    return columns

@@ -3,6 +3,7 @@
 Facts about single pages live in the show's show.yaml.
 """
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -14,16 +15,23 @@ from .config import FRIENDS, Show, Source
 
 SAMPLE = FRIENDS / "sample"
 
-SUFFIXES = frozenset(".html .htm .shtml .xhtml .txt .gz".split())
+SUFFIXES = frozenset(".html .htm .shtml .xhtml .mhtml .mht .txt .md .csv .tsv .parquet .gz".split())
 MOST_EPISODES = 60  # of a season: "1994" is a year
 PAGE_NAME = re.compile(r"(\d\d)(\d\d)(?:-(?:\1)?(\d\d))?")  # 0101, 0212-0213, 0212-13
 LOOSE_NAME = re.compile(  # s01e02, S1 E2, friends_s01e02
     r"(?i)(?<![^\W_])s(?:eason)?[ _.-]?(\d{1,2})[ _.-]?e(?:p|pisode)?[ _.-]?(\d{1,2})(?!\d)"
 )
 NUMBERS = re.compile(r"(?<![\d-])(\d{1,2})[x.-](\d\d)(?![\d-])")  # 1x01, 1.01, 1-01
+IN_FOLDER = re.compile(  # season1/ep1, "Season 02/12 - The Kettle"
+    r"s(?:eason)?[ _.-]?(\d{1,2})/(?:[^\W\d]*[ _.-]?)??(?:e(?:p(?:isode)?)?[ _.-]?)?(\d{1,2})(?!\d)[^/]*"
+)
+SEASON_FOLDER = re.compile(r"(?i)s(?:eason)?[ _.-]?\d{1,2}")
 LEADING = re.compile(r"(?:ep(?:isode)?[ _.-]?)?(\d{1,2})(\d\d)(?:-(?:\1)?(\d\d))?(?=$|[ _.,()-])")  # 101, ep0101
 DIGIT = re.compile(r"\d")  # in the name of a text file that is a transcript
-INDEX = frozenset("index default contents".split())  # files that list transcripts and are none
+INDEX = frozenset("index default contents readme license changelog notes about".split())  # no transcripts
+PAGES_TABLE = "pages.csv"  # what --pages-table reads
+NOTES = frozenset((".txt", ".md"))
+LARGEST_NOTE = 2_000  # bytes of a text without a number in its name that is skipped
 TITLE_NUMBER = re.compile(r"^\s*(\d{1,2})(\d\d)(?:\s*[-–/&]\s*(?:\1)?(\d\d))?\s*[-–:.]\s")  # "908 - The One With …"
 
 
@@ -61,7 +69,9 @@ def identify(name: str, heading: str, show: Show) -> Source:
     stem = Path(name.lower().removesuffix(".gz")).stem
     if stem in show.pages:
         return show.pages[stem]
+    folder, slash, _ = name.lower().rpartition("/")
     for match in (
+        IN_FOLDER.fullmatch(f"{folder}/{stem}") if slash else None,
         PAGE_NAME.fullmatch(stem),
         LOOSE_NAME.search(stem),
         TITLE_NUMBER.match(heading),
@@ -74,9 +84,26 @@ def identify(name: str, heading: str, show: Show) -> Source:
             if first <= last <= min(first + 2, MOST_EPISODES):
                 return Source(season, tuple(range(first, last + 1)))
     raise ParseError(
-        f"cannot tell the season and episode of {name!r}; name the file like 0101.html (season 1, episode 1) "
-        "or 0212-0213.html (two parts)"
+        f"cannot tell the season and episode of {name!r}; name the file like 0101.html (season 1, episode 1), or write a "
+        f"file pages.csv with the lines file,season,episode and {Path(name).name},1,1 and add --pages-table pages.csv"
     )
+
+
+def file_name(path: Path, show: Show) -> str:
+    """Return what a file is called in rows and messages, with its folder where that alone says the season."""
+    name = os.fsencode(path.name).decode("utf-8", "replace")
+    within = f"{path.absolute().parent.name}/{name}"
+    is_part = SEASON_FOLDER.fullmatch(path.absolute().parent.name) and not names_episode(name, show)
+    return within if is_part and names_episode(within, show) else name
+
+
+def names_episode(name: str, show: Show) -> bool:
+    """Tell whether a file's name alone says which episode it holds."""
+    try:
+        identify(name, "", show)
+    except ParseError:
+        return False
+    return True
 
 
 def find_pages(where: Path) -> list[Path]:
@@ -88,9 +115,18 @@ def find_pages(where: Path) -> list[Path]:
         return [where]
     if not where.exists():
         raise InputError(f"{where}: no such file or folder; give a folder of transcript pages (*.html)")
-    paths = sorted(path for path in where.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    folders = [where, *sorted(path for path in where.iterdir() if path.is_dir() and SEASON_FOLDER.fullmatch(path.name))]
+    paths = [
+        path
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES and path.is_file() and path.name != PAGES_TABLE
+    ]
     pages = [
-        path for path in paths if path.stem.lower() not in INDEX and (path.suffix != ".txt" or DIGIT.search(path.stem))
+        path
+        for path in paths
+        if path.stem.lower() not in INDEX
+        and (path.suffix.lower() not in NOTES or DIGIT.search(path.stem) or path.stat().st_size > LARGEST_NOTE)
     ]
     for path in sorted(set(paths).difference(pages)):
         print(f"note: {path} is skipped: by its name it is an index or notes, not a transcript", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +22,7 @@ from friends_corpus.show.config import friends
 NEXT = "<!-- next -->"  # parts the episodes of an invented file; the first line of each is its locator
 
 
-def read_both(name: str, data: bytes) -> list[Page]:
+def read_both(name: str, data: bytes, show: Any = None) -> list[Page]:
     """Read the invented format; any other file is one page, as ever."""
     parts = data.decode().split(NEXT)
     if len(parts) == 1:
