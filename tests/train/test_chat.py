@@ -122,7 +122,7 @@ def test_the_system_message_is_the_one_of_the_dataset() -> None:
         pytest.param("/", "unknown command /; /help lists them", id="slash-alone"),
         pytest.param("/Quit", "unknown command /Quit (did you mean 'quit'?)", id="capital"),
         pytest.param("/save", "/save says too little; write /save FILE (write the", id="argument-missing"),
-        pytest.param("/swap", "/swap says too little; write /swap ADAPTER (another voice", id="argument-with-a-vowel"),
+        pytest.param("/swap", "/swap says too little; write /swap ADAPTER (another model", id="argument-with-a-vowel"),
         pytest.param("/reset now", "/reset takes nothing after it, not 'now'", id="argument-too-many"),
     ],
 )
