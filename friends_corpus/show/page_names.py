@@ -28,8 +28,9 @@ IN_FOLDER = re.compile(  # season1/ep1, "Season 02/12 - The Kettle"
 SEASON_FOLDER = re.compile(r"(?i)s(?:eason)?[ _.-]?\d{1,2}")
 LEADING = re.compile(r"(?:ep(?:isode)?[ _.-]?)?(\d{1,2})(\d\d)(?:-(?:\1)?(\d\d))?(?=$|[ _.,()-])")  # 101, ep0101
 DIGIT = re.compile(r"\d")  # in the name of a text file that is a transcript
-INDEX = frozenset("index default contents readme license changelog notes about".split())  # no transcripts
+INDEX = frozenset("index default contents".split())  # files that list transcripts and are none
 PAGES_TABLE = "pages.csv"  # what --pages-table reads
+README = "readme.md"
 NOTES = frozenset((".txt", ".md"))
 LARGEST_NOTE = 2_000  # bytes of a text without a number in its name that is skipped
 TITLE_NUMBER = re.compile(r"^\s*(\d{1,2})(\d\d)(?:\s*[-–/&]\s*(?:\1)?(\d\d))?\s*[-–:.]\s")  # "908 - The One With …"
@@ -84,8 +85,8 @@ def identify(name: str, heading: str, show: Show) -> Source:
             if first <= last <= min(first + 2, MOST_EPISODES):
                 return Source(season, tuple(range(first, last + 1)))
     raise ParseError(
-        f"cannot tell the season and episode of {name!r}; name the file like 0101.html (season 1, episode 1), or write a "
-        f"file pages.csv with the lines file,season,episode and {Path(name).name},1,1 and add --pages-table pages.csv"
+        f"cannot tell the season and episode of {name!r}; name the file like 0101.html (season 1, episode 1), or write "
+        f"pages.csv with the lines file,season,episode and {Path(name).name},1,1 and add --pages-table pages.csv"
     )
 
 
@@ -120,7 +121,7 @@ def find_pages(where: Path) -> list[Path]:
         path
         for folder in folders
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES and path.is_file() and path.name != PAGES_TABLE
+        if path.suffix.lower() in SUFFIXES and path.is_file() and path.name.lower() not in (PAGES_TABLE, README)
     ]
     pages = [
         path

@@ -201,7 +201,7 @@ def test_a_table_of_pages_says_what_names_do_not(tmp_path: Path, capsys: Any) ->
     assert build.main([*pages, *table, "--out", out, "--jobs", "1", "--no-cache"]) == 0
     assert check.main([out, *pages, *table]) == 0
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
-    assert [page["episodes"] for page in manifest["pages"]] == [[4, 5]]
+    assert [page["episode"] for page in manifest["pages"]] == ["s03e04"]
     assert explain.main([out, "s03e04_c01_u0000", *pages, *table]) == 0
 
 
@@ -243,7 +243,7 @@ def test_a_folder_of_mixed_forms_builds(tmp_path: Path) -> None:
     assert build.main(["--pages", str(pages), "--out", str(out), "--jobs", "1", "--no-cache"]) == 0
     assert check.main([str(out), "--pages", str(pages)]) == 0
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    assert [page["episodes"] for page in manifest["pages"]] == [[n] for n in range(1, 7)]
+    assert [page["episode"] for page in manifest["pages"]] == [f"s01e0{n}" for n in range(1, 7)]
     assert explain.main([str(out), "s01e04_c01_u0001", "--pages", str(pages)]) == 0
 
 
