@@ -12,6 +12,7 @@ from .import_path import leave_current_folder
 ROOT = Path(__file__).parents[2]  # where the packages lie
 COMMANDS = {  # in the order of the pipeline
     "fetch": "friends_corpus.fetch",
+    "survey": "friends_corpus.survey",
     "parse": "friends_corpus.parse",
     "build": "builders.build",
     "check": "builders.check",

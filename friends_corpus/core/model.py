@@ -63,12 +63,13 @@ class Block:
 class Page:
     """One episode as a file prints it. `locator` says where in the file: "3", "S01E03"; "" where it fills the file.
 
-    `notes` say what was guessed about it.
+    `format` says what it was read from, `notes` what was guessed about it.
     """
 
     blocks: tuple[Block, ...]
     locator: str = ""
     notes: tuple[str, ...] = ()
+    format: str = "HTML"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Read the pages in a file, whatever its format."""
 
 import zlib
+from dataclasses import replace
 
 from friends_corpus.core.model import Page, ParseError
 from friends_corpus.show.config import Show, friends
@@ -33,16 +34,18 @@ def read_pages(name: str, data: bytes, show: Show | None = None) -> list[Page]:
     show = show or friends()
     if is_table(data, show.columns):
         pages = read_table(data, show.columns)
-        return [Page(pages[0].blocks)] if len(pages) == 1 and names_episode(name, show) else pages
+        pages = [replace(page, format="table") for page in pages]
+        return [replace(pages[0], locator="")] if len(pages) == 1 and names_episode(name, show) else pages
     if is_mhtml(data):
-        blocks = read_blocks(html_part(data))
+        format, blocks = "MHTML", read_blocks(html_part(data))
     elif not is_text(data):
-        blocks = read_blocks(data)
+        format, blocks = "HTML", read_blocks(data)
+    elif is_markdown(decode(data)):
+        format, blocks = "Markdown", read_markdown(data)
     else:
-        blocks = read_markdown(data) if is_markdown(decode(data)) else read_text(data)
-    if names_episode(name, show):
-        return [Page(tuple(blocks))]
-    return split_episodes(blocks, show)
+        format, blocks = "text", read_text(data)
+    pages = [Page(tuple(blocks))] if names_episode(name, show) else split_episodes(blocks, show)
+    return [replace(page, format=format) for page in pages]
 
 
 def _unpack(data: bytes) -> bytes:
