@@ -18,6 +18,7 @@ HEAD_KINDS = frozenset(("title", "credit", "note", "dropped:address", "dropped:n
 SCENE = re.compile(  # "[Scene: Central Perk", "(Scene: …", "[Tag Scene:", "[SCENE, …", "[Scene a park", "Scene 2."
     r"(?i)(?:[()\[\]{}<>*\s.|'-]*(?:(?!flash|cut|time)\w+ ){0,3}(?!senses?\b|see[ns]\b|essence)[scen]{4,7}"  # "Secne:"
     r"(?: \w{1,9})?\s*:"
+    r"|[\s(]*[\[({]setting ?[:,]"
     r"|[\s(]*[\[{](?:\w+ ){0,2}scenes?\b(?:\s*[,;.–-]|\s?[)\]]|\s(?!(?:is|was|continues|changes|shifts|ends)\b))"
     r"|scene \d+\.)"
 )
@@ -80,6 +81,13 @@ PROSE_DIRECTION = re.compile(  # an unbracketed line about somebody: "Monica ope
     r"|leave|make|open|walk|look|sit|stand|run|start|put|take|turn|hang|get|kiss|hug|laugh|smile|nod)"
     r")\b"
 )
+SCENE_LOOK = re.compile(r"(?i)(?:^|[ ._-])(?:scene|scène|slug|setting|place|location|heading)|(?:^| )[su]\Z")  # <s>
+ACTION_LOOK = re.compile(r"(?i)(?:^|[ ._-])(?:direction|action|stage|paren|narrat|descri|didascal)|(?:^| )(?:i|cite)\Z")
+BARE_LOOK = re.compile(r"(?:^| )[a-z]+\Z")  # of a tag alone: says something only where labels are marked so, too
+NOISE = re.compile(  # "[Laughter]": short, and no place
+    r"(?i)\W*(?:\w+ )?(?:laugh|applau|paus|beat|music|silen|knock|phone|door|bell|sigh|gasp|cheer|clap|bang|crash|beep)"
+)
+SLUG = re.compile(r"(?:INT|EXT|INT\.?/EXT|I/E|INTERIOR|EXTERIOR)\b[.: ]", re.I)  # "INT. KITCHEN – NIGHT"
 FEW_SCENES = 3  # a page with fewer lines like "[Scene: …]" may name its scenes by places alone
 
 
@@ -92,6 +100,7 @@ class Place:
     ended: bool = False  # after "The End", or in the foot of the page
     speaking: bool = False  # a line without a label goes on with somebody's speech
     few_scenes: bool = False  # "[at Central Perk]" is a heading here
+    bracketed: bool = False  # "[Bridge]" is a heading here: all of its kind are places
 
     def move_past(self, text: str, kinds: set[str]) -> None:
         """Take note of a line and the kinds of what was found in it."""
@@ -104,6 +113,28 @@ class Place:
 def has_few_scenes(blocks: Sequence[Block]) -> bool:
     """Tell whether the page hardly uses the word that most pages open a scene with."""
     return sum(bool(SCENE.match(block.text)) for block in blocks) < FEW_SCENES
+
+
+def brackets_places(blocks: Sequence[Block]) -> bool:
+    """Tell whether lines in square brackets name the places of scenes: short, recurring, and unlike the directions.
+
+    Directions stand in other brackets, or the places are bold, or one comes before anybody speaks.
+    """
+    square = [block for block in blocks if block.text.lstrip()[0] == "[" and is_wrapped(block.text)]
+    places = [block for block in square if is_place(block.text)]
+    unlike = (
+        any(block.text.lstrip()[0] == "(" and is_wrapped(block.text) for block in blocks)
+        or all(run.bold for block in places for run in block.runs if run.text.strip())
+        or any(block in places for block in blocks[:4])
+    )
+    return len(places) > 1 and 5 * len(places) >= 4 * len(square) and unlike
+
+
+def is_place(text: str) -> bool:
+    """Tell whether a short text in square brackets may be a place: "[Crusher's office]"."""
+    inner = text.strip(" \xa0*[].")
+    short = len(inner) <= 60 and len(inner.split()) <= 8
+    return short and inner[:1].isupper() and not NOISE.match(inner) and not SPEECH_LIKE.search(inner)
 
 
 def start_of_foot(blocks: Sequence[Block], habits: Habits) -> int:
@@ -153,14 +184,21 @@ def kind_of_line(line: Block, place: Place, habits: Habits) -> str:
         kind = "marker"
     elif SCENE_INSIDE.search(text):
         kind = "speech"  # what is in its brackets is cut out of it
-    elif line.heading:
-        kind = "title" if place.head else "heading"
+    elif SLUG.match(text) and (line.paragraph or text.isupper()):
+        kind = "heading"
+    elif line.heading and not (wrapped and bracket == "("):
+        kind = "title" if place.head and not wrapped else "heading"
     elif (place.head or place.ended) and len(text) < 200 and words.navigation.fullmatch(text):
         kind = "dropped:navigation"
     elif (TRANSITION.match(text) and wrapped) or (line.paragraph and is_bare_transition(text, habits)):
         kind = "transition"
+    elif (look := kind_of_look(line.look, habits)) and (not wrapped or look == "direction" or is_place(text)):
+        kind = look
     elif wrapped:
-        named = place.few_scenes and words.place.fullmatch(text) and (bold or bracket == "[")
+        named = place.few_scenes and (
+            (words.place.fullmatch(text) and (bold or bracket == "["))
+            or (place.bracketed and bracket == "[" and is_place(text))
+        )
         kind = "heading" if named else "direction"
     elif place.ended and not place.speaking:
         kind = "dropped:navigation"
@@ -179,6 +217,13 @@ def kind_of_line(line: Block, place: Place, habits: Habits) -> str:
         elif (bold and len(text) < 60 and ":" not in text) or text.startswith(">>>"):
             kind = "caption"
     return kind
+
+
+def kind_of_look(look: str, habits: Habits) -> str:
+    """Return the kind of a line by what marks it from end to end; "" where that says nothing."""
+    if not look or (BARE_LOOK.search(look) and not habits.marked.has_styles):
+        return ""
+    return "heading" if SCENE_LOOK.search(look) else "direction" if ACTION_LOOK.search(look) else ""
 
 
 def is_bare_transition(text: str, habits: Habits) -> bool:

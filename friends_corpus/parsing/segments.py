@@ -12,6 +12,7 @@ from .line_kinds import (
     MARKER,
     SCENE,
     Place,
+    brackets_places,
     has_few_scenes,
     holds_no_first_cue,
     kind_of_bracket,
@@ -34,7 +35,7 @@ def cut(blocks: Sequence[Block], habits: Habits) -> tuple[Segment, ...]:
 
 def _lines(blocks: Sequence[Block], habits: Habits) -> Iterator[list[Piece]]:
     """Yield one list of pieces for each block, the newline included."""
-    place = Place(few_scenes=has_few_scenes(blocks))
+    place = Place(few_scenes=has_few_scenes(blocks), bracketed=brackets_places(blocks))
     foot = start_of_foot(blocks, habits)
     inside = 0  # how many of the next lines stand in a bracket that an earlier one opened
     for index, block in enumerate(blocks):
