@@ -100,10 +100,10 @@ def read_blocks(data: bytes) -> list[Block]:
     ['Joey: Hi.', 'Bye.']
     """
     if len(data) > MAX_BYTES:
-        raise ParseError(f"{len(data):,} bytes is no transcript page (limit {MAX_BYTES:,}); remove the file")
+        raise ParseError(f"{len(data):,} bytes is no transcript page (limit {MAX_BYTES:,}); split it or leave it out")
     text = decode(data)
     if "\0" in text:
-        raise ParseError("binary data, not an HTML page; remove the file or save the page again")
+        raise ParseError("binary data, not an HTML page; save the page again")
     text = CONTROL_REFERENCE.sub("", CONTROLS.sub("", text))
     if not text:
         return []

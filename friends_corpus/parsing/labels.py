@@ -18,6 +18,7 @@ from friends_corpus.show.speakers import LIST, key
 from .bold import bold_mask, bold_share, bold_starts
 from .brackets import CLOSERS, OPENER, match_brackets, outside
 from .marks import CAPITALS, NAME_LIKE, SPEECH_START, SURE, Marked, is_name, learn_mark
+from .translations import find_translations
 
 MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
 
@@ -127,6 +128,7 @@ class Habits:
     cast: frozenset[str]  # keys of all labels of known people that begin a line
     capitals: bool  # labels stand in plain capitals
     breaks: bool  # turns are parted by <br>, not by paragraphs
+    translated: frozenset[int]  # the numbers of the blocks that translate the line above
     marked: Marked  # labels that are set off by something else than a colon
 
     def rule_of(self, label: str) -> Rule | None:
@@ -150,6 +152,8 @@ class Habits:
 
 def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
     """Look over a whole page for its own labels."""
+    translated = find_translations(blocks)
+    blocks = [block for number, block in enumerate(blocks) if number not in translated]
     labels: set[str] = set()
     cast: set[str] = set()
     loose: set[str] = set()  # written like a part: "Salon girl"
@@ -192,7 +196,15 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
     marked = learn_mark(blocks, known_keys, max(bold, recurring))
     known = labels | cast | learnt | marked.names
     return Habits(
-        show, episode_id, frozenset(labels - {""}), frozenset(learnt), frozenset(known), capitals >= 5, breaks, marked
+        show,
+        episode_id,
+        frozenset(labels - {""}),
+        frozenset(learnt),
+        frozenset(known),
+        capitals >= 5,
+        breaks,
+        translated,
+        marked,
     )
 
 

@@ -53,6 +53,7 @@ CREDIT = re.compile(  # "Originally written by …", "Part I Written by: …", "
     r"(?i)[\s(\[]*(?:parts?|episodes?|flashback|originally|orginally|original air|additional|minor|with|final|html\w*"
     r"|written|story|teleplay|transcri\w+|typed|directed|produced|aired|air ?date|created|hosted|based)\b[^:]{0,60}?"
     r"\b(?:by|from|transcribed|date)\b"
+    r"|(?:écrit|scénario|réalisé|transcrit|scritto|diretto|geschrieben|regie|escrito|dirigido)\b.{0,12}\b(?:par|de|da|von|por)\b"
     r"|[^:]{0,40}\b(?:written|transcribed|transcript|directed|produced|hosted|created|teleplay|story|aired|air ?date"
     r"|adjustments|additions|final check|html\w*)\s*(?:by\b|:)"
 )
@@ -71,6 +72,15 @@ NOTE = re.compile(  # "{Transcriber's Note: …}", "(Note: …)", "{…}"
 ADDRESS = re.compile(  # "(jane@example.org)", "mailto:jane@example.org"
     r"\s{0,3}[(\[<]?(?:mailto:)?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}\s{0,3}[)\]>]?"
 )
+TITLE_LINE = re.compile(  # "Titre US : The One", "Original title: …": of the head, in the form of a label
+    r"(?i)(?:\w+ )?(?:titles?|titre|titel|titolo|título|titulo)(?: \w+)? ?:"
+)
+NARRATED = re.compile(  # the viewer's "us" and "we": "a noise that tells us how hot it is", "We see the street."
+    r"(?i)\b(?:tell|show|let|leav|giv|bring|tak)(?:s|es|ing) us\b"
+    r"|\bwe (?:see|hear|cut|fade|pan|follow|go|get|come) ?(?:back)?\b"
+)
+DISCLAIMER = re.compile(r"(?i)\W*disclaimer ?:")
+STARRED = re.compile(r"\*{2,}[^*]+\*{2,}")  # "***The kettle boils over.***"
 SPEECH_LIKE = re.compile(r"(?i)\b(?:i|i['’]\w+|you|you['’]\w+|we|we['’]\w+|me|us|my|your|our)\b|[!?](?=[^\w!?]*\Z)")
 PROSE_DIRECTION = re.compile(  # an unbracketed line about somebody: "Monica opens her front door."
     r"([A-Z][\w'’]+)(?:"
@@ -154,7 +164,7 @@ def holds_no_first_cue(text: str, heading: bool, head: bool, habits: Habits) -> 
     """Tell whether a line may begin like a label but does not: "Written by: …", "Scene: …", "Note: …"."""
     return bool(
         heading
-        or (head and (CREDIT.match(text) or wording(habits.show).title.match(text)))
+        or (head and (CREDIT.match(text) or TITLE_LINE.match(text) or wording(habits.show).title.match(text)))
         or BYLINE.match(text)
         or NOTE.match(text)
         or SCENE.match(text)
@@ -202,13 +212,17 @@ def kind_of_line(line: Block, place: Place, habits: Habits) -> str:
         kind = "heading" if named else "direction"
     elif place.ended and not place.speaking:
         kind = "dropped:navigation"
-    elif place.head and words.title.match(text):
+    elif line.paragraph and DISCLAIMER.match(text):
+        kind = "note"
+    elif STARRED.fullmatch(text):
+        kind = "direction"
+    elif place.head and (words.title.match(text) or TITLE_LINE.match(text)):
         kind = "title"
     elif place.head and not (bold and place.titled):
         kind = "title" if bold else "note"
     elif (line.paragraph or bold) and CAPTION.fullmatch(text):
         kind = "caption"
-    elif line.paragraph and not (place.speaking and SPEECH_LIKE.search(text)):
+    elif line.paragraph and not (place.speaking and SPEECH_LIKE.search(NARRATED.sub("", text))):
         actor = PROSE_DIRECTION.match(text)
         if (actor and habits.has(actor[1])) or first_unopened_closer(text) == len(text) - 1:
             kind = "direction"

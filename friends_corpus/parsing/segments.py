@@ -20,8 +20,10 @@ from .line_kinds import (
     opens_over_the_end,
     start_of_foot,
 )
+from .translations import TRANSLATION
 
 Piece = tuple[str, str]  # kind, text
+GOES_ON = ""  # the kind of a piece that belongs to the one before: "(He walks in<br>and sits down)"
 LINES_IN_BRACKET = 8  # how many further lines a bracket may take to close; most open ones were just forgotten
 
 
@@ -41,6 +43,9 @@ def _lines(blocks: Sequence[Block], habits: Habits) -> Iterator[list[Piece]]:
     for index, block in enumerate(blocks):
         if index == foot:
             place.ended, place.speaking = True, False
+        if index in habits.translated:
+            yield [(TRANSLATION, block.text + "\n")]
+            continue
         if inside:
             inside -= 1
             pieces = list(_end_of_bracket(block.text, last=not inside))
@@ -139,7 +144,7 @@ def _lines_to_closer(following: Sequence[Block], habits: Habits) -> int:
 
 def _end_of_bracket(text: str, last: bool) -> Iterator[Piece]:
     closer = first_unopened_closer(text) + 1 if last else len(text)
-    yield "direction", text[:closer]
+    yield GOES_ON, text[:closer]
     yield from _speech(text, closer, len(text), match_brackets(text))
 
 
@@ -161,7 +166,7 @@ def _join_blanks(pieces: Iterator[Piece]) -> Iterator[Piece]:
     kind, held, visible = "", [""], False
     for next_kind, text in pieces:
         is_visible = bool(text.strip())
-        if visible and is_visible and not kind == next_kind == "punctuation":
+        if visible and is_visible and next_kind != GOES_ON and not kind == next_kind == "punctuation":
             yield kind, "".join(held)
             kind, held = next_kind, [text]
         else:
