@@ -145,10 +145,10 @@ def prepare(args: argparse.Namespace) -> Job:
         check_gguf(gguf, output)
     if args.tokens < 1:
         raise InputError(f"--tokens is {args.tokens}; it must be above 0")
-    place = find_rows(args.data, run["dataset"]["config"])
-    quiet(offline=not (run["base"]["source"] == "hub" or isinstance(place, str)))
+    dataset = find_rows(args.data, run["dataset"]["config"])
+    quiet(offline=not (run["base"]["source"] == "hub" or isinstance(dataset, str)))
     source = find_source(run, base, args.base)
-    return Job(adapter, run, base, source, place, output, args.dtype, gguf, args.overwrite)
+    return Job(adapter, run, base, source, dataset, output, args.dtype, gguf, args.overwrite)
 
 
 def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Fields]:
@@ -198,7 +198,9 @@ def write_for_llama(job: Job, folder: Path, fields: Fields, end: str) -> None:
     inside = job.gguf.resolve().parent == job.output.resolve()
     target = folder / job.gguf.name if inside else job.gguf
     write_gguf(folder, target, fields)
-    text = modelfile(job.gguf.name, end, job.run["recipe"]["sample_temperature"], job.base.sequence_length)
+    text = modelfile(
+        job.gguf.name, end, job.run["recipe"]["samples"].get("temperature", 0.7), job.base.sft["max_length"]
+    )
     target.with_name("Modelfile").write_text(text, encoding="utf-8")
 
 
@@ -234,14 +236,14 @@ def check_gguf(gguf: Path, output: Path) -> None:
             raise InputError(f"{path} is there already; choose another name or folder for --gguf, or move it away")
 
 
-def find_rows(wanted: str | None, config: str) -> Path | str | None:
+def find_rows(name: str | None, config: str) -> Path | str | None:
     """Find the dataset to compare on, or None if none was given and none is here."""
-    if wanted is None and not any(Path(DEFAULT, config).glob("*.parquet")):
+    if name is None and not any(Path(DEFAULT, config).glob("*.parquet")):
         return None
-    place = find_data(wanted)
-    if isinstance(place, Path):
-        check_folder(place, config)
-    return place
+    dataset = find_data(name)
+    if isinstance(dataset, Path):
+        check_folder(dataset, config)
+    return dataset
 
 
 def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
@@ -250,14 +252,14 @@ def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
 
     recipe, dataset = job.run["recipe"], job.run["dataset"]
     if job.place is None:
-        prompts = asked(tokenizer, recipe["prompts"], dataset.get("conversation", False))
-        return windows(prompts, job.base.sequence_length), "the run's own prompts (--data for held-out rows)"
+        prompts = asked(tokenizer, recipe["samples"]["prompts"], dataset.get("conversation", False))
+        return windows(prompts, job.base.sft["max_length"]), "the run's own prompts (--data for held-out rows)"
     data = load_data(job.place, dataset["config"], dataset["text_field"])
     if data.validation is None:
         raise InputError(f"the dataset {data.record['name']} has no validation split; choose another --data")
-    rows = held_out(data.validation, tokenizer, limit, recipe["seed"])
+    rows = held_out(data.validation, tokenizer, limit, recipe["sft"]["seed"])
     tokens = [tokenize_row(tokenizer, row) for row in rows]
-    return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}"
+    return windows(tokens, job.base.sft["max_length"]), f"held-out rows of {data.name}"
 
 
 def other_dtype(dtype: str) -> str:
@@ -274,7 +276,7 @@ def write_record(job: Job, folder: Path, weights: int, drift: Mapping[str, float
     shutil.copyfile(job.adapter / "run.json", folder / "run.json")
     values = {"dtype": job.dtype, "weights": weights, "drift": drift, "gguf": job.gguf and job.gguf.name}
     conversation = job.run["dataset"].get("conversation")
-    question = messages_of(job.run["recipe"]["prompts"][0]) if conversation else None
+    question = messages_of(job.run["recipe"]["samples"]["prompts"][0]) if conversation else None
     (folder / "README.md").write_text(render("merged.md", {**job.run, **values, "asked": question}), encoding="utf-8")
     files = describe_files(folder, RECORD)
     record = {**values, "base": job.run["base"], "software": software(), "files": files}

@@ -26,7 +26,7 @@ from cards.hub.release import Release, add_options, connect, open_repo, publishi
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.reader import json_values, read
 from friends_corpus.core.versions import VERSION, version
-from train.models.base import HUB_ID, LOCAL
+from train.settings.base_preset import HUB_ID, LOCAL
 
 from .adapters.output_folder import OURS, TOKENIZER
 from .adapters.run_record import Marker, Trained
@@ -89,7 +89,7 @@ def publish(options: argparse.Namespace, api: HfApi, patience: Patience) -> None
         return
     for out in options.outs:
         check_weights(out)
-    repos = [open_repo(api, wanted, "model", patience) for wanted in targets(options.outs, options.repo)]
+    repos = [open_repo(api, target, "model", patience) for target in targets(options.outs, options.repo)]
     prepared = [prepare(out, repo, options.dataset_repo) for out, repo in zip(options.outs, repos, strict=True)]
     for repo, (files, trained_on) in zip(repos, prepared, strict=True):
         tag = f"v{options.version}" if options.version else f"v{trained_on}-{digest_of(files)[:8]}"

@@ -56,7 +56,7 @@ class Scripted:
     """
 
     def __init__(self, says: dict[str, str], window: int = 1000, interrupt: str = "") -> None:
-        self.says, self.window, self.interrupt = says, window, interrupt
+        self.says, self.context_length, self.interrupt = says, window, interrupt
         self.runs = {name: {"dataset": {"config": name}} for name in says if name != "base"}
         self.tokenizer = Letters()
         self.heard: list[str] = []
@@ -122,7 +122,7 @@ def test_the_system_message_is_the_one_of_the_dataset() -> None:
         pytest.param("/", "unknown command /; /help lists them", id="slash-alone"),
         pytest.param("/Quit", "unknown command /Quit (did you mean 'quit'?)", id="capital"),
         pytest.param("/save", "/save says too little; write /save FILE (write the", id="argument-missing"),
-        pytest.param("/swap", "/swap says too little; write /swap ADAPTER (another voice", id="argument-with-a-vowel"),
+        pytest.param("/swap", "/swap says too little; write /swap ADAPTER (another model", id="argument-with-a-vowel"),
         pytest.param("/reset now", "/reset takes nothing after it, not 'now'", id="argument-too-many"),
     ],
 )
@@ -418,11 +418,11 @@ def test_whom_a_voice_plays_unless_told() -> None:
 )
 def test_a_mistake_changes_nothing(line: str, says: str) -> None:
     talking, _ = talk({"chat": "Hey!", "base": "Hello."}, "Hi.")
-    before = (talking.voice, talking.wanted, talking.sampling, talking.history)
+    before = (talking.model_name, talking.wanted, talking.sampling, talking.history)
     with pytest.raises(InputError) as caught:
         talking.handle(line)
     assert str(caught.value).startswith(says)
-    assert (talking.voice, talking.wanted, talking.sampling, talking.history) == before
+    assert (talking.model_name, talking.wanted, talking.sampling, talking.history) == before
 
 
 def test_ctrl_c_ends_the_answer_and_nothing_else(capsys: Any) -> None:

@@ -1,8 +1,8 @@
 """Generate with one base model and several adapters at once: every row of a batch has its own adapter.
 
-The base is in memory once (see `adapter_stack.py`); the base alone is a voice too.
+The base is in memory once (see `adapter_stack.py`); the base alone counts as a model too.
 All of them read the same text, in the base's own chat template: the default base is an instruct model, that is how it
-is asked, and an adapter that learnt plain scripts must not be told so by the prompt. A base without a template
+is asked, and an adapter trained on plain scripts must not be told so by the prompt. A base without a template
 (Llama 2, Mistral) reads the messages one after the other, a line each. Heavy imports wait until the models load.
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 from friends_corpus.core.cli import InputError
 from train.adapters.loading import find_source, read_run
 from train.adapters.run_record import Run
-from train.models.base import LOCAL, Source, find_base, locate
+from train.models.base import Source, locate
 from train.models.chat_template import TemplateRefused
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
-from train.settings.base_preset import Base
+from train.settings.base_preset import LOCAL, Base, find_base
 
 from .adapter_stack import AdapterStack
 from .answers import Answer, Sampling
@@ -36,7 +36,9 @@ class TextGenerator:
     def __init__(self, model: Any, tokenizer: Any, base: Base, source: Source, device: Device) -> None:
         self._adapters, self.tokenizer = AdapterStack(model, BASE), tokenizer
         self.base, self.source, self.device = base, source, device
-        self.window: int = getattr(model.config, "max_position_embeddings", base.sequence_length)  # tokens it can read
+        self.context_length: int = getattr(
+            model.config, "max_position_embeddings", base.sft["max_length"]
+        )  # tokens it can read
         self.runs: dict[str, Run] = {}  # of each adapter
         self.folders: dict[str, Path] = {}  # where each came from
         if tokenizer.chat_template is None:
@@ -93,12 +95,15 @@ class TextGenerator:
         texts = [self.render(messages) for _, messages in asked]
         batch = self.encode(texts)
         length = batch["input_ids"].shape[1]
-        if length + sampling.tokens > self.window:
+        if length + sampling.tokens > self.context_length:
             raise InputError(
-                f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.window}: "
+                f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.context_length}: "
                 "ask for fewer --tokens, or a shorter prompt"
             )
-        with self.speaking([voice for voice, _ in asked]) as named, interruptible(heed) if heed else nullcontext():
+        with (
+            self.speaking([model_name for model_name, _ in asked]) as named,
+            interruptible(heed) if heed else nullcontext(),
+        ):
             ids = self.model.generate(
                 input_ids=batch["input_ids"],
                 attention_mask=batch["attention_mask"],
@@ -116,8 +121,8 @@ class TextGenerator:
     def _answer(self, ids: list[int]) -> Answer:
         end: int = self.tokenizer.eos_token_id
         stopped = end in ids
-        said = ids[: ids.index(end)] if stopped else ids
-        return Answer(self.tokenizer.decode(said, skip_special_tokens=True).strip(), stopped, len(said))
+        kept = ids[: ids.index(end)] if stopped else ids
+        return Answer(self.tokenizer.decode(kept, skip_special_tokens=True).strip(), stopped, len(kept))
 
     def add(self, name: str, folder: Path) -> None:
         """Load one more adapter on the same base. Raises InputError, which changes nothing."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, in_short, missing_package
 from friends_corpus.core.reader import check_regular
-from train.settings.base_preset import Base
+from train.models.upstream import attention_of
+from train.settings.base_preset import HUB_ID, Base
 
-from .base import HUB_ID, Source
+from .base import Source
 from .chat_template import limit_templates
 from .device import Device
 
@@ -28,14 +29,14 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         quantization = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
         )
-    place = place_of(base, source)
+    path = place_of(base, source)
     limit_templates()
     where = {"": int(os.environ.get("LOCAL_RANK", 0)) if device.kind == "cuda" else "cpu"}
     with readable(base, source):
-        load_config(place, source.revision)
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=source.revision, trust_remote_code=False)
+        load_config(path, source.revision)
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=source.revision, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            place,
+            path,
             revision=source.revision,
             dtype=dtype,
             quantization_config=quantization,
@@ -49,7 +50,7 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         tokenizer.pad_token = tokenizer.eos_token
     for key in ("is_local", "local_files_only"):  # how it was loaded here is no property of the tokenizer
         tokenizer.init_kwargs.pop(key, None)
-    model.config._name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
+    model.config.name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
     return model, tokenizer
 
 
@@ -80,7 +81,7 @@ def place_of(base: Base, source: Source) -> str:
     return base.model
 
 
-def load_config(place: str, revision: str | None) -> Any:
+def load_config(path: str, revision: str | None) -> Any:
     """Load the configuration of a base that brings no code. Raises InputError, OSError, ValueError.
 
     An adapter in the place of a base would have transformers load its base and itself, with PEFT's own configuration.
@@ -88,10 +89,10 @@ def load_config(place: str, revision: str | None) -> Any:
     from transformers import AutoConfig
     from transformers.utils import find_adapter_config_file
 
-    if find_adapter_config_file(place, revision=revision) is not None:
-        raise InputError(f"the base {place} holds an adapter (adapter_config.json); give the base without it")
-    config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
-    kernel = getattr(config, "_attn_implementation", None)
+    if find_adapter_config_file(path, revision=revision) is not None:
+        raise InputError(f"the base {path} holds an adapter (adapter_config.json); give the base without it")
+    config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
+    kernel = attention_of(config)
     if kernel is not None and not (isinstance(kernel, str) and kernel.isidentifier()):
-        raise InputError(f"the base {place} asks for code of others (attn_implementation {kernel!r:.80}); take it out")
+        raise InputError(f"the base {path} asks for code of others (attn_implementation {kernel!r:.80}); take it out")
     return config

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 from transformers.trainer_callback import TrainerCallback
 
+from train.models.upstream import set_read_tokens
 from train.runtime.distributed import most
 from train.runtime.signals import Stop
 
@@ -48,7 +49,7 @@ class Watch(TrainerCallback):
         state.eval_steps = max(1, state.max_steps // self.evaluations) if self.evaluations else state.max_steps + 1
         logged = [entry for entry in state.log_history if "num_tokens" in entry]
         if logged:  # TRL counts from 0 again
-            self.trainer._total_train_tokens = logged[-1]["num_tokens"]
+            set_read_tokens(self.trainer, logged[-1]["num_tokens"])
             self.trainer.trained_tokens = logged[-1]["trained_tokens"]
         if state.is_world_process_zero:
             with self.live.open("w", encoding="utf-8") as out:
@@ -74,8 +75,8 @@ class Watch(TrainerCallback):
         bad = {key for key in names if not math.isfinite(logs.get(key, 0.0))}
         self._skipped = self._skipped + 1 if "grad_norm" in bad and "loss" in logs else 0
         if bad and not (bad == {"grad_norm"} and args.fp16 and self._skipped < SKIPPED_STEPS):
-            said = ", ".join(f"{name} is {logs[key]}" for key, name in names.items() if key in logs)
-            raise NotFinite(f"at step {state.global_step} {said}; {self.trainer.last_rows()}")
+            values = ", ".join(f"{name} is {logs[key]}" for key, name in names.items() if key in logs)
+            raise NotFinite(f"at step {state.global_step} {values}; {self.trainer.last_rows()}")
         if state.log_history and logs and state.is_world_process_zero:
             with self.live.open("a", encoding="utf-8") as out:
                 out.write(metrics_line(state.log_history[-1]))
