@@ -185,16 +185,17 @@ def infrequent_gc() -> Iterator[None]:
 
 
 def report(outcome: Outcome) -> None:
-    """Print what a build has to say: the summary on stdout, the pages that it left out on stderr."""
+    """Print what a build has to say: the summary on stdout, on stderr the pages left out and those to look at."""
     print(outcome["summary"])
-    for error in outcome["left_out"]:
-        print(f"warning: left out: {error}", file=sys.stderr)
+    for warning in outcome["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
     print(f"\n{outcome['end']}")
 
 
 def write(request: Request, results: Sequence[Result], out: Path, pool: Executor | None) -> Outcome:
     """Write the folder of the pages that were read. `pool`: other processes, if there are any."""
     from friends_corpus.core.files import staged
+    from friends_corpus.parsing.coverage import doubts
 
     from .assemble import assemble
     from .configs.tables import RowSettings, make_rows
@@ -224,7 +225,10 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
         write_dataset(folder, corpus, request.version, drawn)
     return {
         "summary": summary(corpus.stats, corpus.pages, len(failed)),
-        "left_out": [page.error for page in failed],
+        "warnings": [
+            *(f"left out: {page.error}" for page in failed),
+            *(doubt for page in shipped for doubt in doubts(page.episode)),
+        ],
         "end": f"wrote {out.name}, version {request.version}",
     }
 

@@ -12,8 +12,10 @@ from friends_corpus.core.cli import BAD_INPUT, InputError, complain, exit_code
 from friends_corpus.core.files import check_new, open_new
 from friends_corpus.core.model import Episode, Line, ParseError, Segment, Utterance
 from friends_corpus.formats.pages import read_pages
+from friends_corpus.parsing.coverage import doubts
 from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import parse_page
+from friends_corpus.parsing.translations import TRANSLATION
 from friends_corpus.show.config import Show
 from friends_corpus.show.options import add_show_options, read_show_options
 from friends_corpus.show.page_names import SAMPLE, file_name, find_pages, page_name
@@ -74,6 +76,9 @@ def parse_pages(options: argparse.Namespace) -> int:
                 continue
             segments, printed = script
             episode = normalise(printed, show)
+            for doubt in doubts(episode):
+                print(f"warning: {doubt}", file=sys.stderr)
+            counts.update("lines left out as a translation" for segment in segments if segment.kind == TRANSLATION)
             lines = [line for line in episode.utterances() if line.text]
             counts.update(pages=1, segments=len(segments), lines=len(lines))
             for segment in segments if segments_out else ():

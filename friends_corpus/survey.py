@@ -72,9 +72,8 @@ def survey(options: argparse.Namespace) -> int:
     if options.out:
         draft(findings, options.out)
         table = f" --pages-table {options.out / 'pages.csv'}" if findings.unnamed else ""
-        print(
-            f"\nwrote {options.out}; edit it, then: python -m builders.build --show {options.out} --pages {options.pages}{table}"
-        )
+        command = f"python -m builders.build --show {options.out} --pages {options.pages}{table}"
+        print(f"\nwrote {options.out}; edit it, then: {command}")
     return 0
 
 

@@ -31,7 +31,7 @@ class Outcome(TypedDict):
     """What a build has to say: a summary, a line for each page left out, and how it ended."""
 
     summary: str
-    left_out: list[str]
+    warnings: list[str]  # of pages that were left out, or that look wrong
     end: str
 
 

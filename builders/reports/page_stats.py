@@ -30,6 +30,7 @@ WHERE = {  # kind of segment → what becomes of it, for the card
 REASONS = {  # of drops
     "address": "people's addresses; in no row",
     "navigation": "what belongs to the site; in no row",
+    "translation": "lines that translate the one above; in no row",
     "no_label": "speech under nobody's label; in no row",
     "no_speech": "turns of directions alone; in no row of `lines`, printed in `chunks.text_with_directions`",
     "scene_without_speech": "scenes in which nobody speaks: heading, directions, such turns; in no row",

@@ -15,7 +15,7 @@ from builders.configs.tables import episodes_of
 from builders.splitting.duplicates import LONG_RUN, SEEN
 from friends_corpus.core.ids import scene_of
 from friends_corpus.core.manifest import Leakage
-from friends_corpus.parsing.labels import SPEECH_START
+from friends_corpus.parsing.marks import SPEECH_START
 
 EXAMPLES = 5
 EXCERPT_AROUND = 30  # characters on each side of what was found

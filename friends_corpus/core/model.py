@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from .ids import episode_id
 
@@ -31,17 +31,27 @@ class Run:
     bold: bool = False
 
 
+class Style(NamedTuple):
+    """A stretch of a block's text in another style than its neighbours: "i", "span.speaker", "font.0000ff"."""
+
+    start: int
+    end: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One printed line of a page: what stands between two paragraph borders or <br>.
 
     `runs` concatenated are its visible text. `paragraph` is False for a line that a <br> began; `heading` is True
-    inside <h1>…<h6>.
+    inside <h1>…<h6>. `element` names what the line stands in where that says something: "td1", "dt", "p.character".
     """
 
     runs: tuple[Run, ...]
     paragraph: bool = True
     heading: bool = False
+    element: str = ""
+    styles: tuple[Style, ...] = ()  # other than bold
     role: str = ""  # what the format says that it is: "label", "speech", "direction", "heading", "note"
     text: str = field(init=False)  # all runs joined, blanks as the page has them
 
@@ -56,7 +66,16 @@ class Block:
             if text:
                 runs.append(Run(text, run.bold))
             offset += len(run.text)
-        return Block(tuple(runs), self.paragraph, self.heading, self.role)
+        clipped = [Style(max(a, start) - start, min(b, end) - start, name) for a, b, name in self.styles]
+        styles = tuple(style for style in clipped if style.start < style.end)
+        return Block(tuple(runs), self.paragraph, self.heading, self.element, styles, self.role)
+
+    @property
+    def look(self) -> str:
+        """What its element and a style that it is in from end to end are called: "td1 i"."""
+        end = len(self.text.rstrip())
+        whole = next((style.name for style in reversed(self.styles) if style.start == 0 and style.end >= end), "")
+        return f"{self.element} {whole}".strip()
 
 
 @dataclass(frozen=True, slots=True)

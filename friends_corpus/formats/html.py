@@ -9,19 +9,21 @@ of a megabyte of short lines takes 300 MB, five times as long, and leaves cycles
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from typing import cast
 
 from lxml.etree import HTMLParser
 
-from friends_corpus.core.model import Block, ParseError, Run
+from friends_corpus.core.model import Block, ParseError, Run, Style
 
 PARAGRAPH = frozenset(
     "address article aside blockquote body center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr"
     " html li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
 HEADING = frozenset("h1 h2 h3 h4 h5 h6".split())
+INLINE = frozenset("a abbr cite code dfn label mark q strike var".split())  # beside those of STYLE_TAG
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -36,13 +38,17 @@ BROWSER_CODEC = re.compile(
     r"utf-8|ascii|iso8859-\d+|cp125\d|cp866|koi8-[ru]|mac-roman|mac-cyrillic|gb\w+|big5\w*|shift_jis|euc_(?:jp|kr)"
 )
 STYLE_TAG = re.compile(  # <b>, </STRONG>, <font color="#00f">: tags that never start a block; those in comments stay
-    r"""<!--(?:.*?-->|.*)|<(/?)(?:(b|strong)|i|em|u|font|big|small|span|tt|s)(?=[\s>/])(?:[^<>"']|"[^"]*"|'[^']*')*>""",
+    r"""<!--(?:.*?-->|.*)|<(/?)(b|strong|i|em|u|font|big|small|span|tt|s)(?=[\s>/])((?:[^<>"']|"[^"]*"|'[^']*')*)>""",
     re.I | re.S,
 )
 UNCLOSED_TAG = re.compile(r"<(?=[a-z/])[^<>]*<", re.I)  # "<p<b>"
 END_OF_BREAK = re.compile(r"</br\s*>", re.I)  # a break in browsers, nothing in parsers
-BOLD_ON, BOLD_OFF = "\x02", "\x03"  # stand for bold tags in the text: no parser moves or repairs characters
-BOLD_MARK = re.compile(f"([{BOLD_ON}{BOLD_OFF}])")
+MARK = re.compile("(\x02[^\x03]*\x03)")  # "\x02i i\x03" stands for <i>: no parser moves or repairs characters
+LOOK = re.compile(r"""(?i)\b(?:class|color|style)\s*=\s*["']?([^"'>]+)""")  # what makes one <span> unlike another
+BOLD_LOOK = re.compile(r"(?i)font-weight\s*:\s*(?:bold|[6-9]00)")
+LINE_STYLE = re.compile(r"s\Z|\w+\..*(?:scene|slug|heading|setting)")
+NOT_IN_LOOK = re.compile(r"[^\w-]+")
+DEEPEST = 8  # how many open elements are looked at: linear
 LINE_END = re.compile(r"\r\n?|\n")  # in <pre>
 BLANKS = re.compile(r"[ \t\r\n\f]+")  # what HTML shows as one blank; &nbsp; is not among them
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f]")  # invisible in every browser, refused by XML parsers
@@ -94,10 +100,10 @@ def read_blocks(data: bytes) -> list[Block]:
     ['Joey: Hi.', 'Bye.']
     """
     if len(data) > MAX_BYTES:
-        raise ParseError(f"{len(data):,} bytes is no transcript page (limit {MAX_BYTES:,}); remove the file")
+        raise ParseError(f"{len(data):,} bytes is no transcript page (limit {MAX_BYTES:,}); split it or leave it out")
     text = decode(data)
     if "\0" in text:
-        raise ParseError("binary data, not an HTML page; remove the file or save the page again")
+        raise ParseError("binary data, not an HTML page; save the page again")
     text = CONTROL_REFERENCE.sub("", CONTROLS.sub("", text))
     if not text:
         return []
@@ -110,8 +116,18 @@ def read_blocks(data: bytes) -> list[Block]:
 
 
 def _style_mark(tag: re.Match[str]) -> str:
-    """Return a mark for a bold tag, nothing for another style: so crossed and unclosed ones cannot break lines."""
-    return "" if not tag[2] else BOLD_OFF if tag[1] else BOLD_ON
+    """Return a mark for the tag of a style, so that crossed and unclosed ones cannot break lines."""
+    name = tag[2].lower()
+    return f"\x02/{name}\x03" if tag[1] else f"\x02{name} {_style(name, tag[3])}\x03"
+
+
+def _style(tag: str, attributes: str) -> str:
+    """Return what a style looks like: "b", "i", "span.speaker", "font.0000ff"; "" where it does not say."""
+    if tag in ("b", "strong") or BOLD_LOOK.search(attributes):
+        return "b"
+    look = LOOK.search(attributes)
+    plain = {"em": "i"}.get(tag, "" if tag in ("font", "span", "big", "small", "tt") else tag)
+    return f"{tag}.{NOT_IN_LOOK.sub('.', look[1].lower())[:40]}" if look else plain
 
 
 class _Page:
@@ -122,6 +138,8 @@ class _Page:
         self.writer = _Writer()
         self.text: list[str] = []  # since the last tag
         self.hidden = self.heading = self.pre = 0  # how many such elements are open
+        self.elements: list[tuple[str, str]] = []  # that are open: their tags, and what lines in them are called
+        self.column = 0  # of the table's row
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._write()
@@ -130,6 +148,14 @@ class _Page:
             return
         if tag in PARAGRAPH or tag == "br":
             self._end_block(starts_paragraph=tag != "br")
+        self.column = 0 if tag == "tr" else self.column + (tag in ("td", "th"))
+        name = f"td{self.column}" if tag in ("td", "th") else tag if tag in ("dt", "dd") else ""
+        look = attributes.get("class")
+        name = f"{tag}.{NOT_IN_LOOK.sub('.', look.lower())[:40]}" if look else name
+        if tag in PARAGRAPH:
+            self.elements.append((tag, name))
+        elif tag in INLINE:
+            self.writer.open(tag, name or tag)
         self.heading += tag in HEADING
         self.pre += tag == "pre"
 
@@ -138,6 +164,9 @@ class _Page:
         if not self.hidden:
             if tag in PARAGRAPH:
                 self._end_block(starts_paragraph=True)
+                _close(self.elements, tag)
+            elif tag in INLINE:
+                self.writer.close(tag)
             self.heading -= tag in HEADING
             self.pre -= tag == "pre"
         self.hidden -= tag in HIDDEN
@@ -160,30 +189,72 @@ class _Page:
             self.writer.write(line)
 
     def _end_block(self, starts_paragraph: bool) -> None:
-        if block := self.writer.end_block(bool(self.heading), starts_paragraph):
-            self.blocks.append(block)
+        element = next((name for _, name in reversed(self.elements[-DEEPEST:]) if name), "")
+        if block := self.writer.end_block(bool(self.heading), starts_paragraph, element):
+            self.blocks.extend(_split(block))
+
+
+def _split(block: Block) -> Iterator[Block]:
+    """Yield the lines of a block, if a style sheet makes lines of some of its styles: "Bye. <s>A park.</s>"."""
+    cuts = {0, len(block.text)}
+    for style in block.styles:
+        after = len(block.text) - len(block.text[style.end :].lstrip())
+        if LINE_STYLE.match(style.name) and any(after in (other.start, len(block.text)) for other in block.styles):
+            cuts.update((style.start, after))
+    for start, end in pairwise(sorted(cuts)):
+        yield block.part(start, end) if len(cuts) > 2 else block
+
+
+def _close(opened: list[tuple[str, str]], tag: str) -> str:
+    """Take the last of the open elements with this tag from the list, and return its name; "" without one."""
+    for back in range(1, min(DEEPEST, len(opened)) + 1):
+        if opened[-back][0] == tag:
+            return opened.pop(-back)[1]
+    return ""
 
 
 class _Writer:
     """Collects the runs of one block, folds blanks as a browser does, and keeps the bold state across tags.
 
     Bold opened before a block (`<b><p>Joey:</b>`, `Hi.<b><br>Joey:</b>`) holds in it; bold left open ends with the
-    block it was used in.
+    block it was used in. Of other styles it keeps where in the block they start and end.
     """
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self.paragraph = True
         self.bold = 0
+        self.length = 0  # of the block
+        self.styles: list[tuple[str, str]] = []  # that are open: tag and name
+        self.starts: list[int] = []  # of each of them, in the block
+        self.spans: list[Style] = []
+
+    def open(self, tag: str, name: str) -> None:
+        self.bold += name == "b"
+        if tag not in ("b", "strong"):
+            self.styles.append((tag, name))
+            self.starts.append(self.length)
+
+    def close(self, tag: str) -> None:
+        name = "b" if tag in ("b", "strong") else _close(self.styles, tag)
+        if name == "b":
+            self.bold = max(0, self.bold - 1)
+        if len(self.starts) > len(self.styles):
+            self._keep(name, self.starts.pop())
+
+    def _keep(self, name: str, start: int) -> None:
+        """Keep the stretch of a style that ends here, if it says something."""
+        if name not in ("", "b") and start < self.length:
+            self.spans.append(Style(start, self.length, name))
 
     def write(self, text: str) -> None:
         if not self.runs and text in ("", "\n"):  # between two paragraphs
             return
-        for part in BOLD_MARK.split(text):
-            if part == BOLD_ON:
-                self.bold += 1
-            elif part == BOLD_OFF:
-                self.bold = max(0, self.bold - 1)
+        for part in MARK.split(text):
+            if part.startswith("\x02/"):
+                self.close(part[2:-1])
+            elif part.startswith("\x02"):
+                self.open(*part[1:-1].split(" "))
             elif part:
                 self._add(BLANKS.sub(" ", part))
 
@@ -193,20 +264,28 @@ class _Writer:
             text = text.removeprefix(" ")
         if not text:
             return
+        self.length += len(text)
         bold = self.bold > 0
         if last and last.bold == bold:
             self.runs[-1] = Run(last.text + text, bold)
         else:
             self.runs.append(Run(text, bold))
 
-    def end_block(self, heading: bool, starts_paragraph: bool) -> Block | None:
+    def end_block(self, heading: bool, starts_paragraph: bool, element: str) -> Block | None:
         """End the block here, and return it; None where nothing visible was written: a paragraph border (<br><br>)."""
         runs, paragraph = tuple(self.runs), self.paragraph
-        self.runs = []
+        for (_, name), start in zip(self.styles[-DEEPEST:], self.starts[-DEEPEST:], strict=True):
+            self._keep(name, start)
+        self.starts[-DEEPEST:] = [0] * len(self.starts[-DEEPEST:])
+        spans = tuple(self.spans)
+        self.runs, self.spans, self.length = [], [], 0
+        if starts_paragraph:  # what was left open ends with it
+            self.styles.clear()
+            self.starts.clear()
         if all(run.text.isspace() for run in runs):
             self.paragraph = True
             return None
         self.paragraph = starts_paragraph
         if next(run.bold for run in reversed(runs) if not run.text.isspace()):
             self.bold = 0
-        return Block(runs, paragraph, heading)
+        return Block(runs, paragraph, heading, element, spans)

@@ -7,7 +7,7 @@ speakers.csv or printed in bold elsewhere on the page), or capitals on a page th
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,11 +17,12 @@ from friends_corpus.show.speakers import LIST, key
 
 from .bold import bold_mask, bold_share, bold_starts
 from .brackets import CLOSERS, OPENER, match_brackets, outside
+from .marks import CAPITALS, NAME_LIKE, SPEECH_START, SURE, Marked, is_name, learn_mark
+from .translations import find_translations
 
-SURE = 30  # lines with plain labels that recur, or half of the page: then a label that is seen once counts as well
 MAX_LABEL = 120  # characters up to the colon; the longest label written as prose has 76
 
-COLON = re.compile(r"\s*:(?:\s*[:;])*(?:\.(?!\.))?\s*")  # ":", " : ", "::", ": :", ":."; not the dots of ":..."
+COLON = re.compile(r"\s*[:：](?:\s*[:;])*(?:\.(?!\.))?\s*")  # ":", " : ", "::", ": :", ":."; not the dots of ":..."
 AFTER_BOLD = re.compile(r"\s*[.;:,]*\s*")  # what may follow a bold label that lacks its colon
 NO_LABEL = re.compile(  # words before a colon that are never a speaker; "Psychic" is one
     r"(?i)(?:(?:transcriber.?s? |editor.?s? |author.?s? )?note|scene(?: \w+)?|p\.? ?s|setting|cuts?(?: back)? to"
@@ -37,21 +38,17 @@ FACT = re.compile(  # what plain pages say of themselves, in the form of a label
 SENTENCE = re.compile(r"[?!…]|\.\s+[a-z]|\.\.")  # punctuation that speech has and a label has not
 QUOTED = re.compile(r"[\"“”]")
 QUOTE_COUNTS = {'"': 1, "“": 1, "”": -1}
-SPEECH_START = re.compile(  # how speech begins and no label does: "OK: so", "Here's the thing: no", "Question: why?"
-    r"(?i)(?:and|but|so|or|then|here|there|i|you|we|they|it|this|that|what|why|how|because|if|when|ok|okay|oh|well|yes|hey"
-    r"|question|answer|warning|rule|dear|listen|look|remember|first|second|third|disclaimer)\b"
-)
 SAYS = re.compile(r"\w+(?: and \w+)? (?:said|says|goes|went|was|is|thinks|thought|told|asked)\b")  # reported speech
-NAME_LIKE = re.compile(  # "Woman #1 on Bus"
-    r"[A-Z][\w'’.-]*(?: (?:[A-Z#\d][\w'’.-]*|and|of|the|in|on|at|with|&|No\.))*"
-)
-CAPITALS = re.compile(  # "OLD WOMAN", "ROSS and RACHEL"
-    r"[A-Z][A-Z\d .,'’#&/-]*(?: (?:and|to) [A-Z][A-Z\d .,'’#&/-]*)?"
-)
 PROSE = re.compile(r"[A-Z][\w'’.-]*(?: and [A-Z][\w'’.-]*)? (?!and\b)[a-z][^.?!]*")  # "Joey raises his hand"
+LOWER = re.compile(r" (?!and )(?=[a-z])")  # where the prose of a label begins
+LOOSE = re.compile(  # a part in lower case: "Salon girl", "2nd customer", "Gate attendant #1"
+    r"(?:[A-Z][\w'’-]*|\d(?:st|nd|rd|th))(?! (?:is|was|has|had|i|you|we|my|your|the|a|to|thing|part|point|word|one)\b)"
+    r"(?: [\w#'’-]+){1,2}"
+)
 CLOCK = re.compile(r"\d:\d")  # "at 8:30"
 ROLE = re.compile(  # a last word that names a part, not a topic
     r"(?i).*\b(?:man|woman|guy|girl|boy|lady|kid|voice|announcer|waiter|waitress|doctor|dr|nurse|clerk|director|teacher|"
+    r"attendant|steward(?:ess)?|agent|act(?:or|ress)|stripper|chef|cook|captain|boss|crowd|audience|reporter|"
     r"friend|mother|father|mom|dad|sister|brother|customer|assistant|driver|officer|cop|host|operator|machine|student)s?"
     r"(?: ?#? ?\d+)?"
 )
@@ -69,6 +66,10 @@ class Rule(Enum):
     KNOWN = "the show knows every name in it"
     BOLD_ELSEWHERE = "this page prints it in bold with a colon"
     PLAIN = "this page prints its labels plainly, and it begins lines in the same way"
+    STYLED = "this page sets off its labels in the same style, without a colon"
+    OWN_LINE = "this page prints its labels on lines of their own"
+    SET_APART = "this page parts its labels from the speech by a dash, a bar or brackets"
+    CAPITALS_ALONE = "this page prints its labels in capitals, without a colon"
     CAST = "it is the label of other turns on this page"
     BOLD_PART = "it is bold, names a part such as “Woman” or “Guy #2”, and comes after the end of a sentence"
     BOLD = "it is bold and a colon follows"
@@ -85,6 +86,14 @@ class Cue:
     end: int
     speech: int
     rule: Rule
+
+
+RULES = {  # the first word of a mark → the rule of its labels
+    "style": Rule.STYLED,
+    "bold": Rule.STYLED,
+    "line": Rule.OWN_LINE,
+    "capitals": Rule.CAPITALS_ALONE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,8 @@ class Habits:
     cast: frozenset[str]  # keys of all labels of known people that begin a line
     capitals: bool  # labels stand in plain capitals
     breaks: bool  # turns are parted by <br>, not by paragraphs
+    translated: frozenset[int]  # the numbers of the blocks that translate the line above
+    marked: Marked  # labels that are set off by something else than a colon
 
     def rule_of(self, label: str) -> Rule | None:
         """Return the rule by which the label is known wherever it stands, if it is."""
@@ -135,14 +146,18 @@ class Habits:
         return name in self.show.cast or key(name) in self.cast
 
     def knows_actor(self, label: str) -> bool:
-        """Tell whether a label written as prose begins with a name of the table: "Joey raises his hand"."""
-        return self.show.people.is_known(label, self.episode_id)
+        """Tell whether a label written as prose begins with a name of the table or the page: "Joey raises his hand"."""
+        first = LOWER.split(label, maxsplit=1)[0]
+        return self.show.people.is_known(label, self.episode_id) or all(key(n) in self.plain for n in LIST.split(first))
 
 
 def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
     """Look over a whole page for its own labels."""
+    translated = find_translations(blocks)
+    blocks = [block for number, block in enumerate(blocks) if number not in translated]
     labels: set[str] = set()
     cast: set[str] = set()
+    loose: set[str] = set()  # written like a part: "Salon girl"
     plain: Counter[str] = Counter()
     opening: Counter[str] = Counter()  # of these, how many begin a paragraph
     capitals = paragraphs = lines = bold = 0
@@ -157,8 +172,10 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
         if short and Candidate(block, bold_mask(block), 0, colon, label).is_bold:
             labels.add(key(label))
             bold += 1
-        elif short and len(label.split()) <= 4 and not FACT.match(label) and is_name(label):
+        elif short and len(label.split()) <= 4 and not FACT.match(label) and (is_name(label) or LOOSE.fullmatch(label)):
             plain[key(label)] += 1
+            if not is_name(label):
+                loose.add(key(label))
             opening[key(label)] += block.paragraph
         if people.is_listed(label, episode_id):
             cast.add(key(label))
@@ -171,16 +188,25 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
         plain.clear()
     is_sure = recurring >= SURE or (recurring >= 3 and 2 * plain.total() >= len(blocks))
     parted = 2 * opening.total() >= plain.total()  # turns are paragraphs: what only follows a <br> is speech
-    learnt = {name for name, count in plain.items() if (count > 1 or is_sure) and (opening[name] or not parted)} - {""}
-    known = labels | cast | learnt
+    learnt = {
+        name
+        for name, count in plain.items()
+        if (count > 1 or (is_sure and name not in loose)) and (opening[name] or not parted)
+    } - {""}
+    known_keys = frozenset(name for name, rows in people.rows.items() if rows)
+    marked = learn_mark(blocks, known_keys, max(bold, recurring))
+    known = labels | cast | learnt | marked.names
     return Habits(
-        show, episode_id, frozenset(labels - {""}), frozenset(learnt), frozenset(known), capitals >= 5, breaks
+        show,
+        episode_id,
+        frozenset(labels - {""}),
+        frozenset(learnt),
+        frozenset(known),
+        capitals >= 5,
+        breaks,
+        translated,
+        marked,
     )
-
-
-def is_name(label: str) -> bool:
-    """Tell whether a label is written like a name: "Woman on Bus", "OLD WOMAN"."""
-    return bool(NAME_LIKE.fullmatch(label) or CAPITALS.fullmatch(label))
 
 
 def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cue]:
@@ -194,7 +220,12 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
     first = None if inner_only else _find_first(block, bold, habits)
     cues = [first] if first else []
     end = first.speech if first else 1
-    if ":" not in text[end:] or block.role:
+    if block.role:
+        return cues
+    if habits.marked.has_styles:
+        cues.extend(_styled_inside(block, habits.marked, end))
+        end = cues[-1].speech if cues else end
+    if ":" not in text[end:] and "：" not in text[end:]:
         return cues
     counted, quotes = 0, 0
     for offset in _inner_starts(block):
@@ -210,6 +241,15 @@ def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cu
     return cues
 
 
+def _styled_inside(block: Block, marked: Marked, end: int) -> Iterator[Cue]:
+    """Yield the labels of a page's style that stand inside a line, after the end of a sentence."""
+    for style in sorted(block.styles):
+        if style.start >= end and marked.mark == f"style {style.name}":
+            known = key(block.text[style.start : style.end]) in marked.names
+            if known and block.text[max(0, style.start - 4) : style.start].rstrip().endswith(SENTENCE_END):
+                yield Cue(style.start, style.end, _end(COLON, block.text, style.end), Rule.STYLED)
+
+
 def begins_with_name(block: Block, habits: Habits) -> bool:
     """Tell whether a line begins with the label of somebody known."""
     colon = _colon(block.text, 0)
@@ -220,6 +260,8 @@ def _find_first(block: Block, bold: bytes, habits: Habits) -> Cue | None:
     text = block.text
     if block.role:
         return Cue(0, len(text.rstrip()), len(text), Rule.COLUMN) if block.role == "label" else None
+    if stretch := habits.marked.labels.get((block.element, text)):
+        return Cue(0, stretch.end, stretch.speech, RULES.get(stretch.mark.split()[0], Rule.SET_APART))
     start = len(text) - len(text.lstrip(" \xa0-–>"))
     colon = _colon(text, start)
     if colon >= 0:
@@ -291,7 +333,7 @@ def _rule_of_label(candidate: Candidate, habits: Habits) -> Rule | None:
         rule = Rule.PART
     elif is_prose and (block.paragraph or candidate.bold_share > 0):
         rule = Rule.PROSE
-    elif words <= 4 and is_part and NAME_LIKE.fullmatch(label):
+    elif words <= 4 and is_part and (NAME_LIKE.fullmatch(label) or (habits.plain and LOOSE.fullmatch(label))):
         rule = Rule.PART
     return rule
 
@@ -311,6 +353,8 @@ def _bold_name(block: Block, habits: Habits, start: int) -> Cue | None:
 
 def _colon(text: str, start: int) -> int:
     """Return the first colon outside brackets within a label's length of `start`; -1 without one."""
+    if "：" in text:  # full width
+        text = text.replace("：", ":")
     first = text.find(":", start, start + MAX_LABEL)
     if first < 0 or not OPENER.search(text, start, first):
         return first

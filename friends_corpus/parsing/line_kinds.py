@@ -18,6 +18,7 @@ HEAD_KINDS = frozenset(("title", "credit", "note", "dropped:address", "dropped:n
 SCENE = re.compile(  # "[Scene: Central Perk", "(Scene: …", "[Tag Scene:", "[SCENE, …", "[Scene a park", "Scene 2."
     r"(?i)(?:[()\[\]{}<>*\s.|'-]*(?:(?!flash|cut|time)\w+ ){0,3}(?!senses?\b|see[ns]\b|essence)[scen]{4,7}"  # "Secne:"
     r"(?: \w{1,9})?\s*:"
+    r"|[\s(]*[\[({]setting ?[:,]"
     r"|[\s(]*[\[{](?:\w+ ){0,2}scenes?\b(?:\s*[,;.–-]|\s?[)\]]|\s(?!(?:is|was|continues|changes|shifts|ends)\b))"
     r"|scene \d+\.)"
 )
@@ -52,6 +53,7 @@ CREDIT = re.compile(  # "Originally written by …", "Part I Written by: …", "
     r"(?i)[\s(\[]*(?:parts?|episodes?|flashback|originally|orginally|original air|additional|minor|with|final|html\w*"
     r"|written|story|teleplay|transcri\w+|typed|directed|produced|aired|air ?date|created|hosted|based)\b[^:]{0,60}?"
     r"\b(?:by|from|transcribed|date)\b"
+    r"|(?:écrit|scénario|réalisé|transcrit|scritto|diretto|geschrieben|regie|escrito|dirigido)\b.{0,12}\b(?:par|de|da|von|por)\b"
     r"|[^:]{0,40}\b(?:written|transcribed|transcript|directed|produced|hosted|created|teleplay|story|aired|air ?date"
     r"|adjustments|additions|final check|html\w*)\s*(?:by\b|:)"
 )
@@ -70,6 +72,15 @@ NOTE = re.compile(  # "{Transcriber's Note: …}", "(Note: …)", "{…}"
 ADDRESS = re.compile(  # "(jane@example.org)", "mailto:jane@example.org"
     r"\s{0,3}[(\[<]?(?:mailto:)?\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}\s{0,3}[)\]>]?"
 )
+TITLE_LINE = re.compile(  # "Titre US : The One", "Original title: …": of the head, in the form of a label
+    r"(?i)(?:\w+ )?(?:titles?|titre|titel|titolo|título|titulo)(?: \w+)? ?:"
+)
+NARRATED = re.compile(  # the viewer's "us" and "we": "a noise that tells us how hot it is", "We see the street."
+    r"(?i)\b(?:tell|show|let|leav|giv|bring|tak)(?:s|es|ing) us\b"
+    r"|\bwe (?:see|hear|cut|fade|pan|follow|go|get|come) ?(?:back)?\b"
+)
+DISCLAIMER = re.compile(r"(?i)\W*disclaimer ?:")
+STARRED = re.compile(r"\*{2,}[^*]+\*{2,}")  # "***The kettle boils over.***"
 SPEECH_LIKE = re.compile(r"(?i)\b(?:i|i['’]\w+|you|you['’]\w+|we|we['’]\w+|me|us|my|your|our)\b|[!?](?=[^\w!?]*\Z)")
 PROSE_DIRECTION = re.compile(  # an unbracketed line about somebody: "Monica opens her front door."
     r"([A-Z][\w'’]+)(?:"
@@ -80,6 +91,13 @@ PROSE_DIRECTION = re.compile(  # an unbracketed line about somebody: "Monica ope
     r"|leave|make|open|walk|look|sit|stand|run|start|put|take|turn|hang|get|kiss|hug|laugh|smile|nod)"
     r")\b"
 )
+SCENE_LOOK = re.compile(r"(?i)(?:^|[ ._-])(?:scene|scène|slug|setting|place|location|heading)|(?:^| )[su]\Z")  # <s>
+ACTION_LOOK = re.compile(r"(?i)(?:^|[ ._-])(?:direction|action|stage|paren|narrat|descri|didascal)|(?:^| )(?:i|cite)\Z")
+BARE_LOOK = re.compile(r"(?:^| )[a-z]+\Z")  # of a tag alone: says something only where labels are marked so, too
+NOISE = re.compile(  # "[Laughter]": short, and no place
+    r"(?i)\W*(?:\w+ )?(?:laugh|applau|paus|beat|music|silen|knock|phone|door|bell|sigh|gasp|cheer|clap|bang|crash|beep)"
+)
+SLUG = re.compile(r"(?:INT|EXT|INT\.?/EXT|I/E|INTERIOR|EXTERIOR)\b[.: ]", re.I)  # "INT. KITCHEN – NIGHT"
 FEW_SCENES = 3  # a page with fewer lines like "[Scene: …]" may name its scenes by places alone
 
 
@@ -92,6 +110,7 @@ class Place:
     ended: bool = False  # after "The End", or in the foot of the page
     speaking: bool = False  # a line without a label goes on with somebody's speech
     few_scenes: bool = False  # "[at Central Perk]" is a heading here
+    bracketed: bool = False  # "[Bridge]" is a heading here: all of its kind are places
 
     def move_past(self, text: str, kinds: set[str]) -> None:
         """Take note of a line and the kinds of what was found in it."""
@@ -104,6 +123,28 @@ class Place:
 def has_few_scenes(blocks: Sequence[Block]) -> bool:
     """Tell whether the page hardly uses the word that most pages open a scene with."""
     return sum(bool(SCENE.match(block.text)) for block in blocks) < FEW_SCENES
+
+
+def brackets_places(blocks: Sequence[Block]) -> bool:
+    """Tell whether lines in square brackets name the places of scenes: short, recurring, and unlike the directions.
+
+    Directions stand in other brackets, or the places are bold, or one comes before anybody speaks.
+    """
+    square = [block for block in blocks if block.text.lstrip()[0] == "[" and is_wrapped(block.text)]
+    places = [block for block in square if is_place(block.text)]
+    unlike = (
+        any(block.text.lstrip()[0] == "(" and is_wrapped(block.text) for block in blocks)
+        or all(run.bold for block in places for run in block.runs if run.text.strip())
+        or any(block in places for block in blocks[:4])
+    )
+    return len(places) > 1 and 5 * len(places) >= 4 * len(square) and unlike
+
+
+def is_place(text: str) -> bool:
+    """Tell whether a short text in square brackets may be a place: "[Crusher's office]"."""
+    inner = text.strip(" \xa0*[].")
+    short = len(inner) <= 60 and len(inner.split()) <= 8
+    return short and inner[:1].isupper() and not NOISE.match(inner) and not SPEECH_LIKE.search(inner)
 
 
 def start_of_foot(blocks: Sequence[Block], habits: Habits) -> int:
@@ -123,7 +164,7 @@ def holds_no_first_cue(text: str, heading: bool, head: bool, habits: Habits) -> 
     """Tell whether a line may begin like a label but does not: "Written by: …", "Scene: …", "Note: …"."""
     return bool(
         heading
-        or (head and (CREDIT.match(text) or wording(habits.show).title.match(text)))
+        or (head and (CREDIT.match(text) or TITLE_LINE.match(text) or wording(habits.show).title.match(text)))
         or BYLINE.match(text)
         or NOTE.match(text)
         or SCENE.match(text)
@@ -153,24 +194,35 @@ def kind_of_line(line: Block, position: Place, habits: Habits) -> str:
         kind = "marker"
     elif SCENE_INSIDE.search(text):
         kind = "speech"  # what is in its brackets is cut out of it
-    elif line.heading:
-        kind = "title" if position.head else "heading"
+    elif SLUG.match(text) and (line.paragraph or text.isupper()):
+        kind = "heading"
+    elif line.heading and not (wrapped and bracket == "("):
+        kind = "title" if position.head and not wrapped else "heading"
     elif (position.head or position.ended) and len(text) < 200 and words.navigation.fullmatch(text):
         kind = "dropped:navigation"
     elif (TRANSITION.match(text) and wrapped) or (line.paragraph and is_bare_transition(text, habits)):
         kind = "transition"
+    elif (look := kind_of_look(line.look, habits)) and (not wrapped or look == "direction" or is_place(text)):
+        kind = look
     elif wrapped:
-        named = position.few_scenes and words.place.fullmatch(text) and (bold or bracket == "[")
+        named = position.few_scenes and (
+            (words.place.fullmatch(text) and (bold or bracket == "["))
+            or (position.bracketed and bracket == "[" and is_place(text))
+        )
         kind = "heading" if named else "direction"
     elif position.ended and not position.speaking:
         kind = "dropped:navigation"
-    elif position.head and words.title.match(text):
+    elif line.paragraph and DISCLAIMER.match(text):
+        kind = "note"
+    elif STARRED.fullmatch(text):
+        kind = "direction"
+    elif position.head and (words.title.match(text) or TITLE_LINE.match(text)):
         kind = "title"
     elif position.head and not (bold and position.titled):
         kind = "title" if bold else "note"
     elif (line.paragraph or bold) and CAPTION.fullmatch(text):
         kind = "caption"
-    elif line.paragraph and not (position.speaking and SPEECH_LIKE.search(text)):
+    elif line.paragraph and not (position.speaking and SPEECH_LIKE.search(NARRATED.sub("", text))):
         actor = PROSE_DIRECTION.match(text)
         if (actor and habits.has(actor[1])) or first_unopened_closer(text) == len(text) - 1:
             kind = "direction"
@@ -179,6 +231,13 @@ def kind_of_line(line: Block, position: Place, habits: Habits) -> str:
         elif (bold and len(text) < 60 and ":" not in text) or text.startswith(">>>"):
             kind = "caption"
     return kind
+
+
+def kind_of_look(look: str, habits: Habits) -> str:
+    """Return the kind of a line by what marks it from end to end; "" where that says nothing."""
+    if not look or (BARE_LOOK.search(look) and not habits.marked.has_styles):
+        return ""
+    return "heading" if SCENE_LOOK.search(look) else "direction" if ACTION_LOOK.search(look) else ""
 
 
 def is_bare_transition(text: str, habits: Habits) -> bool:

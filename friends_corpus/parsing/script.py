@@ -17,6 +17,7 @@ from friends_corpus.formats.pages import read_pages
 from friends_corpus.show.config import Show, friends
 from friends_corpus.show.page_names import identify, page_name
 
+from .coverage import check_coverage
 from .credits import read_credits
 from .labels import read_habits
 from .segments import cut
@@ -44,7 +45,7 @@ def read_script(name: str, data: bytes, show: Show | None = None) -> tuple[tuple
 def parse_page(page: Page, file: str, show: Show) -> tuple[tuple[Segment, ...], Episode[Utterance]]:
     """Return all segments of a page, and the episode folded from them; `file` is the name of the page's file.
 
-    Raises ParseError for a page without text or speakers, and one whose episode cannot be told.
+    Raises ParseError for a page without text or speakers, one whose episode cannot be told, and one that is read badly.
     """
     blocks = page.blocks
     if not blocks:
@@ -52,10 +53,8 @@ def parse_page(page: Page, file: str, show: Show) -> tuple[tuple[Segment, ...], 
     heading = next((block.text for block in blocks if block.heading), blocks[0].text)
     source = identify(page.locator or file, heading, show)
     segments = cut(blocks, read_habits(blocks, source.id, show))
-    if not any(segment.kind == "cue" for segment in segments):
-        raise ParseError("no speaker label such as 'Joey:' anywhere, so no transcript; remove the file from the folder")
     title, written_by, transcribed_by = read_credits(segments, show)
-    return segments, Episode(
+    episode = Episode(
         page_name(file, page.locator),
         source.season,
         source.numbers,
@@ -65,6 +64,8 @@ def parse_page(page: Page, file: str, show: Show) -> tuple[tuple[Segment, ...], 
         transcribed_by,
         tuple(fold_scenes(segments)),
     )
+    check_coverage(segments, episode)
+    return segments, episode
 
 
 def fold_scenes(segments: tuple[Segment, ...]) -> Iterator[Scene[Utterance]]:

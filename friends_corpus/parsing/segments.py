@@ -12,6 +12,7 @@ from .line_kinds import (
     MARKER,
     SCENE,
     Place,
+    brackets_places,
     has_few_scenes,
     holds_no_first_cue,
     kind_of_bracket,
@@ -19,8 +20,10 @@ from .line_kinds import (
     opens_over_the_end,
     start_of_foot,
 )
+from .translations import TRANSLATION
 
 Piece = tuple[str, str]  # kind, text
+GOES_ON = ""  # the kind of a piece that belongs to the one before: "(He walks in<br>and sits down)"
 LINES_IN_BRACKET = 8  # how many further lines a bracket may take to close; most open ones were just forgotten
 
 
@@ -34,12 +37,15 @@ def cut(blocks: Sequence[Block], habits: Habits) -> tuple[Segment, ...]:
 
 def _lines(blocks: Sequence[Block], habits: Habits) -> Iterator[list[Piece]]:
     """Yield one list of pieces for each block, the newline included."""
-    position = Place(few_scenes=has_few_scenes(blocks))
+    position = Place(few_scenes=has_few_scenes(blocks), bracketed=brackets_places(blocks))
     foot = start_of_foot(blocks, habits)
     inside = 0  # how many of the next lines stand in a bracket that an earlier one opened
     for index, block in enumerate(blocks):
         if index == foot:
             position.ended, position.speaking = True, False
+        if index in habits.translated:
+            yield [(TRANSLATION, block.text + "\n")]
+            continue
         if inside:
             inside -= 1
             pieces = list(_end_of_bracket(block.text, last=not inside))
@@ -141,7 +147,7 @@ def _lines_to_closer(following: Sequence[Block], habits: Habits) -> int:
 
 def _end_of_bracket(text: str, last: bool) -> Iterator[Piece]:
     closer = first_unopened_closer(text) + 1 if last else len(text)
-    yield "direction", text[:closer]
+    yield GOES_ON, text[:closer]
     yield from _speech(text, closer, len(text), match_brackets(text))
 
 
@@ -163,7 +169,7 @@ def _join_blanks(pieces: Iterator[Piece]) -> Iterator[Piece]:
     kind, held, visible = "", [""], False
     for next_kind, text in pieces:
         is_visible = bool(text.strip())
-        if visible and is_visible and not kind == next_kind == "punctuation":
+        if visible and is_visible and next_kind != GOES_ON and not kind == next_kind == "punctuation":
             yield kind, "".join(held)
             kind, held = next_kind, [text]
         else:

@@ -39,6 +39,7 @@ def wording(show: Show) -> Wording:
         name=re.compile(rf"(?i)\W*{name}\W*"),  # a heading that only names the show
         title=re.compile(  # "The One With …", "908 - The One …", "Friends: The Last One", "Episode 5.01: The One …"
             rf"(?i)\W*(?:{name}\b\W*)?(?:episode\b\W*)?[\d\W]{{0,12}}{titles}\b"
+            r"|\W*\d{3,4}(?: ?[-–/] ?\d{2,4})? ?[-–:.] +\w"  # "912 - TOW …"
         ),
         title_prefix=re.compile(rf"(?i)^.{{0,40}}?(?=\b{titles}\b)|^\W*(?:\d[\d\s–-]{{0,12}}[:.–-]\s*)?"),  # "908 - "
         bare_transition=re.compile(  # without brackets, a line of its own: "CUT TO: …", "-Cut to Rachel", "Later on."

@@ -15,8 +15,11 @@ from soup import soup
 
 from friends_corpus.core.model import Episode, Line, ParseError, StageDirection
 from friends_corpus.formats.html import decode, read_blocks
+from friends_corpus.parsing.labels import read_habits
 from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import read_script
+from friends_corpus.parsing.segments import cut
+from friends_corpus.show.config import friends
 from friends_corpus.show.page_names import SAMPLE
 
 ROOT = Path(__file__).parents[2]
@@ -43,13 +46,14 @@ def events(data: bytes) -> list[tuple[int, Line | StageDirection]]:
 
 
 def conserve(data: bytes) -> bool:
-    """Whether the page parsed; if so, its segments joined are its visible text."""
+    """Whether the page has a label; its segments joined are its visible text, even if it is refused as badly read."""
     try:
+        blocks = read_blocks(data)
+        segments = cut(blocks, read_habits(blocks, "s01e01", friends()))
+        assert "".join(s.text for s in segments) == "".join(block.text + "\n" for block in blocks)
         segments, printed = read_script("0101.html", data)
     except ParseError as error:
-        assert str(error)
-        return False
-    assert "".join(s.text for s in segments) == "".join(block.text + "\n" for block in read_blocks(data))
+        return "were missed" in str(error)
     assert all(line.speakers and all(line.speakers) for line in normalise(printed).utterances())
     return True
 
@@ -139,7 +143,8 @@ def test_the_file_name_outranks_the_title_and_names_the_episode() -> None:
 def test_nothing_is_lost_after_two_good_lines(extra: str) -> None:
     data = (GOOD + extra).encode()
     assert conserve(data)
-    assert said(data)[0] == SAID[0]
+    if len(extra) < 5000:  # what is longer than any turn is refused
+        assert said(data)[0] == SAID[0]
     assert re.sub(r"<[^>]*>|\s", "", extra) in "".join("".join(b.text.split()) for b in read_blocks(data))
 
 

@@ -302,7 +302,8 @@ def test_directions_stand_between_the_turns_they_were_printed_between() -> None:
 
 def test_direction_over_two_lines() -> None:
     segments = segments_of(HEAD + "<p>[Scene: A park.]</p><p>(Joey walks in<br>and sits down)</p>" + CUE)
-    assert [s.kind for s in segments] == ["title", "heading", "direction", "direction", "cue", "punctuation", "speech"]
+    assert [s.kind for s in segments] == ["title", "heading", "direction", "cue", "punctuation", "speech"]
+    assert segments[2].text == "(Joey walks in\nand sits down)\n"
 
 
 def test_heading_glued_to_the_end_of_a_speech_opens_a_scene() -> None:
