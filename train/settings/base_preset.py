@@ -21,3 +21,4 @@ class Base:
     batch_size: Positive
     gradient_accumulation: Positive
     gradient_checkpointing: bool
+    end_token: Text | None = None  # that ends a turn; None: as the base says

@@ -7,6 +7,7 @@ from itertools import groupby, islice
 from typing import Any
 
 from train.dataset.formatting import IGNORED, count_duplicate_bos, count_ends, documents, tokenize_row
+from train.models.turn_format import TurnFormat
 from train.runtime.memory import GB
 from train.settings.recipe import Recipe, as_json
 
@@ -19,7 +20,8 @@ say = partial(print, flush=True)
 
 def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
     """Print how the rows are trained: `rows` of the dataset, `trainer` with its packed sequences."""
-    tokenizer = trainer.processing_class
+    turns: TurnFormat = trainer.turns
+    tokenizer = turns.tokenizer
     windows = trainer.train_dataset
     say("\nrecipe")
     for key, value in as_json(recipe).items():
@@ -27,7 +29,7 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
     say("\nfirst sequence; « and » mark trained tokens (each row ends with the EOS token)")
     say("  " + mark(tokenizer, windows[0]["input_ids"], windows[0]["labels"])[:SHOWN].replace("\n", "\n  "))
     say("\ndata")
-    for name, value in measures(tokenizer, windows, rows).items():
+    for name, value in measures(turns, windows, rows).items():
         say(f"  {name:<28}{value}")
     seconds = time_steps(trainer)
     steps = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
@@ -51,17 +53,17 @@ def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     return text
 
 
-def measures(tokenizer: Any, windows: Any, rows: Any) -> dict[str, str]:
+def measures(turns: TurnFormat, windows: Any, rows: Any) -> dict[str, str]:
     """Count rows and tokens: shares that are packed, truncated or trained, and the tokens per epoch."""
     pieces = list(documents(windows))
     tokens = sum(len(ids) for ids, _ in pieces)
     learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
-    expected = sum(len(tokenize_row(tokenizer, row)) for row in rows)
+    expected = sum(len(tokenize_row(turns, row)[0]) for row in rows)
     return {
         "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(windows):,} packed sequences",
         "tokens per epoch": f"{tokens:,}, {share(learnt, tokens)} of them trained",
-        "rows with a trained end": share(count_ends(tokenizer, windows), len(rows)),
-        "rows with a duplicate BOS": f"{count_duplicate_bos(tokenizer, windows):,}",
+        "rows with a trained end": share(count_ends(turns, windows), len(rows)),
+        "rows with a duplicate BOS": f"{count_duplicate_bos(turns, windows):,}",
         "tokens cut off": share(expected - tokens, expected),
         "padding": share(sum(len(ids) for ids in windows["input_ids"]) - tokens, tokens),
     }

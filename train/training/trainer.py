@@ -5,8 +5,7 @@ What is different from TRL 1.16, and why:
 - The adapter is trained in float32. TRL casts the LoRA weights of a quantised model to bfloat16; fp16 autocast (a T4)
   cannot scale their gradients, PEFT reads them back as float32, so that a resumed run would differ, and small updates
   get lost in 8 bits of mantissa. It costs 10 MB. (The loss of the first 14 steps at 1e-3 was the same either way.)
-- Saving writes the adapter alone. TRL's writes a pickle of its arguments, and a model card into the output folder at
-  every checkpoint, over the one that is there.
+- Saving writes the adapter alone; TRL's writes a pickle of its arguments and a model card too.
 - Validation loss uses the forward pass of training. In eval mode on a CPU, bitsandbytes' 8-bit layers change to
   another function (activations rounded to int8 too), and 4-bit layers repack their weights for good.
 - Validation loss is the mean over tokens; Trainer's is a mean of batch means, where a short last sequence counts as
@@ -14,10 +13,9 @@ What is different from TRL 1.16, and why:
 - The loss head computes the logits of trained tokens only, at once. TRL's goes through them in chunks and computes them
   again for the backward, which saves memory where vocabulary times sequence is large, and is used there; for SmolLM2
   and sequences of 512 tokens it was a quarter of a step on a CPU (and half of that for means of entropy and accuracy).
-- A run can have a budget of learnt tokens (`train_exactly`): what its last step holds beyond it is fed and not learnt.
+- A run can have a budget of trained tokens (`train_exactly`): what its last step holds beyond it is masked.
 - A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
-- A checkpoint is sealed when all of it is on the disk (`checkpoints.py`): transformers writes it in place, and a half
-  one cannot be told from a whole one. Old ones are removed here: transformers goes by their names alone.
+- A checkpoint is sealed when all of it is on the disk (`checkpoints.py`); transformers writes it in place.
 """
 
 import itertools
@@ -39,6 +37,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import mark
 from train.dataset.formatting import IGNORED, asked
+from train.models.turn_format import TurnFormat, without_thoughts
 from train.runtime.distributed import most
 from train.settings.recipe import Recipe
 
@@ -60,6 +59,7 @@ class AdapterTrainer(SFTTrainer):
     """
 
     run: Mapping[str, Any] = {}
+    turns: Any = None  # the base's TurnFormat
     sample: Callable[[], list[dict[str, str]]] | None = None
     trained_tokens = 0  # those with a label, of all steps and processes
     budget: int | None = None  # of trained_tokens
@@ -265,10 +265,10 @@ def held_out_loss(trainer: Any) -> tuple[float, int]:
     return loss / tokens, tokens
 
 
-def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[str]:
+def generate(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[str]:
     """Continue each of the recipe's prompts, in one batch, the same for the same seed."""
-    ids = asked(tokenizer, recipe.prompts, conversation)
-    batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
+    tokenizer = turns.tokenizer
+    batch = tokenizer.pad({"input_ids": asked(turns, recipe.prompts, conversation)}, padding_side="left", return_tensors="pt").to(model.device)
     chosen = {"temperature": recipe.sample_temperature, "top_k": 0} if recipe.sample_temperature else {}
     with eval_mode(model), torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
@@ -278,23 +278,23 @@ def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> 
             max_new_tokens=recipe.sample_tokens,
             do_sample=bool(chosen),
             use_cache=True,
-            eos_token_id=tokenizer.eos_token_id,
+            eos_token_id=list(turns.ends),
             pad_token_id=tokenizer.pad_token_id,
             **chosen,
         )
     texts = tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [text.strip() for text in texts]
+    return [without_thoughts(text).strip() for text in texts]
 
 
-def write_samples(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
+def write_samples(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
     """Continue each of the recipe's prompts."""
-    texts = generate(model, tokenizer, recipe, conversation)
+    texts = generate(model, turns, recipe, conversation)
     return [{"prompt": prompt, "text": text} for prompt, text in zip(recipe.prompts, texts, strict=True)]
 
 
-def compare(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
+def compare(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
     """Return each prompt with its continuation by the base (adapter disabled) and by the tuned model."""
-    tuned = generate(model, tokenizer, recipe, conversation)
+    tuned = generate(model, turns, recipe, conversation)
     with model.disable_adapter():
-        base = generate(model, tokenizer, recipe, conversation)
+        base = generate(model, turns, recipe, conversation)
     return [{"prompt": p, "base": b, "tuned": t} for p, b, t in zip(recipe.prompts, base, tuned, strict=True)]
