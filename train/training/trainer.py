@@ -1,6 +1,4 @@
-"""TRL's SFTTrainer, and the places where it needs a hand. Heavy: imported inside `main()` only.
-
-What is different from TRL 1.16, and why:
+"""TRL's SFTTrainer, and what is different from TRL 1.16, with the reason. Heavy: imported inside `main()` only.
 
 - The adapter is trained in float32. TRL casts the LoRA weights of a quantised model to bfloat16; fp16 autocast (a T4)
   cannot scale their gradients, PEFT reads them back as float32, so that a resumed run would differ, and small updates
@@ -268,7 +266,8 @@ def held_out_loss(trainer: Any) -> tuple[float, int]:
 def generate(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[str]:
     """Continue each of the recipe's prompts, in one batch, the same for the same seed."""
     tokenizer = turns.tokenizer
-    batch = tokenizer.pad({"input_ids": asked(turns, recipe.prompts, conversation)}, padding_side="left", return_tensors="pt").to(model.device)
+    ids = asked(turns, recipe.prompts, conversation)
+    batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
     chosen = {"temperature": recipe.sample_temperature, "top_k": 0} if recipe.sample_temperature else {}
     with eval_mode(model), torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
