@@ -1,4 +1,4 @@
-.PHONY: help demo lesson test test-fast soak lint lock attack wheel record clean
+.PHONY: help demo lesson test test-fast test-latest soak lint lock attack wheel record clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -27,7 +27,7 @@ $(READY_DEV): $(READY)
 	@touch $@
 
 help:  ## list these targets
-	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY)  ## sample pages → datasets → 8-bit LoRA adapter → samples of base and tuned (PAGES=dir: real pages)
 	$(RUN) -m builders.build $(if $(PAGES),--pages "$(PAGES)") --out friends-lines
@@ -46,6 +46,9 @@ test: $(READY_DEV)  ## every test
 
 test-fast: $(READY_DEV)  ## the tests that need neither torch nor seconds
 	$(RUN) -m pytest -m "not slow and not soak" --ignore train/training --ignore train/generation/sampling_noise.py --ignore train/export/divergence.py
+
+test-latest: $(READY_DEV)  ## the fast tests and one training with the newest libraries (needs the registry; some minutes)
+	$(RUN) benchmarks/latest.py
 
 soak: $(READY_DEV)  ## the full matrices of faults, of which `make test` runs a part (some minutes more)
 	$(RUN) -m pytest -m soak

@@ -34,7 +34,8 @@ def make(shape: str, folder: Path) -> int:
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from train.models.base import find_base, locate
+    from train.models.base import locate
+    from train.settings.base_preset import find_base
 
     tokenizer = AutoTokenizer.from_pretrained(locate(*find_base("smollm2-135m", None)).folder)
     config = LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=False, **SHAPES[shape])

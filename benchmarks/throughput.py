@@ -50,20 +50,21 @@ def measure(way: str, options: argparse.Namespace) -> None:
 
     from build import device
     from train.dataset.loading import load_data
-    from train.models.base import find_base, locate
+    from train.models.base import locate
     from train.models.device import choose_device
     from train.models.loading import load_base
     from train.runtime.logging import quiet
+    from train.settings.base_preset import find_base
     from train.settings.recipe import load_recipe
     from train.training.sft_config import lora_config, sft_config
     from train.training.trainer import AdapterTrainer
 
     quiet(offline=False)
-    recipe = load_recipe(options.dataset, None, {"max_steps": 1, "evaluations": 0})
+    recipe = load_recipe(options.dataset, None, {"base": options.base, "sft.max_steps": 1, "eval.evaluations": 0})
     base, folder = find_base(options.base, options.bits)
     place = choose_device(base.bits)
     model, tokenizer = load_base(base, locate(base, folder), place)
-    data = load_data(Path(options.data), options.dataset, recipe.text_field)
+    data = load_data(Path(options.data), options.dataset, recipe.sft.dataset_text_field)
     steps: list[tuple[float, int]] = []  # wall clock and tokens so far, at the start and after each step
 
     class Clock(TrainerCallback):
@@ -77,7 +78,7 @@ def measure(way: str, options: argparse.Namespace) -> None:
                 steps.append((time.monotonic(), int(logs["num_tokens"])))
 
     with tempfile.TemporaryDirectory() as output:
-        ours = sft_config(recipe, base, place, Path(output))
+        ours = sft_config(recipe, place, Path(output))
         ours.save_strategy = "no"
         common = {
             "output_dir": output,
@@ -85,7 +86,7 @@ def measure(way: str, options: argparse.Namespace) -> None:
             "save_strategy": "no",
             "disable_tqdm": True,
             "use_cpu": place.kind == "cpu",
-            "dataset_text_field": recipe.text_field,
+            "dataset_text_field": recipe.sft.dataset_text_field,
             "report_to": "none",
         }
         same = {"bf16": place.mixed == "bfloat16", "fp16": place.mixed == "float16"}

@@ -11,3 +11,7 @@ if sys.argv[:1] == ["-m"]:  # a command begins: before any other import
     from friends_corpus.core.import_path import leave_current_folder
 
     leave_current_folder()
+
+from friends_corpus.core.versions import __version__
+
+__all__ = ["__version__"]

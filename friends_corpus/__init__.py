@@ -13,5 +13,17 @@ if sys.argv[:1] == ["-m"]:  # a command begins: before any other import
     leave_current_folder()
 
 from .core.model import Block, Episode, Line, ParseError, Run, Scene, Segment, StageDirection, Utterance
+from .core.versions import __version__
 
-__all__ = ["Block", "Episode", "Line", "ParseError", "Run", "Scene", "Segment", "StageDirection", "Utterance"]
+__all__ = [
+    "Block",
+    "Episode",
+    "Line",
+    "ParseError",
+    "Run",
+    "Scene",
+    "Segment",
+    "StageDirection",
+    "Utterance",
+    "__version__",
+]

@@ -156,7 +156,7 @@ def read_recipe(home: Path) -> object:
 
 
 def read_base(home: Path) -> object:
-    from train.models.base import find_base
+    from train.settings.base_preset import find_base
 
     return find_base(str(home / "base.yaml"), None)
 

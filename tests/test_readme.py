@@ -10,6 +10,12 @@ from pathlib import Path
 import pytest
 from real import PAGES, needs_pages, skip_unless
 
+import builders
+import cards
+import friends_corpus
+import train
+from friends_corpus.core.versions import REPOSITORY
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("friends_corpus", "builders", "cards", "train")
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -121,3 +127,9 @@ def test_the_version_is_one() -> None:
     assert version
     assert f"version: {version[1]}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"## {version[1]} – " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert {version[1]} == {package.__version__ for package in (friends_corpus, builders, train, cards)}
+
+
+def test_the_repository_has_one_address() -> None:
+    for name, key in (("setup.cfg", "url = "), ("CITATION.cff", "repository-code: ")):
+        assert f"{key}{REPOSITORY}\n" in (ROOT / name).read_text(encoding="utf-8")

@@ -157,7 +157,8 @@ def write_voice(folder: Path, model: Path, config: str) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from train.models.base import find_base, locate
+    from train.models.base import locate
+    from train.settings.base_preset import find_base
     from train.settings.recipe import as_json, load_recipe
 
     torch.manual_seed(len(config))
@@ -167,7 +168,8 @@ def write_voice(folder: Path, model: Path, config: str) -> Path:
     AutoTokenizer.from_pretrained(model).save_pretrained(folder)
     source = {"source": "folder", "sha256": locate(base, place).sha256, "revision": None}
     recipe = as_json(load_recipe(config, None, {}))
-    run = {"recipe": recipe, "base": as_json(base) | source, "dataset": {"config": config, "text_field": "text"}}
+    recorded = {key: value for key, value in as_json(base).items() if key != "sft"} | source
+    run = {"recipe": recipe, "base": recorded, "dataset": {"config": config, "text_field": "text"}}
     (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
     card = f"---\nlicense: other\n---\n# The card of {config}\n\n<script>alert(1)</script>\n\n![Losses](https://example.com/x.png)\n"
     (folder / "README.md").write_text(card, encoding="utf-8")
@@ -187,13 +189,12 @@ def make_trainer(data: Path, recipe: Recipe, base: Base, folder: Path, output: P
 
     device = choose_device(base.bits)
     model, tokenizer = load_base(base, locate(base, folder), device)
-    read = load_data(data, recipe.dataset, recipe.text_field)
-    turns = turn_format_of(model, tokenizer, None)
-    trainer = AdapterTrainer(
+    read = load_data(data, recipe.dataset, recipe.sft.dataset_text_field)
+    return AdapterTrainer(
         model=model,
-        args=sft_config(recipe, base, device, output),
-        train_dataset=tokenized(turns, read.train, base.sequence_length)[0],
-        eval_dataset=read.validation and tokenized(turns, read.validation, base.sequence_length)[0],
+        args=sft_config(recipe, device, output),
+        train_dataset=read.train,
+        eval_dataset=read.validation,
         processing_class=tokenizer,
         peft_config=lora_config(recipe, model),
     )

@@ -27,17 +27,18 @@ from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 from friends_corpus.core.files import check_new, open_new
 from friends_corpus.core.reader import check_regular, checked, faults
-from train.models.base import Source, find_base, locate
+from train.models.base import Source, locate
 from train.models.device import choose_device, processor
 from train.models.loading import load_base
-from train.settings.base_preset import BITS, Base
+from train.settings.base_preset import BITS, Base, find_base
 
 from .adapters.loading import read_record
 from .adapters.output_folder import rewrite
 from .adapters.run_record import software
 from .dataset.loading import check_folder, find_data, load_data
 from .runtime.logging import quiet
-from .settings.recipe import Recipe, load_recipe, packaged
+from .settings.base_preset import packaged
+from .settings.recipe import Recipe, load_recipe
 
 STEPS = 12
 SAME_LOSS = 0.1  # nats: more than the difference between seeds after a few steps
@@ -74,8 +75,9 @@ def bench(args: argparse.Namespace) -> int:
         raise InputError(f"--steps is {args.steps}; it must be 2 or more, as the first is not timed")
     if args.out:
         check_new(args.out)
-    recipe, sha256 = read_card(args.card) if args.card else (load_recipe(args.dataset, None, {}), None)
-    recipe = replace(recipe, max_steps=args.steps)
+    other = {"base": args.base} if args.base else {}
+    recipe, sha256 = read_card(args.card) if args.card else (load_recipe(args.dataset, None, other), None)
+    recipe = replace(recipe, max_tokens=None, sft=replace(recipe.sft, max_steps=args.steps))
     if args.card and not args.base and (Path(recipe.base).exists() or recipe.base.endswith((".yaml", ".yml"))):
         raise InputError(f"{args.card} was trained on {recipe.base!r}, which is a path here; give it with --base")
     base, folder = find_base(args.base or recipe.base, None)
@@ -86,7 +88,8 @@ def bench(args: argparse.Namespace) -> int:
     if sha256 and source.sha256 != sha256:
         raise InputError(f"{args.card} was trained on another base than {base.model} as it is here; give its --base")
     say(f"base      {base.model}, from {source.described}")
-    tokens = base.sequence_length * base.batch_size * base.gradient_accumulation
+    sft = recipe.sft
+    tokens = sft.max_length * sft.per_device_train_batch_size * sft.gradient_accumulation_steps
     say(f"training  {recipe.dataset}, {args.steps} steps of at most {tokens:,} tokens in each precision")
     rows = []
     for bits in dict.fromkeys(args.bits):
@@ -150,12 +153,12 @@ def in_own_process(recipe: Recipe, base: Base, source: Source, place: Path | str
 
 
 def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> dict[str, Any]:
-    """Train `recipe.max_steps` steps and return the measurements; bad input is raised.
+    """Train `recipe.sft.max_steps` steps and return the measurements; bad input is raised.
 
     Memory in GB: of the process on a CPU, as allocated on a GPU; `memory_load` up to the first step, `memory` after.
     """
     quiet(offline=isinstance(place, Path) and source.folder is not None)
-    data = load_data(place, recipe.dataset, recipe.text_field)
+    data = load_data(place, recipe.dataset, recipe.sft.dataset_text_field)
 
     import torch
 
@@ -168,7 +171,7 @@ def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> di
         device = choose_device(base.bits)
         model, tokenizer = load_base(base, source, device)
         with tempfile.TemporaryDirectory() as folder:
-            settings = sft_config(recipe, base, device, Path(folder))
+            settings = sft_config(recipe, device, Path(folder))
             settings.save_strategy = "no"  # only the steps are of interest
             trainer: Any = AdapterTrainer(
                 model=model,

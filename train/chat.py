@@ -19,8 +19,7 @@ from pathlib import Path
 
 from friends_corpus.core.cli import Failed, InputError, did_you_mean, exit_code
 from friends_corpus.core.persona import SYSTEM
-from train.models.base import find_base
-from train.settings.base_preset import BITS
+from train.settings.base_preset import BITS, find_base
 
 from .adapters.loading import read_run
 from .adapters.run_record import cast_of
@@ -111,7 +110,7 @@ def chat(args: argparse.Namespace) -> int:
     quiet(offline=not online)
     with memory_errors(lambda: " while the base was loaded; fewer --bits need less"):
         generator = load_generator(adapters, args.bits, args.base)
-    check_sampling(sampling, generator.window)
+    check_sampling(sampling, generator.context_length)
     wanted = Persona(args.character, args.me, args.system)
     if args.web:
         return exit_code(

@@ -199,7 +199,9 @@ def write_for_llama(job: Job, folder: Path, fields: Fields, end: str) -> None:
     inside = job.gguf.resolve().parent == job.output.resolve()
     target = folder / job.gguf.name if inside else job.gguf
     write_gguf(folder, target, fields)
-    text = modelfile(job.gguf.name, end, job.run["recipe"]["sample_temperature"], job.base.sequence_length)
+    text = modelfile(
+        job.gguf.name, end, job.run["recipe"]["samples"].get("temperature", 0.7), job.base.sft["max_length"]
+    )
     target.with_name("Modelfile").write_text(text, encoding="utf-8")
 
 
@@ -251,14 +253,14 @@ def rows_to_compare(job: Job, turns: TurnFormat, limit: int) -> tuple[Rows, str]
 
     recipe, dataset = job.run["recipe"], job.run["dataset"]
     if job.place is None:
-        prompts = asked(turns, recipe["prompts"], dataset.get("conversation", False))
-        return windows(prompts, job.base.sequence_length), "the run's own prompts (--data for held-out rows)"
+        prompts = asked(tokenizer, recipe["samples"]["prompts"], dataset.get("conversation", False))
+        return windows(prompts, job.base.sft["max_length"]), "the run's own prompts (--data for held-out rows)"
     data = load_data(job.place, dataset["config"], dataset["text_field"])
     if data.validation is None:
         raise InputError(f"the dataset {data.record['name']} has no validation split; choose another --data")
-    rows = held_out(data.validation, turns, limit, recipe["seed"])
-    tokens = [tokenize_row(turns, row)[0] for row in rows]
-    return windows(tokens, job.base.sequence_length), f"held-out rows of {data.name}"
+    rows = held_out(data.validation, tokenizer, limit, recipe["sft"]["seed"])
+    tokens = [tokenize_row(tokenizer, row) for row in rows]
+    return windows(tokens, job.base.sft["max_length"]), f"held-out rows of {data.name}"
 
 
 def other_dtype(dtype: str) -> str:
@@ -275,7 +277,7 @@ def write_record(job: Job, folder: Path, weights: int, drift: Mapping[str, float
     shutil.copyfile(job.adapter / "run.json", folder / "run.json")
     values = {"dtype": job.dtype, "weights": weights, "drift": drift, "gguf": job.gguf and job.gguf.name}
     conversation = job.run["dataset"].get("conversation")
-    question = messages_of(job.run["recipe"]["prompts"][0]) if conversation else None
+    question = messages_of(job.run["recipe"]["samples"]["prompts"][0]) if conversation else None
     (folder / "README.md").write_text(render("merged.md", {**job.run, **values, "asked": question}), encoding="utf-8")
     files = describe_files(folder, RECORD)
     record = {**values, "base": job.run["base"], "software": software(), "files": files}

@@ -26,7 +26,7 @@ from cards.hub.release import Release, add_options, connect, open_repo, publishi
 from friends_corpus.core.files import sha256_of
 from friends_corpus.core.reader import json_values, read
 from friends_corpus.core.versions import VERSION, version
-from train.models.base import HUB_ID, LOCAL
+from train.settings.base_preset import HUB_ID, LOCAL
 
 from .adapters.output_folder import OURS, TOKENIZER
 from .adapters.run_record import Marker, Trained

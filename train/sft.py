@@ -19,11 +19,10 @@ from typing import Any, NoReturn
 
 from friends_corpus.core.cli import BAD_INPUT, FAILED, INTERRUPTED, Failed, InputError, exit_code, in_short, reraise
 from friends_corpus.core.visible import screened
-from train.models.base import find_base, locate
+from train.models.base import locate
 from train.models.device import choose_device
 from train.models.loading import load_base
-from train.models.turn_format import TurnFormat, no_end, turn_format_of
-from train.settings.base_preset import BITS
+from train.settings.base_preset import BITS, find_base
 from train.training.sft_config import describe_adapter, lora_config, sft_config
 
 from .adapters.output_folder import (
@@ -44,13 +43,23 @@ from .runtime import distributed
 from .runtime.logging import quiet
 from .runtime.memory import explained
 from .runtime.signals import RESUMABLE, Stop, Terminated
+from .settings.base_preset import packaged
 from .settings.batching import share_out
-from .settings.recipe import load_recipe, packaged
+from .settings.recipe import load_recipe, read_overrides
 from .training.dry_run import dry_run
 from .training.preflight import check_machine, check_tracker
 from .training.setup import Setup
 
-OVERRIDABLE = ("base", "max_steps", "max_tokens", "text_field", "learning_rate", "seed", "eval_tokens", "evaluations")
+FLAGS = {  # what the flags set in the recipe
+    "base": "base",
+    "max_tokens": "max_tokens",
+    "max_steps": "sft.max_steps",
+    "text_field": "sft.dataset_text_field",
+    "learning_rate": "sft.learning_rate",
+    "seed": "sft.seed",
+    "eval_tokens": "eval.tokens",
+    "evaluations": "eval.evaluations",
+}
 say = partial(print, flush=True)
 
 
@@ -80,7 +89,7 @@ def make_parser() -> Parser:
     number = {"type": int, "metavar": "N"}
     names, bases = (", ".join(sorted(packaged(folder))) for folder in ("recipes", "bases"))
     add: Any = parser.add_argument
-    add("--dataset", metavar="NAME", help=f"{names}: which config to learn, and with which recipe; or give --recipe")
+    add("--dataset", metavar="NAME", help=f"{names}: the config to train on, and its recipe; or give --recipe")
     add("--recipe", type=Path, metavar="FILE", help="your own recipe YAML instead of train/recipes/DATASET.yaml")
     add("--data", metavar="FOLDER|HUB-ID", help="the dataset (default: ./friends-lines, built from samples if absent)")
     add("--base", metavar="NAME", default=absent, help=f"{bases}, a YAML like those, a Hub id, or a folder")
@@ -89,14 +98,14 @@ def make_parser() -> Parser:
     add("--gradient-checkpointing", action="store_true", help="compute activations twice to save memory; same result")
     add("--max-steps", **number, default=absent, help="stop after N steps instead of the recipe's epochs")
     add("--max-tokens", **number, default=absent, help="stop after exactly N trained tokens: the last step is cut")
-    columns = "column to learn (default: the recipe's; text_with_directions: as printed)"
+    columns = "column to train on (default: the recipe's; text_with_directions: as printed)"
     add("--text-field", metavar="COLUMN", default=absent, help=columns)
-    rates = "default: the recipe's; 2e-4 for bases of 7B"
-    add("--learning-rate", type=float, metavar="RATE", default=absent, help=rates)
+    add("--learning-rate", type=float, metavar="RATE", default=absent, help="default: the base's, else the recipe's")
     add("--seed", **number, default=absent, help="of the order of rows, the adapter and samples (default: 42)")
     add("--eval-tokens", type=tokens_or_all, metavar="N|all", default=absent, help="held-out tokens to score each time")
     add("--evaluations", **number, default=absent, help="held-out loss and samples, N times on the way")
-    add("--end-token", metavar="TOKEN", help="that ends a turn (default: as the chat template of the base has it)")
+    any_setting = "any setting of a recipe, such as sft.weight_decay=0.01 or lora.r=8; may be repeated"
+    add("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", dest="settings", help=any_setting)
     trackers = "tensorboard, trackio or wandb, if installed (default: none)"
     add("--report-to", default="none", metavar="NAME", help=trackers)
     add("--output", type=Path, metavar="FOLDER", help="default: adapters/DATASET")
@@ -161,8 +170,8 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     goes_on = args.resume and not args.dry_run
     checkpoint = distributed.from_first(lambda: resume_from(output, facts)) if goes_on else None
     needs = check_machine(setup)
-    model, turns = load_model(setup)
-    evaluated = held_out(data.validation, turns, recipe.eval_tokens, recipe.seed) if data.validation else None
+    model, tokenizer = load_model(setup)
+    evaluated = held_out(data.validation, tokenizer, recipe.eval.tokens, recipe.sft.seed) if data.validation else None
     introduce(setup)
     train_rows, left_out = tokenized(turns, data.train, setup.base.sequence_length)
     if left_out:
@@ -173,15 +182,20 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     from .training.loop import score, train
     from .training.trainer import AdapterTrainer, compare, write_samples
 
-    progress, watch = Progress(), Watch(stop, output / LIVE, recipe.evaluations)
-    until_the_end.enter_context(explained(setup.base, setup.step, setup.device, watch.where))
-    folder, evaluate = Path(tempfile.gettempdir()) if args.dry_run else output, bool(evaluated and recipe.evaluations)
+    progress, watch = Progress(), Watch(stop, output / LIVE, recipe.eval.evaluations)
+    until_the_end.enter_context(explained(setup.lighter, setup.device, watch.where))
+    folder, _evaluate = (
+        Path(tempfile.gettempdir()) if args.dry_run else output,
+        bool(evaluated and recipe.eval.evaluations),
+    )
     trainer: Any = AdapterTrainer(
         model=model,
-        args=sft_config(recipe, setup.fitted, setup.device, folder, evaluate, args.report_to),
-        train_dataset=train_rows,
-        eval_dataset=evaluated and tokenized(turns, evaluated, setup.base.sequence_length)[0],
-        processing_class=turns.tokenizer,
+        args=sft_config(
+            setup.fitted, setup.device, folder, bool(evaluated and recipe.eval.evaluations), args.report_to
+        ),
+        train_dataset=data.train,
+        eval_dataset=evaluated,
+        processing_class=tokenizer,
         peft_config=lora_config(recipe, model),
         callbacks=[watch, progress],
     )
@@ -190,14 +204,16 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     if recipe.max_tokens:
         trainer.train_exactly(recipe.max_tokens)
     describe_adapter(trainer.model.peft_config["default"], setup.base.model, setup.source.revision)
-    say(f"adapter   LoRA rank {recipe.lora_rank} on {recipe.lora_targets}: {trainer.weights:,} weights in float32")
-    if odd := check_row_ends(turns, trainer.train_dataset, len(train_rows)):
+    kind, layers = "DoRA" if recipe.lora.use_dora else "LoRA", recipe.lora.target_modules
+    named = layers if isinstance(layers, str) else ", ".join(layers)
+    say(f"adapter   {kind} rank {recipe.lora.r} on {named}: {trainer.weights:,} weights in float32")
+    if odd := check_row_ends(tokenizer, trainer.train_dataset, len(data.train)):
         say(f"note      {odd}")
     if args.dry_run:
         dry_run(trainer, recipe, data.train, needs)
         return output
     before = score("before", trainer)
-    train(trainer, checkpoint, recipe.learning_rate, stop)
+    train(trainer, checkpoint, recipe.sft.learning_rate, stop)
     after = score("after", trainer)
     if after and not math.isfinite(after[0]):
         raise Failed("the validation loss is NaN or infinite, so no adapter was written; try a lower --learning-rate")
@@ -222,11 +238,15 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
 
 def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     """Choose and find what a run computes with, and lock its output folder. Raises InputError."""
-    given = {key: value for key, value in vars(args).items() if key in OVERRIDABLE}
-    recipe = load_recipe(args.dataset, args.recipe, given)
+    settings = read_overrides(args.settings)
+    for flag, path in FLAGS.items():
+        if flag in args:
+            if path in settings:
+                raise InputError(f"--set {path} and --{flag.replace('_', '-')} set the same; give one of them")
+            settings[path] = getattr(args, flag)
+    recipe = load_recipe(args.dataset, args.recipe, settings)
     base, folder = find_base(recipe.base, args.bits)
-    base = replace(base, end_token=args.end_token or base.end_token)
-    step = share_out(base, distributed.count(), args.batch_size, args.gradient_checkpointing)
+    step = share_out(recipe.sft, distributed.count(), args.batch_size, args.gradient_checkpointing)
     output: Path = args.output or Path("adapters") / recipe.dataset
     check_replaceable(output, args.overwrite)
     check_tracker(args.report_to)
@@ -239,15 +259,15 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     if not (args.resume or args.dry_run):
         distributed.from_first(lambda: start_in(output))
     quiet(offline=isinstance(place, Path) and (folder is not None or base.wheel is not None))
-    data = load_data(place, recipe.dataset, recipe.text_field)
+    data = load_data(place, recipe.dataset, recipe.sft.dataset_text_field)
     source = distributed.from_first(lambda: locate(base, folder))
-    distributed.check_launch(base)
+    distributed.check_launch(base.bits, recipe.sft)
     return Setup(recipe, base, folder is not None, step, output, data, source, choose_device(base.bits))
 
 
-def load_model(setup: Setup) -> tuple[Any, TurnFormat]:
-    """Load the base model and find its turn format. Raises InputError, Failed."""
-    with explained(setup.base, setup.step, setup.device, lambda: "while the base model was loaded"):
+def load_model(setup: Setup) -> tuple[Any, Any]:
+    """Load the base model and its tokenizer. Raises InputError, Failed."""
+    with explained(setup.lighter, setup.device, lambda: "while the base model was loaded"):
         model, tokenizer = load_base(setup.base, setup.source, setup.device)
     if setup.data.record["conversation"] and tokenizer.chat_template is None:
         raise InputError(
@@ -262,11 +282,11 @@ def load_model(setup: Setup) -> tuple[Any, TurnFormat]:
 def introduce(setup: Setup) -> None:
     """Print what is about to be trained."""
     recipe, base, step, data, device = setup.recipe, setup.base, setup.step, setup.data, setup.device
-    say(f"dataset   {data.name}, {recipe.dataset}, column {recipe.text_field}: {len(data.train):,} rows")
+    say(f"dataset   {data.name}, {recipe.dataset}, column {recipe.sft.dataset_text_field}: {len(data.train):,} rows")
     say(f"base      {base.model} in {base.bits} bits, from {setup.source.described}")
     say(f"device    {device.name}; computing in {device.dtype}")
     if step.processes > 1:
-        say(f"ranks     {step.processes} processes share the {step.windows} sequences of a step")
+        say(f"ranks     {step.processes} processes share the {step.sequences} sequences of a step")
     if base.bits == 8:
         say("          (bitsandbytes casts activations around 8-bit layers and would say so at every layer: silenced)")
 

@@ -1,4 +1,4 @@
-"""The closed list of adapter settings: the plain values of `peft.LoraConfig` that a foreign adapter may set."""
+"""The closed list of adapter settings: the fields of `peft.LoraConfig` that a recipe or a foreign adapter may set."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -29,14 +29,14 @@ NOT_READ = (  # where it comes from, and what PEFT finds in the model itself
 EMPTY: tuple[object, ...] = (None, False, "", [], {})
 
 
-@with_config(ConfigDict(allow_inf_nan=False))
+@with_config(ConfigDict(allow_inf_nan=False, extra="forbid"))
 @dataclass(frozen=True)
 class LoraSettings:
     """Settings of an adapter, with PEFT's names and defaults; layers are named, never matched by a pattern."""
 
     target_modules: Literal["all-linear"] | Layers
     r: Annotated[int, Field(ge=1, le=4096)] = 8
-    lora_alpha: Annotated[float, Field(gt=0, le=1e6)] = 8
+    lora_alpha: Annotated[int | float, Field(gt=0, le=1e6)] = 8
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     exclude_modules: list[Layer] | None = None
     use_rslora: bool = False

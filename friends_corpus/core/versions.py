@@ -1,8 +1,10 @@
-"""Versions of the form X.Y.Z."""
+"""Versions of the form X.Y.Z: the one of this package, where its code lives, and how they are read."""
 
 import argparse
 import re
 
+__version__ = "0.2.0"  # setup.cfg, CITATION.cff and CHANGELOG.md say the same
+REPOSITORY = "https://github.com/OWNER/friends-corpus"  # a placeholder until the code has an address
 VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}")  # "1.0.0"
 
 

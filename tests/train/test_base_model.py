@@ -15,11 +15,11 @@ from tiny import write_model
 from friends_corpus.core.cli import InputError
 from train.export import gguf as gguf_file
 from train.models import base as base_model
-from train.models.base import LOCAL, Source, find_base, locate
+from train.models.base import Source, locate
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
-from train.settings.base_preset import Base
-from train.settings.recipe import load_recipe, packaged
+from train.settings.base_preset import LOCAL, Base, find_base, packaged
+from train.settings.recipe import load_recipe
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
@@ -40,8 +40,9 @@ def test_names(name: str, model: str) -> None:
 @pytest.mark.parametrize("name", sorted(packaged("bases")))
 @pytest.mark.parametrize("recipe", sorted(packaged("recipes")))
 def test_every_recipe_goes_with_every_base(name: str, recipe: str) -> None:
-    base, _ = find_base(load_recipe(recipe, None, {"base": name}).base, None)
-    assert base.batch_size * base.gradient_accumulation * base.sequence_length in (512, 8192)  # tokens a step
+    sft = load_recipe(recipe, None, {"base": name}).sft
+    tokens = sft.per_device_train_batch_size * sft.gradient_accumulation_steps * sft.max_length
+    assert (tokens, sft.learning_rate) == ((512, 1e-3) if name == "smollm2-135m" else (8192, 2e-4))  # of a step
     memory = f"{name.rpartition('-')[2].removesuffix('gb')} GB" if name.endswith("gb") else "16 GB"
     assert name == "smollm2-135m" or f"with {memory}" in packaged("bases")[name].read_text(encoding="utf-8")
 
@@ -111,8 +112,8 @@ def test_a_folder_is_named_after_its_origin_never_its_place(
 def test_own_yaml(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     text = packaged("bases")["smollm2-135m"].read_text(encoding="utf-8")
-    path.write_text(re.sub("sequence_length: 512", "sequence_length: 64", text), encoding="utf-8")
-    assert find_base(str(path), None)[0].sequence_length == 64
+    path.write_text(re.sub("max_length: 512", "max_length: 64", text), encoding="utf-8")
+    assert find_base(str(path), None)[0].sft["max_length"] == 64
 
 
 @pytest.mark.parametrize(

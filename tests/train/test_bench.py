@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from forked import run
 from tiny import write_dataset, write_model
 
 from train import bench
-from train.models.base import Source, find_base
-from train.settings.base_preset import Base
+from train.models.base import Source
+from train.settings.base_preset import find_base
 from train.settings.recipe import as_json, load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -127,13 +126,15 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, 
     assert printed.err.count("\n") == 1
 
 
-BASE_OF = asdict(Base("tiny", None, None, 8, 64, 1, 1, gradient_checkpointing=False)) | {"source": "folder"}
+BASE_OF = {"model": "tiny", "wheel": None, "gguf": None, "bits": 8, "source": "folder"}
 
 
 def write_adapter(folder: Path, base: str, sha256: str) -> Path:
     """What bench reads of an adapter: the recipe, the base, and a card with a place for the table."""
     folder.mkdir()
-    recipe = as_json(load_recipe("chunks", None, {"base": base, "seed": 7}))
+    recipe = as_json(load_recipe("chunks", None, {"sft.seed": 7, "sft.gradient_accumulation_steps": 8})) | {
+        "base": base
+    }
     (folder / "run.json").write_text(
         json.dumps({"recipe": recipe, "base": BASE_OF | {"sha256": sha256}, "dataset": {"config": "chunks"}}),
         encoding="utf-8",

@@ -57,7 +57,7 @@ class Scripted:
     """
 
     def __init__(self, says: dict[str, str], window: int = 1000, interrupt: str = "") -> None:
-        self.says, self.window, self.interrupt = says, window, interrupt
+        self.says, self.context_length, self.interrupt = says, window, interrupt
         self.runs = {name: {"dataset": {"config": name}} for name in says if name != "base"}
         self.tokenizer = Letters()
         self.turns = TurnFormat(self.tokenizer, (END,), END, END)

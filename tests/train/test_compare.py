@@ -100,7 +100,11 @@ def test_a_limit_keeps_the_authors_and_kinds_even(limit: int) -> None:
 
 def run_of(config: str, tokens: int | None, recipe: dict[str, Any] | None = None, **dataset: Any) -> Any:
     """What check_runs reads of a run.json."""
-    return {"dataset": {"config": config} | dataset, "recipe": recipe or {}, "trained_tokens": tokens}
+    return {
+        "dataset": {"config": config} | dataset,
+        "recipe": {"sft": {}, "lora": {}, "samples": {}} | (recipe or {}),
+        "trained_tokens": tokens,
+    }
 
 
 @pytest.mark.parametrize(
@@ -168,11 +172,15 @@ def test_unequal_columns_of_the_blogs_arms_are_noted() -> None:
 
 def test_what_else_differs_is_noted() -> None:
     runs = {
-        "lines": run_of("lines", 1, {"learning_rate": 1e-3, "prompts": ["a"]}, manifest_sha256="0"),
-        "chunks": run_of("chunks", 1, {"learning_rate": 2e-4, "prompts": ["b"]}, manifest_sha256="1"),
+        "lines": run_of(
+            "lines", 1, {"sft": {"learning_rate": 1e-3}, "samples": {"prompts": ["a"]}}, manifest_sha256="0"
+        ),
+        "chunks": run_of(
+            "chunks", 1, {"sft": {"learning_rate": 2e-4}, "samples": {"prompts": ["b"]}}, manifest_sha256="1"
+        ),
     }
     assert check_runs(runs, any_budget=False) == [
-        "the adapters were trained alike but for learning_rate: lines 0.001, chunks 0.0002",
+        "the adapters were trained alike but for sft.learning_rate: lines 0.001, chunks 0.0002",
         "the adapters were trained on different builds of the dataset",
     ]
 
@@ -492,7 +500,7 @@ def write_run(folder: Path, config: str = "lines", **values: Any) -> Path:
         pytest.param("lines=lines chat=longer", "the adapters did not learn equally many tokens: lines 1,000, chat 1,100", id="budget"),
         pytest.param("lines=steps", "steps/run.json: steps: … 'x' … train again", id="steps"),
         pytest.param("lines=true", "true/run.json: trained_tokens: … True … train again", id="true"),
-        pytest.param("lines=rank", "rank/run.json: recipe.lora_rank: … [16] … train again", id="rank"),
+        pytest.param("lines=rank", "rank/run.json: recipe.lora.r: … [16] … train again", id="rank"),
         pytest.param("lines=lines --limit 4", "--limit is 4; it must be 5 or more", id="limit"),
         pytest.param("lines=lines --seeds 0", "--seeds is 0; it must be above 0", id="seeds"),
         pytest.param("lines=lines --tokens 0", "--tokens is 0; it must be above 0", id="tokens"),

@@ -23,9 +23,9 @@ from tiny import write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
 from train.runtime import distributed
-from train.settings.base_preset import Base
+from train.settings.base_preset import packaged
 from train.settings.batching import Step, lighter, share_out
-from train.settings.recipe import packaged
+from train.settings.sft_fields import SftSettings
 from train.training.checkpoints import fault, newest_good
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +53,12 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
-def base(bits: int = 8, batch_size: int = 1, gradient_accumulation: int = 8, checkpointing: bool = True) -> Base:
-    return Base("some/model", None, None, bits, 1024, batch_size, gradient_accumulation, checkpointing)
+def sft(batch_size: int = 1, gradient_accumulation: int = 8, checkpointing: bool = True) -> SftSettings:
+    return SftSettings(
+        per_device_train_batch_size=batch_size,
+        gradient_accumulation_steps=gradient_accumulation,
+        activation_checkpointing=checkpointing,
+    )
 
 
 # --- without torch, or with GPUs that are not there ------------------------------------------------------------------
@@ -76,16 +80,16 @@ def base(bits: int = 8, batch_size: int = 1, gradient_accumulation: int = 8, che
 def test_a_step_stays_as_large(
     at_once: int, accumulated: int, processes: int, wished: int | None, shared: Step
 ) -> None:
-    found = share_out(base(8, at_once, accumulated), processes, wished)
+    found = share_out(sft(at_once, accumulated), processes, wished)
     assert found == shared
-    assert found.windows == at_once * accumulated
+    assert found.sequences == at_once * accumulated
 
 
 @pytest.mark.parametrize(
     ("processes", "wished", "message"),
     [
-        pytest.param(3, None, "3 processes cannot share .* some/model has 8 .* one of 1, 2, 4, 8, or give", id="three"),
-        pytest.param(16, None, "16 processes cannot share the sequences of a step evenly", id="more-than-windows"),
+        pytest.param(3, None, "3 processes cannot share the 8 .* one of 1, 2, 4, 8, or add --set", id="three"),
+        pytest.param(16, None, "16 processes cannot share the 8 sequences of a step evenly", id="more-than-sequences"),
         pytest.param(2, 8, "--batch-size 8 does not divide the 4 sequences .* it is one of 1, 2, 4", id="too-many"),
         pytest.param(1, 0, "--batch-size 0 does not divide", id="none"),
         pytest.param(1, -1, "--batch-size -1 does not divide", id="negative"),
@@ -93,21 +97,21 @@ def test_a_step_stays_as_large(
 )
 def test_what_does_not_divide(processes: int, wished: int | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        share_out(base(), processes, wished)
+        share_out(sft(), processes, wished)
 
 
 @pytest.mark.parametrize(
-    ("made", "advice"),
+    ("made", "bits", "advice"),
     [
-        pytest.param(base(8, 4, 2), "--batch-size 2 (still 8 sequences per step); add --resume", id="half"),
-        pytest.param(base(8, 3, 4), "--batch-size 1 (still 12 sequences per step)", id="odd"),
-        pytest.param(base(8, 1, 8, False), "--gradient-checkpointing (the same result", id="checkpointing"),
-        pytest.param(base(8), "sequence_length: 512 instead of 1024, or --bits 4", id="shorter"),
-        pytest.param(base(4), "sequence_length: 512 instead of 1024, or a larger device", id="last"),
+        pytest.param(sft(4, 2), 8, "--batch-size 2 (still 8 sequences per step); add --resume", id="half"),
+        pytest.param(sft(3, 4), 8, "--batch-size 1 (still 12 sequences per step)", id="odd"),
+        pytest.param(sft(1, 8, False), 8, "--gradient-checkpointing (the same result", id="checkpointing"),
+        pytest.param(sft(), 8, "sft.max_length=512 instead of 1024, or --bits 4", id="shorter"),
+        pytest.param(sft(), 4, "sft.max_length=512 instead of 1024, or a larger device", id="last"),
     ],
 )
-def test_what_takes_less_memory(made: Base, advice: str) -> None:
-    assert advice in lighter(share_out(made, 1), made)
+def test_what_takes_less_memory(made: SftSettings, bits: int, advice: str) -> None:
+    assert advice in lighter(share_out(made, 1), made, bits)
 
 
 @pytest.fixture
@@ -124,20 +128,18 @@ def test_two_cards_and_no_launcher(two_cards: None, monkeypatch: pytest.MonkeyPa
     """The one command to type: of this very run, with a file that is there, through the shell unharmed."""
     monkeypatch.chdir(ROOT)
     with pytest.raises(InputError, match="2 GPUs are visible and a process trains on one; run: accelerate") as caught:
-        distributed.check_launch(base())
+        distributed.check_launch(8, sft())
     words = shlex.split(str(caught.value).partition("run: ")[2])
     assert words[:2] == ["accelerate", "launch"]
     assert Path(words[words.index("--config_file") + 1]).is_file()
     assert words[words.index("-m") :] == ["-m", "train.sft", "--dataset", "chunks", "--output", "two words"]
     monkeypatch.setenv("LOCAL_RANK", "0")
-    distributed.check_launch(base())
+    distributed.check_launch(8, sft())
 
 
 def test_two_cards_for_one_window(two_cards: None) -> None:
-    assert distributed.command(base(8, 1, 1), 2).startswith(
-        "CUDA_VISIBLE_DEVICES=0 python -m train.sft --dataset chunks"
-    )
-    assert "--num_processes 4 " in distributed.command(base(8, 1, 4), 7)
+    assert distributed.command(sft(1, 1), 2).startswith("CUDA_VISIBLE_DEVICES=0 python -m train.sft --dataset chunks")
+    assert "--num_processes 4 " in distributed.command(sft(1, 4), 7)
 
 
 def test_only_whole_weights_are_sharded(two_cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,11 +149,11 @@ def test_only_whole_weights_are_sharded(two_cards: None, monkeypatch: pytest.Mon
     monkeypatch.setenv("LOCAL_RANK", "0")
     for bits in (4, 8):
         with pytest.raises(InputError, match=rf"cannot shard weights in {bits} bits; launch .*accelerate/ddp\.yaml"):
-            distributed.check_launch(base(bits))
-    distributed.check_launch(base(16))
+            distributed.check_launch(bits, sft())
+    distributed.check_launch(16, sft())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="FSDP needs GPUs"):
-        distributed.check_launch(base(16))
+        distributed.check_launch(16, sft())
 
 
 @pytest.mark.parametrize("name", sorted(packaged("accelerate")))
@@ -179,8 +181,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(home / "friends-lines", {"train": 24, "validation": 6, "test": 2})
     write_model(home / "tiny", hub_id="someone/tiny-llama")
     recipe = (ROOT / "train" / "recipes" / "chunks.yaml").read_text(encoding="utf-8")
-    for key, value in {"sample_tokens": 4, "eval_tokens": 100, "evaluations": 1, "packing": "none"}.items():
-        recipe = re.sub(rf"^{key}: \w+", f"{key}: {value}", recipe, flags=re.M)
+    for key, value in {"max_new_tokens": 4, "tokens": 100, "evaluations": 1, "packing": "false"}.items():
+        recipe = re.sub(rf"^  {key}: \w+", f"  {key}: {value}", recipe, flags=re.M)
     (home / "quick.yaml").write_text(recipe, encoding="utf-8")
     return home
 
@@ -285,7 +287,7 @@ def test_other_ranks_are_silent(home: Path, codes: Any) -> None:
 @pytest.mark.slow
 def test_what_stands_on_the_screen(home: Path, codes: Any) -> None:
     assert said(home, "column", 0).startswith("error: 'chunks' of the dataset friends-lines has no column 'txt'")
-    assert said(home, "three", 0).startswith("error: 3 processes cannot share the sequences of a step evenly")
+    assert said(home, "three", 0).startswith("error: 3 processes cannot share the 8 sequences of a step evenly")
     assert said(home, "taken", 0).startswith("error: cannot write two/run.json/x: File exists; choose")
     assert re.match(r"error: at step 2 the loss is nan.*“.+…” and “.+…”", said(home, "no-number", 0))
     assert not list((home / "no-number").glob("*.safetensors"))

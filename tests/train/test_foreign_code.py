@@ -21,10 +21,11 @@ from tiny import list_files, write_dataset, write_model, write_voice
 from friends_corpus.core.cli import InputError
 from train.dataset.loading import load_data, read_rows
 from train.models import chat_template
-from train.models.base import LOCAL, find_base, locate
+from train.models.base import locate
 from train.models.chat_template import Renderer, TemplateRefused, limit_templates
 from train.models.device import Device
 from train.models.loading import load_base
+from train.settings.base_preset import LOCAL, find_base
 
 ROOT = Path(__file__).parents[2]
 CPU = Device("cpu", "CPU", "float32", None)

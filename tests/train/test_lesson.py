@@ -13,7 +13,7 @@ import pytest
 from builders import build, check
 from train import lesson
 from train.lessons.faults import FAULTS
-from train.settings.recipe import packaged
+from train.settings.base_preset import packaged
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ from tiny import make_trainer, write_dataset, write_model
 
 from friends_corpus.core.cli import Failed
 from train import sft
-from train.models.base import find_base, locate
+from train.models.base import locate
 from train.models.device import Device
 from train.models.loading import load_base
 from train.runtime import memory
 from train.runtime.memory import explained, is_out_of_memory
-from train.settings.base_preset import Base
-from train.settings.batching import share_out
+from train.settings.base_preset import find_base
 from train.settings.recipe import load_recipe
 from train.training.checkpoints import newest_good
 from train.training.preflight import LIBRARY_BYTES, estimate
@@ -28,7 +26,7 @@ from train.training.preflight import LIBRARY_BYTES, estimate
 pytestmark = pytest.mark.usefixtures("own_environment")
 ROOT = Path(__file__).parents[2]
 CPU = Device("cpu", "CPU", "float32", None)
-BASE = Base("some/model", None, None, 8, 1024, 2, 4, gradient_checkpointing=True)
+REMEDY = "try --batch-size 1 (still 8 sequences per step); add --resume to continue"
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +75,13 @@ def test_what_means_out_of_memory(error: Exception, meant: bool) -> None:
 )
 def test_the_line(monkeypatch: pytest.MonkeyPatch, free: int | None, message: str) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda device: free)
-    with pytest.raises(Failed) as caught, explained(BASE, share_out(BASE, 1), CPU, lambda: "at step 3 of 12"):
+    with pytest.raises(Failed) as caught, explained(REMEDY, CPU, lambda: "at step 3 of 12"):
         raise MemoryError
     assert str(caught.value).startswith(message)
 
 
 def test_other_errors_are_left_as_they_are() -> None:
-    with pytest.raises(RuntimeError, match="shapes"), explained(BASE, share_out(BASE, 1), CPU, str):
+    with pytest.raises(RuntimeError, match="shapes"), explained(REMEDY, CPU, str):
         raise RuntimeError("shapes")
 
 
@@ -164,13 +162,14 @@ def test_evaluation_needs_less_than_training(home: Path, tmp_path: Path) -> None
     from train.dataset.loading import load_data
     from train.training.trainer import held_out_loss
 
-    recipe = load_recipe("chunks", None, {"max_steps": 1})
+    longest = 64  # shorter than the rows: the longest must be cut
+    settings = {"sft.max_steps": 1, "sft.max_length": longest, "sft.per_device_train_batch_size": 4}
+    recipe = load_recipe("chunks", None, {"base": str(home / "tiny"), **settings})
     base, _ = find_base(str(home / "tiny"), 8)
-    base = replace(base, sequence_length=64, batch_size=4)  # shorter than the rows: the longest must be cut
     trainer = make_trainer(home / "friends-lines", recipe, base, home / "tiny", tmp_path)
     held_out = load_data(home / "friends-lines", "chunks", "text").validation
     lengths = [len(trainer.processing_class(row["text"])["input_ids"]) for row in held_out]
-    assert max(lengths) > 2 * base.sequence_length
+    assert max(lengths) > 2 * longest
     shapes: list[tuple[int, ...]] = []
     trainer.model.get_input_embeddings().register_forward_hook(lambda layer, ids, out: shapes.append(ids[0].shape))
     with weighed(trainer.model) as kept:
@@ -178,7 +177,7 @@ def test_evaluation_needs_less_than_training(home: Path, tmp_path: Path) -> None
     assert kept == [0]
     tokens = max(rows * length for rows, length in shapes)
     assert {rows for rows, _ in shapes} == {1}
-    assert 0 < tokens <= base.sequence_length
+    assert 0 < tokens <= longest
     shapes.clear()
     trainer.current_gradient_accumulation_steps = 1
     with weighed(trainer.model) as kept:
@@ -192,9 +191,9 @@ def test_the_estimate_is_what_autograd_keeps(home: Path) -> None:
     import torch
     from peft import get_peft_model
 
-    recipe = load_recipe("chunks", None, {"lora_rank": 2})
+    settings = {"lora.r": 2, "sft.max_length": 256, "sft.activation_checkpointing": False}
+    recipe = load_recipe("chunks", None, {"base": str(home / "tiny"), **settings})
     base, folder = find_base(str(home / "tiny"), 32)
-    base = replace(base, sequence_length=256, gradient_checkpointing=False)
     source = locate(base, folder)
     model, _ = load_base(base, source, CPU)
     activations = estimate(recipe, base, source, CPU).work - LIBRARY_BYTES - 3 * 256 * model.config.vocab_size * 4

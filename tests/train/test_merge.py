@@ -18,7 +18,8 @@ from friends_corpus.core.cli import InputError
 from train import merge
 from train.adapters.loading import NEEDED
 from train.export import gguf as gguf_file
-from train.models.base import find_base, in_wheel
+from train.models.base import in_wheel
+from train.settings.base_preset import find_base
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 CODE = re.compile(r"```python\n(.*?)```", re.S)

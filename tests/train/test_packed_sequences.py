@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trainer_of(home: Path, dataset: str, packing: str) -> Any:
     """For the tiny Llama in 32 bits, two windows of 128 tokens at once."""
-    from train.models.base import find_base
+    from train.settings.base_preset import find_base
     from train.settings.recipe import load_recipe
 
-    recipe = replace(load_recipe(dataset, None, {"max_steps": 1, "evaluations": 0}), packing=packing)
+    settings = {"base": str(home / "tiny"), "sft.max_steps": 1, "eval.evaluations": 0, "sft.max_length": 128}
+    settings |= {"sft.per_device_train_batch_size": 2, "sft.activation_checkpointing": False}
+    settings |= {"sft.packing": packing != "none", "sft.packing_strategy": "bfd" if packing == "none" else packing}
+    recipe = load_recipe(dataset, None, settings)
     base, _ = find_base(str(home / "tiny"), 32)
-    base = replace(base, sequence_length=128, batch_size=2, gradient_checkpointing=False)
     return make_trainer(home / "friends-lines", recipe, base, home / "tiny", home / "out")
 
 

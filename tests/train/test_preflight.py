@@ -12,8 +12,9 @@ from tiny import write_dataset, write_model
 
 from friends_corpus.core.cli import InputError
 from train import sft
-from train.models.base import find_base, locate
+from train.models.base import locate
 from train.models.device import Device
+from train.settings.base_preset import find_base
 from train.settings.recipe import load_recipe
 from train.training import preflight
 from train.training.dry_run import documents, mark
@@ -90,7 +91,7 @@ def test_the_estimate_counts_what_is_there(home: Path) -> None:
     from peft import get_peft_model
     from transformers import AutoModelForCausalLM
 
-    recipe = load_recipe("chunks", None, {})
+    recipe = load_recipe("chunks", None, {"base": str(home / "tiny")})
     base, folder = find_base(str(home / "tiny"), 32)
     needs = estimate(recipe, base, locate(base, folder), CPU)
     model: Any = AutoModelForCausalLM.from_pretrained(folder)
@@ -108,7 +109,7 @@ def test_dry_run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     before = sorted(home.rglob("*"))
     assert sft.main("--dataset lines --base tiny --dry-run --output here --learning-rate 2e-3".split()) == 0
     said = capsys.readouterr().out
-    assert "learning_rate       0.002" in said
+    assert "sft.learning_rate                   0.002" in said
     assert re.search(r"«<s>[^»]+</s>", said)
     rows = int(re.search(r"rows +([\d,]+), in", said)[1].replace(",", ""))  # type: ignore[index]
     assert rows > 100

@@ -284,7 +284,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, server: StandIn) -> Path:
     """A folder for training, with a greedy recipe; the base and the dataset are on the Hub only."""
     home = tmp_path_factory.mktemp("home")
     recipe = (ROOT / "train/recipes/chunks.yaml").read_text(encoding="utf-8")
-    greedy = re.sub(r"^sample_temperature: .*$", "sample_temperature: 0.0", recipe, flags=re.M)
+    greedy = re.sub(r"^  temperature: .*$", "  temperature: 0.0", recipe, flags=re.M)
     (home / "greedy.yaml").write_text(greedy, encoding="utf-8")
     away = tmp_path_factory.mktemp("away")
     write_model(away / "tiny-llama")

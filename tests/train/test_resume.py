@@ -44,8 +44,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(home / "friends-lines", {"train": 24, "validation": 6, "test": 2})
     write_model(home / "tiny", hub_id="someone/tiny-llama")
     recipe = (ROOT / "train" / "recipes" / "chunks.yaml").read_text(encoding="utf-8")
-    for key, value in {"sample_tokens": 4, "eval_tokens": 100, "evaluations": 2}.items():
-        recipe = re.sub(rf"^{key}: \d+", f"{key}: {value}", recipe, flags=re.M)
+    for key, value in {"max_new_tokens": 4, "tokens": 100, "evaluations": 2}.items():
+        recipe = re.sub(rf"^  {key}: \d+", f"  {key}: {value}", recipe, flags=re.M)
     (home / "quick.yaml").write_text(recipe, encoding="utf-8")
     return home
 
@@ -278,7 +278,7 @@ def test_what_stands_in_the_way_of_going_on(
         return capsys.readouterr().err
 
     assert "ways holds an unfinished run, 8 steps done; add --resume" in refused()
-    assert "recipe.seed was 42, is 7; resume it with its settings" in refused("--resume", "--seed", "7")
+    assert "recipe.sft.seed was 42, is 7; resume it with its settings" in refused("--resume", "--seed", "7")
     assert "base.bits was 8, is 32" in refused("--resume", "--bits", "32")
     rows = home / "friends-lines" / "chunks" / "train-00000-of-00001.parquet"
     listed = home / "friends-lines" / "manifest.json"

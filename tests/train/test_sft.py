@@ -79,7 +79,9 @@ def test_help_is_enough(home: Path) -> None:
         pytest.param("", "no dataset given; add --dataset", id="nothing"),
         pytest.param("--dataset chunk", "unknown dataset 'chunk' (did you mean 'chunks'?)", id="dataset"),
         pytest.param("--dataset chunks --recipe no.yaml", "no.yaml: … No such file", id="no-recipe"),
-        pytest.param("--recipe bad.yaml", "bad.yaml: unknown key 'lora_rnak' (did you mean 'lora_rank'?)", id="key"),
+        pytest.param(
+            "--recipe bad.yaml", "bad.yaml: lora: unknown key 'lora_aplha' (did you mean 'lora_alpha'?)", id="key"
+        ),
         pytest.param(
             "--dataset chunks --base smollm", "no base model 'smollm' (did you mean 'smollm2-135m'?)", id="base"
         ),
@@ -93,7 +95,9 @@ def test_help_is_enough(home: Path) -> None:
             "changed/chunks/train-00000-of-00001.parquet is not the file",
             id="changed",
         ),
-        pytest.param("--dataset chunks --evaluations -1", "evaluations: … (is -1) … chunks.yaml", id="evaluations"),
+        pytest.param(
+            "--dataset chunks --evaluations -1", "eval.evaluations: … (is -1) … chunks.yaml", id="evaluations"
+        ),
         pytest.param("--dataset chunks --data models", "models is no dataset folder", id="data-without-parquet"),
         pytest.param(
             "--dataset lines --data only", "only has no dataset 'lines'; it has chunks", id="data-without-config"
@@ -103,7 +107,7 @@ def test_help_is_enough(home: Path) -> None:
         pytest.param("--dataset chunks --bits 5", "argument --bits: invalid choice: 5", id="bits"),
         pytest.param("--dataset chunks --max-steps x", "argument --max-steps: invalid int value: 'x'", id="steps"),
         pytest.param("--dataset chunks --eval-tokens x", "argument --eval-tokens: invalid", id="eval-tokens"),
-        pytest.param("--dataset chunks --learning-rate 3", "learning_rate: … less than 1 (is 3.0)", id="rate"),
+        pytest.param("--dataset chunks --learning-rate 3", "sft.learning_rate: … less than 1 (is 3.0)", id="rate"),
         pytest.param("--dataset chunks --lora-rank 3", "unrecognized arguments: --lora-rank 3", id="option"),
         pytest.param("--dataset chunks --output full", "full holds 'thesis.txt', which no training wrote", id="output"),
         pytest.param("--dataset chunks --output bad.yaml", "bad.yaml is not a folder", id="output-file"),
@@ -114,7 +118,7 @@ def test_mistakes(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, argu
     (home / "full" / "thesis.txt").write_text("mine", encoding="utf-8")
     (home / "models").mkdir(exist_ok=True)
     recipe = (ROOT / "train/recipes/chunks.yaml").read_text(encoding="utf-8")
-    (home / "bad.yaml").write_text(recipe.replace("lora_rank", "lora_rnak"), encoding="utf-8")
+    (home / "bad.yaml").write_text(recipe.replace("lora_alpha", "lora_aplha"), encoding="utf-8")
     shutil.copytree(home / "friends-lines" / "chunks", home / "only" / "chunks", dirs_exist_ok=True)
     list_files(home / "only")
     shutil.copytree(home / "friends-lines", home / "changed", dirs_exist_ok=True)
@@ -290,7 +294,7 @@ def test_run_json(home: Path, trained: Any) -> None:
     losses = run["losses"]
     assert losses["validation_end"] < losses["validation_start"]
     assert 0 < losses["train_last"] < losses["train_first"]
-    assert (run["steps"], run["recipe"]["max_steps"], run["recipe"]["seed"]) == (3, 3, 42)
+    assert (run["steps"], run["recipe"]["sft"]["max_steps"], run["recipe"]["sft"]["seed"]) == (3, 3, 42)
     assert run["tokens"] > 0 < run["seconds"]
     assert run["tokens_per_second"] > 0
     metrics = [json.loads(line) for line in (home / "adapters" / "chunks" / "metrics.jsonl").read_text().splitlines()]
@@ -344,7 +348,7 @@ def test_the_card(home: Path, trained: Any) -> None:
     assert "Trained on lines of the series *Harbour Lights*" in card
     assert "More Information Needed" not in card
     samples = (output / "samples.md").read_text(encoding="utf-8")
-    for prompt in load_recipe("chunks", None, {}).prompts:
+    for prompt in load_recipe("chunks", None, {}).samples.prompts:
         assert prompt in samples
         assert prompt.replace("\n", "<br>") in card
 
@@ -414,7 +418,9 @@ def test_failing_late_keeps_the_old_adapter(
             "--text-field txt", "'chunks' of the dataset friends-lines has no column 'txt' (did you", id="column"
         ),
         pytest.param(
-            "--recipe odd.yaml", "lora_targets: the base has no layer 'q_prj' (did you mean 'q_proj'?)", id="layer"
+            "--recipe odd.yaml",
+            "lora.target_modules: the base has no layer 'q_prj' (did you mean 'q_proj'?)",
+            id="layer",
         ),
         pytest.param("--output locked/x", "cannot write locked/x: File exists; choose", id="output"),
         pytest.param("--data nobody/nothing", "no dataset 'nobody/nothing' here or on the Hub", id="hub-data"),
@@ -423,7 +429,9 @@ def test_failing_late_keeps_the_old_adapter(
 )
 def test_mistakes_found_while_loading(home: Path, tiny: Path, arguments: str, message: str) -> None:
     recipe = (ROOT / "train/recipes/chunks.yaml").read_text(encoding="utf-8")
-    (home / "odd.yaml").write_text(recipe.replace("lora_targets: all-linear", "lora_targets: q_prj"), encoding="utf-8")
+    (home / "odd.yaml").write_text(
+        recipe.replace("target_modules: all-linear", "target_modules: [q_prj]"), encoding="utf-8"
+    )
     (home / "locked").write_text("a file", encoding="utf-8")
     base = () if "--base" in arguments else ("--base", str(tiny))
     done = command("-m", "train.sft", "--dataset", "chunks", *base, *arguments.split(), cwd=home)
@@ -456,19 +464,19 @@ def test_what_is_fed_and_what_is_measured(home: Path, tiny: Path, tmp_path: Path
     import torch
 
     from train.dataset.loading import load_data
-    from train.models.base import find_base
+    from train.settings.base_preset import find_base
     from train.training.trainer import held_out_loss, set_eval_mode
 
     base, _ = find_base(str(tiny), 8)
     data = load_data(home / "friends-lines", dataset, "text")
-    recipe = load_recipe(dataset, None, {"max_steps": 1})
+    recipe = load_recipe(dataset, None, {"base": str(tiny), "sft.max_steps": 1})
     trainer = make_trainer(home / "friends-lines", recipe, base, tiny, tmp_path)
     tokenizer = trainer.processing_class
     for split, rows in ((trainer.train_dataset, data.train), (trainer.eval_dataset, data.validation)):
         documents = []
         for window in split:
             assert window["labels"] == window["input_ids"]
-            assert len(window["input_ids"]) <= base.sequence_length
+            assert len(window["input_ids"]) <= recipe.sft.max_length
             for length in window["seq_lengths"]:
                 documents.append(window["input_ids"][:length])
                 window["input_ids"] = window["input_ids"][length:]
@@ -495,9 +503,10 @@ def test_eight_bit_eval_mode_is_another_function(tiny: Path) -> None:
     """Why `set_eval_mode` exists: on a CPU the eval mode of bitsandbytes is not what training optimises."""
     import torch
 
-    from train.models.base import find_base, locate
+    from train.models.base import locate
     from train.models.device import choose_device
     from train.models.loading import load_base
+    from train.settings.base_preset import find_base
     from train.training.trainer import set_eval_mode
 
     base, folder = find_base(str(tiny), 8)

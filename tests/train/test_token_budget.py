@@ -12,7 +12,7 @@ from tiny import make_trainer, write_dataset, write_model
 
 from train import sft
 from train.comparison.arms import budget, check_runs
-from train.models.base import find_base
+from train.settings.base_preset import find_base
 from train.settings.recipe import load_recipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_environment")]
@@ -21,10 +21,11 @@ model: tiny
 wheel: null
 gguf: null
 bits: 32
-sequence_length: 32
-batch_size: 2
-gradient_accumulation: 3
-gradient_checkpointing: false
+sft:
+  max_length: 32
+  per_device_train_batch_size: 2
+  gradient_accumulation_steps: 3
+  activation_checkpointing: false
 """
 
 
@@ -60,7 +61,7 @@ def test_steps_are_counted_in_the_order_in_which_they_come(home: Path, tmp_path:
     """Over the border of an epoch whose last step is smaller, with batches of two windows, three of them a step."""
     (home / "base.yaml").write_text(BASE, encoding="utf-8")
     base, _ = find_base(str(home / "base.yaml"), None)
-    recipe = load_recipe("named_lines", None, {"seed": 3})
+    recipe = load_recipe("named_lines", None, {"sft.seed": 3})
     trainer = make_trainer(home / "few", recipe, base, home / "tiny", tmp_path / "free")
     trainer.args.max_steps = 7
     trainer.train()
@@ -117,6 +118,6 @@ def test_a_run_of_one_step_learns(home: Path, monkeypatch: pytest.MonkeyPatch, d
     from safetensors.torch import load_file
 
     _, [step] = trained(home, monkeypatch, "--dataset", dataset, "--max-steps", "1")
-    assert step["learning_rate"] == load_recipe(dataset, None, {}).learning_rate
+    assert step["learning_rate"] == load_recipe(dataset, None, {"base": str(home / "tiny")}).sft.learning_rate
     weights = load_file(home / "out" / "adapter_model.safetensors")
     assert any(weight.any() for name, weight in weights.items() if "lora_B" in name), "B starts at zero"

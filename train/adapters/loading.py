@@ -1,17 +1,15 @@
 """A folder that train.sft wrote, read back: its run, and the base that it was trained on."""
 
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean
 from friends_corpus.core.reader import faults, json_values, load
-from train.models.base import Source, find_base, locate
-from train.settings.base_preset import Base
+from train.models.base import Source, locate
+from train.settings.base_preset import Base, find_base
 
 from .lora_weights import CONFIG, PICKLE, WEIGHTS
-from .run_record import Run
+from .run_record import Run, upgrade
 
 NEEDED = (CONFIG, WEIGHTS, "run.json")
 
@@ -29,14 +27,16 @@ def read_run(adapter: Path) -> tuple[Run, Base]:
             missing = f"no {name}, and {PICKLE} is a pickle, which can run code" if pickled else f"no {name}"
             raise InputError(f"{adapter} is no adapter of train.sft ({missing}); give the folder that it wrote")
     run = read_record(adapter)
-    recorded: Mapping[str, Any] = run["base"]
-    return run, Base(**{field.name: recorded[field.name] for field in fields(Base) if field.name in recorded})
+    base = run["base"]
+    sft: dict[str, Any] = {**run["recipe"]["sft"]}
+    return run, Base(base["model"], base["wheel"], base["gguf"], base["bits"], sft)
 
 
 def read_record(adapter: Path) -> Run:
     """Return run.json of an adapter folder, with the keys that only cards read. Raises InputError."""
     remedy = "it is not what this train.sft writes; train again"
     run: Run = load(adapter / "run.json", json_values, remedy)
+    upgrade(run)
     for fault in faults(run, Run):
         raise InputError(f"{adapter / 'run.json'}: {fault}; {remedy}")
     return run

@@ -15,7 +15,7 @@ from friends_corpus.core import files
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.manifest import File
 from friends_corpus.core.ownership import Listed, check_ours, describe, describe_files, read_listed
-from friends_corpus.core.reader import faults, json_values, read
+from friends_corpus.core.reader import faults, json_values
 from train.dataset.formatting import messages_of
 from train.training.checkpoints import (
     BAD,
@@ -35,7 +35,7 @@ from train.training.metrics import metrics_line
 
 from .loading import read_record
 from .loss_plot import draw_losses
-from .run_record import Facts, Run
+from .run_record import Facts, Run, upgrade
 
 RECORD = "run.json"
 OURS = (
@@ -83,7 +83,7 @@ def _recorded(output: Path, overwrite: bool) -> Listed:
     if own is not None:
         return {RECORD: None, **own}
     try:
-        read(output / RECORD, json_values, Run, "")
+        read_record(output)
     except InputError:
         return {}
     if not overwrite:
@@ -140,6 +140,7 @@ def resume_from(output: Path, run: Facts) -> Path | None:
     if (found / FINISHED).exists():
         raise InputError(f"{found} is of a finished run; leave out --resume to train anew")
     then = read_seal(found)["run"]
+    upgrade(then)
     for fault in faults(then, Facts):
         raise InputError(f"{found / SEAL}: {fault}; leave out --resume to begin again")
     if then["base"]["source"] == "folder" == run["base"]["source"]:  # known by its hash, not by its name

@@ -16,7 +16,9 @@ from friends_corpus.core.manifest import File
 from friends_corpus.core.persona import Cast
 from friends_corpus.core.reader import Text
 from train.dataset.loading import DatasetRecord
-from train.settings.recipe import as_json, packaged
+from train.settings.base_preset import packaged
+from train.settings.recipe import as_json, upgraded
+from train.settings.sft_fields import OLD_KEYS
 from train.training.setup import Setup
 
 LIBRARIES = "torch transformers trl peft bitsandbytes accelerate datasets tokenizers safetensors".split()
@@ -24,17 +26,39 @@ FRIENDS = Cast("Friends", ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ro
 Score = tuple[float, int]  # loss in nats per token, tokens scored
 
 
+class SftRecord(TypedDict, total=False):
+    """What is read of the section `sft`."""
+
+    learning_rate: float
+    lr_scheduler_type: Text
+    max_length: int
+    seed: int
+
+
+class LoraRecord(TypedDict, total=False):
+    """What is read of the section `lora`."""
+
+    r: int
+    lora_alpha: float
+    target_modules: Text | list[Text]
+    use_rslora: bool
+    use_dora: bool
+
+
+class SamplesRecord(TypedDict):
+    """What is read of the section `samples`."""
+
+    prompts: Annotated[list[Text], Field(min_length=1)]
+    max_new_tokens: NotRequired[int]
+    temperature: NotRequired[float]
+
+
 class RecipeRecord(TypedDict):
     """The recipe, as `as_json` writes it; here stands what is read back."""
 
-    prompts: Annotated[list[Text], Field(min_length=1)]
-    learning_rate: NotRequired[float]
-    schedule: NotRequired[Text]
-    lora_rank: NotRequired[int]
-    lora_alpha: NotRequired[int]
-    lora_targets: NotRequired[Text]
-    seed: NotRequired[int]
-    sample_temperature: NotRequired[float]
+    sft: SftRecord
+    lora: LoraRecord
+    samples: SamplesRecord
 
 
 class BaseRecord(TypedDict):
@@ -44,11 +68,6 @@ class BaseRecord(TypedDict):
     wheel: Text | None
     gguf: Text | None
     bits: int
-    sequence_length: int
-    batch_size: int
-    gradient_accumulation: int
-    gradient_checkpointing: bool
-    end_token: NotRequired[Text | None]
     source: Literal["folder", "wheel", "hub"]
     revision: NotRequired[Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None]
     wheel_version: NotRequired[Text | None]
@@ -125,10 +144,17 @@ def facts_of(setup: Setup) -> Facts:
     return {
         "recipe": cast("RecipeRecord", as_json(recipe) | {"base": known}),
         "dataset": setup.data.record,
-        "base": cast("BaseRecord", as_json(base) | found),
+        "base": cast("BaseRecord", {key: value for key, value in as_json(base).items() if key != "sft"} | found),
         "shared_out": asdict(setup.step),
         "software": software(),
     }
+
+
+def upgrade(run: Any) -> None:
+    """Bring what a run of version 0.2 and before recorded into the form of now, in place."""
+    if isinstance(run, dict) and isinstance(run.get("recipe"), dict) and isinstance(run.get("base"), dict):
+        run["recipe"] = upgraded(run["recipe"], run["base"])
+        run["base"] = {key: value for key, value in run["base"].items() if key not in OLD_KEYS}
 
 
 def cast_of(voice: str, runs: Mapping[str, Run]) -> Cast:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import TypedDict
 
@@ -13,7 +14,16 @@ from .verdicts import ARMS, TUNED
 
 TOLERANCE = 0.01  # by which trained tokens may differ from their mean
 MORE_STEPS = 1.5  # times the steps of another adapter are worth a note
-ALIKE = ("learning_rate", "schedule", "lora_rank", "lora_alpha", "lora_targets", "seed")  # what should not differ
+ALIKE = (  #
+    "sft.learning_rate",
+    "sft.lr_scheduler_type",
+    "sft.seed",
+    "lora.r",
+    "lora.lora_alpha",
+    "lora.target_modules",
+    "lora.use_rslora",
+    "lora.use_dora",
+)  # what should not differ
 CLEAN = "_clean"  # ends the name of an arm that learnt CLEANED, beside one of the same config that learnt PRINTED
 CLEANED, PRINTED = "text", "text_with_directions"
 
@@ -74,8 +84,8 @@ def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
             "from that"
         )
     for key in ALIKE:
-        values = {name: run["recipe"].get(key) for name, run in runs.items()}
-        if len(set(values.values())) > 1:
+        values = {name: setting_of(run, *key.split(".")) for name, run in runs.items()}
+        if len(set(map(str, values.values()))) > 1:
             notes.append(f"the adapters were trained alike but for {key}: {with_values(values)}")
     columns = {name: column(run) for name, run in runs.items() if name in TUNED}
     if len(set(columns.values())) > 1:
@@ -89,6 +99,12 @@ def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
         for name in runs
         if name not in ARMS
     ]
+
+
+def setting_of(run: Run, section: str, field: str) -> object:
+    """Return a setting of the recipe; None where it is not recorded."""
+    sections: dict[str, Any] = {**run["recipe"]}
+    return sections.get(section, {}).get(field)
 
 
 def column(run: Run) -> str | None:

@@ -94,9 +94,9 @@ def loss(generator: TextGenerator, reply: Reply) -> tuple[dict[str, float], int]
     import torch
 
     tokenizer = generator.tokenizer
-    learnt = tokenizer(reply.text, add_special_tokens=False)["input_ids"][: generator.window // 2]
+    learnt = tokenizer(reply.text, add_special_tokens=False)["input_ids"][: generator.context_length // 2]
     read = tokenizer(generator.render(reply.prompt), add_special_tokens=False)["input_ids"]
-    ids = torch.tensor([read[-(generator.window - len(learnt)) :] + learnt], device=generator.device.kind)
+    ids = torch.tensor([read[-(generator.context_length - len(learnt)) :] + learnt], device=generator.device.kind)
     with generator.speaking(generator.names) as named:
         rows = ids.expand(len(generator.names), -1)
         logits = generator.model(input_ids=rows, use_cache=False, logits_to_keep=len(learnt) + 1, **named).logits

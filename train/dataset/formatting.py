@@ -84,38 +84,37 @@ def asked(turns: TurnFormat, prompts: Sequence[str], conversation: bool) -> list
     return [turns.prompt(messages_of(text)) if conversation else turns.text_prompt(text) for text in prompts]
 
 
-def documents(windows: Any) -> Iterator[tuple[list[int], list[int]]]:
+def documents(sequences: Any) -> Iterator[tuple[list[int], list[int]]]:
     """Yield each row in the trainer's packed sequences: its tokens and its labels."""
-    for window in windows:
+    for sequence in sequences:
         start = 0
-        for length in window.get("seq_lengths") or [len(window["input_ids"])]:
-            yield window["input_ids"][start : start + length], window["labels"][start : start + length]
+        for length in sequence.get("seq_lengths") or [len(sequence["input_ids"])]:
+            yield sequence["input_ids"][start : start + length], sequence["labels"][start : start + length]
             start += length
 
 
-def count_ends(turns: TurnFormat, windows: Any) -> int:
-    """Count the rows whose end is trained; chat templates may put a line break after it."""
-    ends = {turns.turn_end, turns.text_end}
-    return sum(not ends.isdisjoint(labels[-2:]) for _, labels in documents(windows))
+def count_ends(tokenizer: Any, sequences: Any) -> int:
+    """Count the rows whose EOS token is trained; chat templates may put a line break after it."""
+    return sum(tokenizer.eos_token_id in labels[-2:] for _, labels in documents(sequences))
 
 
-def count_duplicate_bos(turns: TurnFormat, windows: Any) -> int:
+def count_duplicate_bos(tokenizer: Any, sequences: Any) -> int:
     """Count the rows with a duplicate BOS: one from the text, one from the tokenizer."""
-    twice = [turns.tokenizer.bos_token_id] * 2
-    return sum(ids[:2] == twice for ids, _ in documents(windows))
+    twice = [tokenizer.bos_token_id] * 2
+    return sum(ids[:2] == twice for ids, _ in documents(sequences))
 
 
-def check_row_ends(turns: TurnFormat, windows: Any, rows: int) -> str | None:
+def check_row_ends(tokenizer: Any, sequences: Any, rows: int) -> str | None:
     """Return a warning on how rows end, or None. Raises InputError if training would be in vain."""
-    if doubled := count_duplicate_bos(turns, windows):
+    if doubled := count_duplicate_bos(tokenizer, sequences):
         raise InputError(
             f"{doubled:,} of {rows:,} rows begin with {turns.tokenizer.bos_token} twice: the texts hold it and the "
             "tokenizer adds it; take it out of the texts"
         )
-    ends = count_ends(turns, windows)
+    ends = count_ends(tokenizer, sequences)
     if ends * 2 < rows:
         raise InputError(
-            f"the end {turns.stops[0]} is trained in {ends:,} of {rows:,} rows, so the model would never learn to "
-            "stop: the rows are longer than sequence_length; give a base YAML with a longer one, or shorter rows"
+            f"the EOS token {tokenizer.eos_token} is trained in {ends:,} of {rows:,} rows, so the model would "
+            "never learn to stop: the chat template leaves it out, or the rows are longer than sft.max_length"
         )
     return f"{rows - ends:,} of {rows:,} rows are truncated: their ends are not trained" if ends < rows else None

@@ -11,6 +11,7 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from train.adapters.lora_weights import attach, check_base, layers_of, logits_of_base, read_adapter
+from train.models.upstream import forget_adapter_names
 
 
 class AdapterStack:
@@ -42,17 +43,8 @@ class AdapterStack:
             try:
                 yield {"adapter_names": [self._inner[name] for name in names]} if len(self._inner) > 1 else {}
             except BaseException:  # Ctrl-C too
-                self._forget_rows()
+                forget_adapter_names(self.model)
                 raise
-
-    def _forget_rows(self) -> None:
-        """Reset the adapter names of the rows, which PEFT keeps after a forward pass that failed."""
-        from peft.tuners.lora import LoraLayer
-
-        layers: list[Any] = [module for module in self.model.modules() if isinstance(module, LoraLayer)]
-        for layer in layers:
-            layer._forward_pre_hooks.clear()
-            layer._forward_pre_hooks_with_kwargs.clear()
 
     def load(self, name: str, folder: Path) -> None:
         """Load the adapter in `folder`, or raise InputError, after which all is as it was."""

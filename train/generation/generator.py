@@ -15,12 +15,11 @@ from typing import Any
 from friends_corpus.core.cli import InputError
 from train.adapters.loading import find_source, read_run
 from train.adapters.run_record import Run
-from train.models.base import LOCAL, Source, find_base, locate
+from train.models.base import Source, locate
 from train.models.chat_template import TemplateRefused
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
-from train.models.turn_format import turn_format_of, without_thoughts
-from train.settings.base_preset import Base
+from train.settings.base_preset import LOCAL, Base, find_base
 
 from .adapter_stack import AdapterStack
 from .answers import Answer, Sampling
@@ -36,7 +35,9 @@ class TextGenerator:
     def __init__(self, model: Any, tokenizer: Any, base: Base, source: Source, device: Device) -> None:
         self._adapters, self.tokenizer = AdapterStack(model, BASE), tokenizer
         self.base, self.source, self.device = base, source, device
-        self.window: int = getattr(model.config, "max_position_embeddings", base.sequence_length)  # tokens it can read
+        self.context_length: int = getattr(
+            model.config, "max_position_embeddings", base.sft["max_length"]
+        )  # tokens it can read
         self.runs: dict[str, Run] = {}  # of each adapter
         self.folders: dict[str, Path] = {}  # where each came from
         self.turns = turn_format_of(model, tokenizer, base.end_token)
@@ -88,9 +89,9 @@ class TextGenerator:
         texts = [self.render(messages) for _, messages in asked]
         batch = self.encode(texts)
         length = batch["input_ids"].shape[1]
-        if length + sampling.tokens > self.window:
+        if length + sampling.tokens > self.context_length:
             raise InputError(
-                f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.window}: "
+                f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.context_length}: "
                 "ask for fewer --tokens, or a shorter prompt"
             )
         with self.speaking([voice for voice, _ in asked]) as named, interruptible(heed) if heed else nullcontext():

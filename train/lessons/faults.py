@@ -10,7 +10,8 @@ from typing import Any
 
 from friends_corpus.core.ids import episode_of
 from friends_corpus.core.manifest import content_version
-from train.models.base import find_base, locate
+from train.models.base import locate
+from train.settings.base_preset import find_base
 
 Rows = list[dict[str, Any]]
 BASE = "smollm2-135m"

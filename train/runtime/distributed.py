@@ -20,8 +20,8 @@ from typing import TypeVar, cast
 
 from friends_corpus.core import cli
 from friends_corpus.core.cli import InputError
-from train.settings.base_preset import Base
 from train.settings.batching import divisors
+from train.settings.sft_fields import SftSettings
 
 Made = TypeVar("Made")
 PATIENCE = timedelta(minutes=30)  # with a rank that downloads the base
@@ -50,26 +50,26 @@ def config_file(name: str) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def check_launch(base: Base) -> None:
+def check_launch(bits: int, sft: SftSettings) -> None:
     """Raise InputError if GPUs would be idle without a launcher, or if the base cannot be sharded."""
     import torch
 
     cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if sharded() and base.bits in (4, 8):
+    if sharded() and bits in (4, 8):
         raise InputError(
-            f"FSDP cannot shard weights in {base.bits} bits; launch with --config_file {config_file('ddp')}, "
+            f"FSDP cannot shard weights in {bits} bits; launch with --config_file {config_file('ddp')}, "
             "or add --bits 16"
         )
     if sharded() and not cards:
         raise InputError(f"FSDP needs GPUs here; launch with --config_file {config_file('ddp')}")
     if cards > 1 and "LOCAL_RANK" not in os.environ:
-        raise InputError(f"{cards} GPUs are visible and a process trains on one; run: {command(base, cards)}")
+        raise InputError(f"{cards} GPUs are visible and a process trains on one; run: {command(sft, cards)}")
 
 
-def command(base: Base, cards: int) -> str:
+def command(sft: SftSettings, cards: int) -> str:
     """Return the command that trains on all GPUs that can share a step, with these arguments."""
     asked = shlex.join(["-m", "train.sft", *sys.argv[1:]])
-    usable = max(n for n in divisors(base.batch_size * base.gradient_accumulation) if n <= cards)
+    usable = max(n for n in divisors(sft.per_device_train_batch_size * sft.gradient_accumulation_steps) if n <= cards)
     if usable == 1:
         return f"CUDA_VISIBLE_DEVICES=0 python {asked}"
     return f"accelerate launch --config_file {shlex.quote(config_file('ddp'))} --num_processes {usable} {asked}"

@@ -1,13 +1,13 @@
 """What the libraries may say and ask: nothing, before they are imported."""
 
-import logging
 import os
-import warnings
 from typing import Any
+
+from train.models.upstream import silence_known_warnings
 
 
 def quiet(offline: bool) -> None:
-    """Silence telemetry, bars and warnings of libraries; call it before the heavy imports."""
+    """Silence telemetry, bars and log messages of libraries; call it before the heavy imports."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
@@ -16,9 +16,7 @@ def quiet(offline: bool) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
-    for name in ("bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
+    silence_known_warnings()
 
     import datasets
     import transformers

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from friends_corpus.core.cli import Failed
 from train.models.device import Device
-from train.settings.base_preset import Base
-from train.settings.batching import Step, lighter
 
 GB = 1e9
 # how the allocators say it: PyTorch's on a CPU, CUDA and its libraries
@@ -26,13 +24,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def explained(base: Base, step: Step, device: Device, when: Callable[[], str]) -> Iterator[None]:
+def explained(remedy: str, device: Device, when: Callable[[], str]) -> Iterator[None]:
     """Turn an error of the allocator into Failed; `when` says where in the run, "at step 3 of 12"."""
 
     def told() -> str:
         free = free_memory(device)
         left = f", with {free / GB:.1f} GB of {device.kind} memory free" if free is not None else ""
-        return f" {when()}{left}; {lighter(step, base)}"
+        return f" {when()}{left}; {remedy}"
 
     with memory_errors(told):
         yield

@@ -58,7 +58,9 @@ class Page:
 
     def __init__(self, generator: TextGenerator, wanted: Persona, sampling: Sampling) -> None:
         self.generator, self.wanted, self.sampling = generator, wanted, sampling
-        self.most = min(max(400, sampling.tokens), generator.window - 1)  # tokens of an answer that can be chosen
+        self.most = min(
+            max(400, sampling.tokens), generator.context_length - 1
+        )  # tokens of an answer that can be chosen
 
     def visible(self, mode: str, voice: str) -> list[str]:
         """Return the models that are shown and asked."""
@@ -124,7 +126,7 @@ class Page:
         """Return the sampling settings that are chosen. Raises InputError."""
         heat, tokens, seed = float(choice.heat), int(choice.tokens), int(choice.seed or 0)
         sampling = replace(self.sampling, temperature=heat, tokens=tokens, seed=seed)
-        return check_sampling(sampling, self.generator.window)
+        return check_sampling(sampling, self.generator.context_length)
 
     def end(self, tab: Tab) -> None:
         """Stop the answers that are growing or waiting."""

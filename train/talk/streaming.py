@@ -116,7 +116,7 @@ def fitted_prompt(generator: TextGenerator, history: Sequence[Message], persona:
 
     def fits(messages: Sequence[Message]) -> bool:
         text = generator.render(for_model(messages, persona))
-        return len(generator.tokenizer(text, add_special_tokens=False)["input_ids"]) + room <= generator.window
+        return len(generator.tokenizer(text, add_special_tokens=False)["input_ids"]) + room <= generator.context_length
 
     return for_model(fitted(history, fits), persona)
 

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 from transformers.trainer_callback import TrainerCallback
 
+from train.models.upstream import set_read_tokens
 from train.runtime.distributed import most
 from train.runtime.signals import Stop
 
@@ -48,7 +49,7 @@ class Watch(TrainerCallback):
         state.eval_steps = max(1, state.max_steps // self.evaluations) if self.evaluations else state.max_steps + 1
         logged = [entry for entry in state.log_history if "num_tokens" in entry]
         if logged:  # TRL counts from 0 again
-            self.trainer._total_train_tokens = logged[-1]["num_tokens"]
+            set_read_tokens(self.trainer, logged[-1]["num_tokens"])
             self.trainer.trained_tokens = logged[-1]["trained_tokens"]
         if state.is_world_process_zero:
             with self.live.open("w", encoding="utf-8") as out:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import partial
 from itertools import groupby, islice
 from typing import Any
@@ -20,16 +21,21 @@ say = partial(print, flush=True)
 
 def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
     """Print how the rows are trained: `rows` of the dataset, `trainer` with its packed sequences."""
-    turns: TurnFormat = trainer.turns
-    tokenizer = turns.tokenizer
-    windows = trainer.train_dataset
-    say("\nrecipe")
+    tokenizer = trainer.processing_class
+    sequences = trainer.train_dataset
+    say("\nrecipe, where it differs from the libraries' defaults")
     for key, value in as_json(recipe).items():
-        say(f"  {key:<20}{value!r}")
+        if not isinstance(value, dict):
+            say(f"  {key:<36}{value!r}")
+            continue
+        defaults = {field.name: field.default for field in fields(getattr(recipe, key))}
+        for name, setting in value.items():
+            if setting != defaults[name]:
+                say(f"  {f'{key}.{name}':<36}{setting!r}")
     say("\nfirst sequence; « and » mark trained tokens (each row ends with the EOS token)")
-    say("  " + mark(tokenizer, windows[0]["input_ids"], windows[0]["labels"])[:SHOWN].replace("\n", "\n  "))
+    say("  " + mark(tokenizer, sequences[0]["input_ids"], sequences[0]["labels"])[:SHOWN].replace("\n", "\n  "))
     say("\ndata")
-    for name, value in measures(turns, windows, rows).items():
+    for name, value in measures(tokenizer, sequences, rows).items():
         say(f"  {name:<28}{value}")
     seconds = time_steps(trainer)
     steps = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
@@ -53,19 +59,19 @@ def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     return text
 
 
-def measures(turns: TurnFormat, windows: Any, rows: Any) -> dict[str, str]:
+def measures(tokenizer: Any, sequences: Any, rows: Any) -> dict[str, str]:
     """Count rows and tokens: shares that are packed, truncated or trained, and the tokens per epoch."""
-    pieces = list(documents(windows))
+    pieces = list(documents(sequences))
     tokens = sum(len(ids) for ids, _ in pieces)
     learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
     expected = sum(len(tokenize_row(turns, row)[0]) for row in rows)
     return {
-        "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(windows):,} packed sequences",
+        "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(sequences):,} packed sequences",
         "tokens per epoch": f"{tokens:,}, {share(learnt, tokens)} of them trained",
-        "rows with a trained end": share(count_ends(turns, windows), len(rows)),
-        "rows with a duplicate BOS": f"{count_duplicate_bos(turns, windows):,}",
+        "rows with a trained end": share(count_ends(tokenizer, sequences), len(rows)),
+        "rows with a duplicate BOS": f"{count_duplicate_bos(tokenizer, sequences):,}",
         "tokens cut off": share(expected - tokens, expected),
-        "padding": share(sum(len(ids) for ids in windows["input_ids"]) - tokens, tokens),
+        "padding": share(sum(len(ids) for ids in sequences["input_ids"]) - tokens, tokens),
     }
 
 

@@ -54,7 +54,7 @@ def check_tracker(name: str) -> None:
 
 def check_machine(setup: Setup) -> Needs:
     """Estimate what training will need. Raises InputError if a rank lacks it."""
-    needs = estimate(setup.recipe, setup.fitted, setup.source, setup.device)
+    needs = estimate(setup.fitted, setup.base, setup.source, setup.device)
     everywhere(lambda: check_bits(setup.base.bits, setup.device))
     everywhere(lambda: check_room(needs, setup.device, setup.output))
     return needs
@@ -101,20 +101,21 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
     others = sum(weight.numel() for weight in model.parameters()) - in_layers
     computed = BYTES[device.dtype]
     stored = base.bits / 8 if base.bits in (4, 8) else computed
-    targets = [name.strip() for name in recipe.lora_targets.split(",")]
+    targets, excluded = recipe.lora.target_modules, recipe.lora.exclude_modules or []
     adapted = [
         layer
         for name, layer in model.named_modules()
-        if layer in linear and (targets == ["all-linear"] or name.split(".")[-1] in targets)
+        if layer in linear
+        and (targets == "all-linear" or name.split(".")[-1] in targets)
+        and name.split(".")[-1] not in excluded
     ]
-    lora = sum(recipe.lora_rank * (layer.in_features + layer.out_features) for layer in adapted)
-    tokens = base.batch_size * base.sequence_length
+    lora = sum(recipe.lora.r * (layer.in_features + layer.out_features) for layer in adapted)
+    tokens = recipe.sft.per_device_train_batch_size * recipe.sft.max_length
     # within 4 % of all that autograd keeps of a Llama's or Mistral's layers, weighed on a CPU in 32 and 8 bits
     seen = sum(layer.in_features + layer.out_features for layer in linear)
     layers = max(1, getattr(config, "num_hidden_layers", 1))
-    activations = (
-        tokens * computed * (layers * config.hidden_size + seen // layers if base.gradient_checkpointing else seen)
-    )
+    kept = layers * config.hidden_size + seen // layers if recipe.sft.activation_checkpointing else seen
+    activations = tokens * computed * kept
     return Needs(
         weights=int(in_layers * stored + others * computed),
         adapter=lora * 16,
@@ -131,7 +132,7 @@ def check_room(needs: Needs, device: Device, output: Path) -> None:
         raise InputError(
             f"training needs at least {needs.memory / GB:.1f} GB of {device.kind} memory (weights "
             f"{needs.weights / GB:.1f}, adapter {needs.adapter / GB:.1f}, one step {needs.work / GB:.1f}) and "
-            f"{free // sharing / GB:.1f} GB are free; try fewer --bits, or a base YAML with a shorter sequence_length"
+            f"{free // sharing / GB:.1f} GB are free; try fewer --bits, or a smaller --set sft.max_length"
         )
     parent = next(folder for folder in [output, *output.absolute().parents] if folder.is_dir())
     left = shutil.disk_usage(parent).free

@@ -7,7 +7,7 @@ from train.dataset.loading import Data
 from train.models.base import Source
 from train.models.device import Device
 from train.settings.base_preset import Base
-from train.settings.batching import Step
+from train.settings.batching import Step, lighter
 from train.settings.recipe import Recipe
 
 
@@ -25,11 +25,17 @@ class Setup:
     device: Device
 
     @property
-    def fitted(self) -> Base:
-        """The base with its optimizer step shared out as it is here."""
-        return replace(
-            self.base,
-            batch_size=self.step.batch_size,
-            gradient_accumulation=self.step.gradient_accumulation,
-            gradient_checkpointing=self.step.gradient_checkpointing,
+    def lighter(self) -> str:
+        """Return what to try where memory is too short."""
+        return lighter(self.step, self.recipe.sft, self.base.bits)
+
+    @property
+    def fitted(self) -> Recipe:
+        """Return the recipe with its optimizer step shared out as it is here."""
+        shared = replace(
+            self.recipe.sft,
+            per_device_train_batch_size=self.step.batch_size,
+            gradient_accumulation_steps=self.step.gradient_accumulation,
+            activation_checkpointing=self.step.gradient_checkpointing,
         )
+        return replace(self.recipe, sft=shared)

@@ -1,43 +1,48 @@
-"""TRL's SFTTrainer, and what is different from TRL 1.16, with the reason. Heavy: imported inside `main()` only.
+"""TRL's SFTTrainer, and the places where it needs a hand. Heavy: imported inside `main()` only.
+
+It overrides six methods of TRL 1.16 and transformers 5.23: `_save`, `_save_checkpoint`, `create_scheduler`,
+`get_batch_samples`, `compute_loss` and `evaluate`. What is different, and why:
 
 - The adapter is trained in float32. TRL casts the LoRA weights of a quantised model to bfloat16; fp16 autocast (a T4)
   cannot scale their gradients, PEFT reads them back as float32, so that a resumed run would differ, and small updates
   get lost in 8 bits of mantissa. It costs 10 MB. (The loss of the first 14 steps at 1e-3 was the same either way.)
-- Saving writes the adapter alone; TRL's writes a pickle of its arguments and a model card too.
+- Saving writes the adapter alone: TRL's writes a pickle of its arguments, and a model card at every checkpoint.
 - Validation loss uses the forward pass of training. In eval mode on a CPU, bitsandbytes' 8-bit layers change to
   another function (activations rounded to int8 too), and 4-bit layers repack their weights for good.
 - Validation loss is the mean over tokens; Trainer's is a mean of batch means, where a short last sequence counts as
   much as a full one.
 - The loss head computes the logits of trained tokens only, at once. TRL's goes through them in chunks and computes them
-  again for the backward, which saves memory where vocabulary times sequence is large, and is used there; for SmolLM2
-  and sequences of 512 tokens it was a quarter of a step on a CPU (and half of that for means of entropy and accuracy).
-- A run can have a budget of trained tokens (`train_exactly`): what its last step holds beyond it is masked.
+  again for the backward. It is used where it saves memory (vocabulary times sequence is large) and where the recipe
+  asks for another loss; for SmolLM2 and sequences of 512 tokens it was a quarter of a step on a CPU.
+- A run can have a budget of trained tokens (`train_exactly`): what its last step holds beyond is not trained.
 - A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
 - A checkpoint is sealed when all of it is on the disk (`checkpoints.py`); transformers writes it in place.
 """
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from accelerate.utils import gather_object
+from accelerate.utils import gather_object, send_to_device
 from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 from safetensors import SafetensorError
-from transformers import PrinterCallback
+from transformers import PrinterCallback, Trainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import mark
 from train.dataset.formatting import IGNORED, asked
-from train.models.turn_format import TurnFormat, without_thoughts
+from train.models.upstream import count_read_tokens, forget_eval_means, log_mean
 from train.runtime.distributed import most
 from train.settings.recipe import Recipe
+from train.settings.sft_fields import LOSS_FIELDS, SftSettings
 
 from .checkpoints import remove, remove_old, seal
 
@@ -61,11 +66,18 @@ class AdapterTrainer(SFTTrainer):
     sample: Callable[[], list[dict[str, str]]] | None = None
     trained_tokens = 0  # those with a label, of all steps and processes
     budget: int | None = None  # of trained_tokens
-    _rows: Any = None
+    last_batches: Sequence[Mapping[str, Any]] = ()  # of the last step
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        try:
+            super().__init__(**settings)
+        except ValueError as error:
+            why = in_short(error)
+            raise InputError(f"sft: {why}; change it in the recipe or with --set sft.FIELD=VALUE") from None
         self.remove_callback(PrinterCallback)  # progress is ours
+        defaults = {field.name: field.default for field in fields(SftSettings)}
+        other_loss = any(getattr(self.args, name) != defaults[name] for name in LOSS_FIELDS)
+        self.with_trl_loss = other_loss or self.aux_loss_enabled
         self.weights = train_in_float32(self.model)  # how many are trained
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
@@ -74,9 +86,6 @@ class AdapterTrainer(SFTTrainer):
             model.save_pretrained(
                 output_dir or self.args.output_dir, state_dict=state_dict, save_embedding_layers=False
             )
-
-    def create_model_card(self, *_: Any, **__: Any) -> None:
-        """Do nothing: the card is rendered from cards/templates/adapter.md, once, at the end."""
 
     def train_exactly(self, tokens: int) -> None:
         """Make the run end after exactly so many trained tokens. Raises InputError if no row has any."""
@@ -88,53 +97,51 @@ class AdapterTrainer(SFTTrainer):
         return super().create_scheduler(num_training_steps, *rest, **named)
 
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> Any:
-        """Return the batches of a step and their trained tokens, cut at the token budget."""
+        """Return the batches of a step and their trained tokens, cut at the token budget and counted."""
         batches = list(itertools.islice(epoch_iterator, num_batches))
-        if self.budget is not None:
+        if batches:
             ranks, mine = self.accelerator.num_processes, self.accelerator.process_index
-            counts = self.accelerator.gather(torch.stack([learnt(batch) for batch in batches]))
-            in_turn = counts.view(ranks, -1).T.flatten()  # as batches are dealt out: one to each rank, then the next
-            before = (in_turn.cumsum(0) - in_turn)[mine::ranks]
-            for batch, of_others in zip(batches, before.tolist(), strict=True):
-                keep_first(batch["labels"], self.budget - self.trained_tokens - of_others)
+            counts = self.accelerator.gather(torch.stack([count_trained(batch) for batch in batches]))
+            if self.budget is not None:
+                in_turn = counts.view(
+                    ranks, -1
+                ).T.flatten()  # as batches are dealt out: one to each rank, then the next
+                before = (in_turn.cumsum(0) - in_turn)[mine::ranks]
+                for batch, of_others in zip(batches, before.tolist(), strict=True):
+                    keep_first(batch["labels"], self.budget - self.trained_tokens - of_others)
+            total = self.trained_tokens + int(counts.sum())
+            self.trained_tokens = total if self.budget is None else min(total, self.budget)
+            self.last_batches = batches
+            log_mean(self, "trained_tokens", self.trained_tokens)
         return super().get_batch_samples(iter(batches), num_batches, device)
-
-    def training_step(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
-        """Run one forward and backward pass; remember the batch for `last_rows`."""
-        self._rows = inputs["input_ids"]
-        self.trained_tokens += int(self.accelerator.gather(learnt(inputs)).sum())
-        return super().training_step(model, inputs, *rest, **named)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """Return the cross-entropy over the trained tokens, divided by `num_items_in_batch` (None: their number)."""
         following = inputs["labels"][:, 1:]
-        places = (following != IGNORED).any(dim=0).nonzero().flatten()
-        logits_of_one = len(places) * len(following) * self.model.config.vocab_size  # `model` may be wrapped in DDP
-        if most(logits_of_one) > FEW_LOGITS:  # all ranks the same way: both gather
+        positions = (following != IGNORED).any(dim=0).nonzero().flatten()
+        logits_of_one = len(positions) * len(following) * self.model.config.vocab_size  # `model` may be wrapped in DDP
+        if most(logits_of_one) > FEW_LOGITS or (
+            self.with_trl_loss and self.model.training
+        ):  # on all ranks: both gather
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if self.model.training:
             read = inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])).sum()  # packed: no padding
-            self._total_train_tokens += int(self.accelerator.gather(read).sum())
-            self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
-        fed = {name: value for name, value in inputs.items() if name != "labels"}
-        logits = model(**fed, use_cache=False, logits_to_keep=places).logits.float()
+            count_read_tokens(self, int(self.accelerator.gather(read).sum()))
+        without_labels = {name: value for name, value in inputs.items() if name != "labels"}
+        predicted = model(**without_labels, use_cache=False, logits_to_keep=positions).logits.float()
         total = functional.cross_entropy(
-            logits.flatten(0, 1), following[:, places].flatten(), ignore_index=IGNORED, reduction="sum"
+            predicted.flatten(0, 1), following[:, positions].flatten(), ignore_index=IGNORED, reduction="sum"
         )
         if num_items_in_batch is None:
             return total / (following != IGNORED).sum().clamp(min=1)
         return total / num_items_in_batch * self.accelerator.num_processes  # whose gradients are averaged
 
-    def log(self, logs: dict[str, float], *rest: Any) -> None:
-        """Log as usual, with the number of tokens trained so far."""
-        super().log(logs | {"trained_tokens": self.trained_tokens} if "loss" in logs else logs, *rest)
-
     def last_rows(self) -> str:
-        """Say how the rows of the last forward pass begin."""
+        """Say how the rows of the last step begin."""
         tokenizer: Any = self.processing_class
-        rows = gather_object([row[:60].tolist() for row in self._rows])  # of all ranks
+        rows = gather_object([row[:60].tolist() for batch in self.last_batches for row in batch["input_ids"]])
         starts = [tokenizer.decode(row, skip_special_tokens=True)[:SHOWN] for row in rows]
         return "the batch begins " + " and ".join(f"“{' '.join(text.split())}…”" for text in starts[:3])
 
@@ -146,7 +153,7 @@ class AdapterTrainer(SFTTrainer):
                 mark(folder, folder.name)
         self.accelerator.wait_for_everyone()
         with all_or_nothing(folder):
-            super()._save_checkpoint(model, trial)
+            Trainer._save_checkpoint(self, model, trial)  # TRL's also writes a model card into the output folder
         self.accelerator.wait_for_everyone()  # each rank puts its random state there
         if self.args.should_save:
             with all_or_nothing(folder):
@@ -158,7 +165,7 @@ class AdapterTrainer(SFTTrainer):
         """Log validation loss and samples; the random state is as if nothing had been asked."""
         with random_state_restored():
             loss, tokens = held_out_loss(self)
-            self._metrics["eval"].clear()  # TRL's means over batches
+            forget_eval_means(self)
             self.log({"eval_loss": loss, "eval_tokens": tokens})  # a loss that is NaN ends the run here
             samples = self.sample() if self.sample else []
         self.state.log_history.append({"step": self.state.global_step, "samples": samples})
@@ -194,7 +201,7 @@ def train_in_float32(model: Any) -> int:
     return sum(weight.numel() for weight in trainable)
 
 
-def learnt(batch: Mapping[str, Any]) -> torch.Tensor:
+def count_trained(batch: Mapping[str, Any]) -> torch.Tensor:
     """Count the tokens of a batch that have a label; the first token of a row has none."""
     return (batch["labels"][:, 1:] != IGNORED).sum()
 
@@ -220,7 +227,7 @@ def steps_for(trainer: Any, tokens: int) -> int:
         batches = trainer.get_train_dataloader()
         for epoch in itertools.count():
             batches.set_epoch(epoch)
-            counts = trainer.accelerator.reduce(torch.stack([learnt(batch) for batch in batches])).tolist()
+            counts = trainer.accelerator.reduce(torch.stack([count_trained(batch) for batch in batches])).tolist()
             steps += [sum(counts[start : start + each]) for start in range(0, len(counts), each)]
             if sum(steps) >= tokens:
                 break
@@ -249,14 +256,28 @@ def eval_mode(model: Any) -> Iterator[None]:
     model.train(was_training)
 
 
+@contextmanager
+def cross_entropy_alone(trainer: Any) -> Iterator[None]:
+    """Compute TRL's loss without what a recipe can add to it, then restore its settings."""
+    kept = trainer.args.loss_type, trainer.label_smoother, trainer.aux_loss_enabled
+    trainer.args.loss_type, trainer.label_smoother, trainer.aux_loss_enabled = "nll", None, False
+    try:
+        yield
+    finally:
+        trainer.args.loss_type, trainer.label_smoother, trainer.aux_loss_enabled = kept
+
+
 def held_out_loss(trainer: Any) -> tuple[float, int]:
-    """Return the mean cross-entropy in nats per token over the eval rows, and the number of tokens."""
+    """Return the mean cross-entropy in nats per token over the eval rows, and the number of tokens.
+
+    Whatever loss is trained, this one is comparable: without label smoothing, DFT and auxiliary losses.
+    """
     loss, tokens = 0.0, 0
     ranks = trainer.accelerator.num_processes
-    with eval_mode(trainer.model):
+    with eval_mode(trainer.model), cross_entropy_alone(trainer):
         for row in trainer.eval_dataset:  # one at a time, and every rank all of them
-            batch = trainer._prepare_inputs(trainer.data_collator([row]))
-            tokens += int(learnt(batch))
+            batch = send_to_device(trainer.data_collator([row]), trainer.accelerator.device)
+            tokens += int(count_trained(batch))
             with trainer.compute_loss_context_manager():
                 # TRL multiplies by the ranks
                 loss += trainer.compute_loss(trainer.model, batch, num_items_in_batch=ranks).item()
@@ -265,16 +286,15 @@ def held_out_loss(trainer: Any) -> tuple[float, int]:
 
 def generate(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[str]:
     """Continue each of the recipe's prompts, in one batch, the same for the same seed."""
-    tokenizer = turns.tokenizer
-    ids = asked(turns, recipe.prompts, conversation)
+    ids = asked(tokenizer, recipe.samples.prompts, conversation)
     batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
-    chosen = {"temperature": recipe.sample_temperature, "top_k": 0} if recipe.sample_temperature else {}
+    chosen = {"temperature": recipe.samples.temperature, "top_k": 0} if recipe.samples.temperature else {}
     with eval_mode(model), torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(recipe.sft.seed)
         ids = model.generate(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
-            max_new_tokens=recipe.sample_tokens,
+            max_new_tokens=recipe.samples.max_new_tokens,
             do_sample=bool(chosen),
             use_cache=True,
             eos_token_id=list(turns.ends),
@@ -287,13 +307,13 @@ def generate(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) 
 
 def write_samples(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
     """Continue each of the recipe's prompts."""
-    texts = generate(model, turns, recipe, conversation)
-    return [{"prompt": prompt, "text": text} for prompt, text in zip(recipe.prompts, texts, strict=True)]
+    texts = generate(model, tokenizer, recipe, conversation)
+    return [{"prompt": prompt, "text": text} for prompt, text in zip(recipe.samples.prompts, texts, strict=True)]
 
 
 def compare(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
     """Return each prompt with its continuation by the base (adapter disabled) and by the tuned model."""
     tuned = generate(model, turns, recipe, conversation)
     with model.disable_adapter():
-        base = generate(model, turns, recipe, conversation)
-    return [{"prompt": p, "base": b, "tuned": t} for p, b, t in zip(recipe.prompts, base, tuned, strict=True)]
+        base = generate(model, tokenizer, recipe, conversation)
+    return [{"prompt": p, "base": b, "tuned": t} for p, b, t in zip(recipe.samples.prompts, base, tuned, strict=True)]
