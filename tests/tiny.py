@@ -190,11 +190,13 @@ def make_trainer(data: Path, recipe: Recipe, base: Base, folder: Path, output: P
     device = choose_device(base.bits)
     model, tokenizer = load_base(base, locate(base, folder), device)
     read = load_data(data, recipe.dataset, recipe.sft.dataset_text_field)
-    return AdapterTrainer(
+    turns = turn_format_of(model, tokenizer, None)
+    length = recipe.sft.max_length
+    trainer = AdapterTrainer(
         model=model,
         args=sft_config(recipe, device, output),
-        train_dataset=read.train,
-        eval_dataset=read.validation,
+        train_dataset=tokenized(turns, read.train, length)[0],
+        eval_dataset=read.validation and tokenized(turns, read.validation, length)[0],
         processing_class=tokenizer,
         peft_config=lora_config(recipe, model),
     )

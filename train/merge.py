@@ -253,13 +253,13 @@ def rows_to_compare(job: Job, turns: TurnFormat, limit: int) -> tuple[Rows, str]
 
     recipe, dataset = job.run["recipe"], job.run["dataset"]
     if job.place is None:
-        prompts = asked(tokenizer, recipe["samples"]["prompts"], dataset.get("conversation", False))
+        prompts = asked(turns, recipe["samples"]["prompts"], dataset.get("conversation", False))
         return windows(prompts, job.base.sft["max_length"]), "the run's own prompts (--data for held-out rows)"
     data = load_data(job.place, dataset["config"], dataset["text_field"])
     if data.validation is None:
         raise InputError(f"the dataset {data.record['name']} has no validation split; choose another --data")
-    rows = held_out(data.validation, tokenizer, limit, recipe["sft"]["seed"])
-    tokens = [tokenize_row(tokenizer, row) for row in rows]
+    rows = held_out(data.validation, turns, limit, recipe["sft"]["seed"])
+    tokens = [tokenize_row(turns, row)[0] for row in rows]
     return windows(tokens, job.base.sft["max_length"]), f"held-out rows of {data.name}"
 
 

@@ -21,7 +21,6 @@ from friends_corpus.core.cli import BAD_INPUT, FAILED, INTERRUPTED, Failed, Inpu
 from friends_corpus.core.visible import screened
 from train.models.base import locate
 from train.models.device import choose_device
-from train.models.loading import load_base
 from train.settings.base_preset import BITS, find_base
 from train.training.sft_config import describe_adapter, lora_config, sft_config
 
@@ -46,6 +45,7 @@ from .runtime.signals import RESUMABLE, Stop, Terminated
 from .settings.base_preset import packaged
 from .settings.batching import share_out
 from .settings.recipe import load_recipe, read_overrides
+from .training.base_checks import load_checked
 from .training.dry_run import dry_run
 from .training.preflight import check_machine, check_tracker
 from .training.setup import Setup
@@ -106,6 +106,7 @@ def make_parser() -> Parser:
     add("--evaluations", **number, default=absent, help="held-out loss and samples, N times on the way")
     any_setting = "any setting of a recipe, such as sft.weight_decay=0.01 or lora.r=8; may be repeated"
     add("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", dest="settings", help=any_setting)
+    add("--end-token", metavar="TOKEN", help="that ends a turn (default: as the chat template of the base has it)")
     trackers = "tensorboard, trackio or wandb, if installed (default: none)"
     add("--report-to", default="none", metavar="NAME", help=trackers)
     add("--output", type=Path, metavar="FOLDER", help="default: adapters/DATASET")
@@ -170,32 +171,29 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     goes_on = args.resume and not args.dry_run
     checkpoint = distributed.from_first(lambda: resume_from(output, facts)) if goes_on else None
     needs = check_machine(setup)
-    model, tokenizer = load_model(setup)
-    evaluated = held_out(data.validation, tokenizer, recipe.eval.tokens, recipe.sft.seed) if data.validation else None
+    model, turns = load_checked(setup)
+    evaluated = held_out(data.validation, turns, recipe.eval.tokens, recipe.sft.seed) if data.validation else None
     introduce(setup)
-    train_rows, left_out = tokenized(turns, data.train, setup.base.sequence_length)
+    length = recipe.sft.max_length
+    train_rows, left_out = tokenized(turns, data.train, length)
     if left_out:
         say(f"note      {left_out:,} of {len(data.train):,} rows are left out: their prompts fill a sequence")
 
     # importing these takes seconds, so the mistakes above come first
     from .training.callbacks import Progress, Watch
     from .training.loop import score, train
-    from .training.trainer import AdapterTrainer, compare, write_samples
+    from .training.samples import compare, write_samples
+    from .training.trainer import AdapterTrainer
 
     progress, watch = Progress(), Watch(stop, output / LIVE, recipe.eval.evaluations)
     until_the_end.enter_context(explained(setup.lighter, setup.device, watch.where))
-    folder, _evaluate = (
-        Path(tempfile.gettempdir()) if args.dry_run else output,
-        bool(evaluated and recipe.eval.evaluations),
-    )
+    folder, evaluate = Path(tempfile.gettempdir()) if args.dry_run else output, bool(evaluated and watch.evaluations)
     trainer: Any = AdapterTrainer(
         model=model,
-        args=sft_config(
-            setup.fitted, setup.device, folder, bool(evaluated and recipe.eval.evaluations), args.report_to
-        ),
-        train_dataset=data.train,
-        eval_dataset=evaluated,
-        processing_class=tokenizer,
+        args=sft_config(setup.fitted, setup.device, folder, evaluate, args.report_to),
+        train_dataset=train_rows,
+        eval_dataset=evaluated and tokenized(turns, evaluated, length)[0],
+        processing_class=turns.tokenizer,
         peft_config=lora_config(recipe, model),
         callbacks=[watch, progress],
     )
@@ -207,7 +205,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     kind, layers = "DoRA" if recipe.lora.use_dora else "LoRA", recipe.lora.target_modules
     named = layers if isinstance(layers, str) else ", ".join(layers)
     say(f"adapter   {kind} rank {recipe.lora.r} on {named}: {trainer.weights:,} weights in float32")
-    if odd := check_row_ends(tokenizer, trainer.train_dataset, len(data.train)):
+    if odd := check_row_ends(turns, trainer.train_dataset, len(train_rows)):
         say(f"note      {odd}")
     if args.dry_run:
         dry_run(trainer, recipe, data.train, needs)
@@ -246,6 +244,7 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
             settings[path] = getattr(args, flag)
     recipe = load_recipe(args.dataset, args.recipe, settings)
     base, folder = find_base(recipe.base, args.bits)
+    base = replace(base, end_token=args.end_token or base.end_token)
     step = share_out(recipe.sft, distributed.count(), args.batch_size, args.gradient_checkpointing)
     output: Path = args.output or Path("adapters") / recipe.dataset
     check_replaceable(output, args.overwrite)
@@ -263,20 +262,6 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     source = distributed.from_first(lambda: locate(base, folder))
     distributed.check_launch(base.bits, recipe.sft)
     return Setup(recipe, base, folder is not None, step, output, data, source, choose_device(base.bits))
-
-
-def load_model(setup: Setup) -> tuple[Any, Any]:
-    """Load the base model and its tokenizer. Raises InputError, Failed."""
-    with explained(setup.lighter, setup.device, lambda: "while the base model was loaded"):
-        model, tokenizer = load_base(setup.base, setup.source, setup.device)
-    if setup.data.record["conversation"] and tokenizer.chat_template is None:
-        raise InputError(
-            f"{setup.base.model} has no chat template; --dataset {setup.recipe.dataset} needs an instruct model"
-        )
-    turns = turn_format_of(model, tokenizer, setup.base.end_token)
-    if setup.data.record["conversation"] and turns.turn_end is None:
-        raise no_end()
-    return model, turns
 
 
 def introduce(setup: Setup) -> None:

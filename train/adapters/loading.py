@@ -29,7 +29,7 @@ def read_run(adapter: Path) -> tuple[Run, Base]:
     run = read_record(adapter)
     base = run["base"]
     sft: dict[str, Any] = {**run["recipe"]["sft"]}
-    return run, Base(base["model"], base["wheel"], base["gguf"], base["bits"], sft)
+    return run, Base(base["model"], base["wheel"], base["gguf"], base["bits"], sft, base.get("end_token"))
 
 
 def read_record(adapter: Path) -> Run:

@@ -68,6 +68,7 @@ class BaseRecord(TypedDict):
     wheel: Text | None
     gguf: Text | None
     bits: int
+    end_token: NotRequired[Text | None]
     source: Literal["folder", "wheel", "hub"]
     revision: NotRequired[Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None]
     wheel_version: NotRequired[Text | None]

@@ -93,28 +93,29 @@ def documents(sequences: Any) -> Iterator[tuple[list[int], list[int]]]:
             start += length
 
 
-def count_ends(tokenizer: Any, sequences: Any) -> int:
-    """Count the rows whose EOS token is trained; chat templates may put a line break after it."""
-    return sum(tokenizer.eos_token_id in labels[-2:] for _, labels in documents(sequences))
+def count_ends(turns: TurnFormat, sequences: Any) -> int:
+    """Count the rows whose end is trained; chat templates may put a line break after it."""
+    ends = {turns.turn_end, turns.text_end}
+    return sum(not ends.isdisjoint(labels[-2:]) for _, labels in documents(sequences))
 
 
-def count_duplicate_bos(tokenizer: Any, sequences: Any) -> int:
+def count_duplicate_bos(turns: TurnFormat, sequences: Any) -> int:
     """Count the rows with a duplicate BOS: one from the text, one from the tokenizer."""
-    twice = [tokenizer.bos_token_id] * 2
+    twice = [turns.tokenizer.bos_token_id] * 2
     return sum(ids[:2] == twice for ids, _ in documents(sequences))
 
 
-def check_row_ends(tokenizer: Any, sequences: Any, rows: int) -> str | None:
+def check_row_ends(turns: TurnFormat, sequences: Any, rows: int) -> str | None:
     """Return a warning on how rows end, or None. Raises InputError if training would be in vain."""
-    if doubled := count_duplicate_bos(tokenizer, sequences):
+    if doubled := count_duplicate_bos(turns, sequences):
         raise InputError(
             f"{doubled:,} of {rows:,} rows begin with {turns.tokenizer.bos_token} twice: the texts hold it and the "
             "tokenizer adds it; take it out of the texts"
         )
-    ends = count_ends(tokenizer, sequences)
+    ends = count_ends(turns, sequences)
     if ends * 2 < rows:
         raise InputError(
-            f"the EOS token {tokenizer.eos_token} is trained in {ends:,} of {rows:,} rows, so the model would "
-            "never learn to stop: the chat template leaves it out, or the rows are longer than sft.max_length"
+            f"the end {turns.stops[0]} is trained in {ends:,} of {rows:,} rows, so the model would never learn to "
+            "stop: the rows are longer than sft.max_length; set a greater one, or give shorter rows"
         )
     return f"{rows - ends:,} of {rows:,} rows are truncated: their ends are not trained" if ends < rows else None

@@ -14,6 +14,7 @@ from friends_corpus.core.files import sha256_of
 from friends_corpus.core.manifest import MANIFEST, ConfigName, ParquetPath, Split
 from friends_corpus.core.parquet import read_table
 from friends_corpus.core.reader import Text, json_values, read
+from train.models.turn_format import TurnFormat
 from train.settings.base_preset import HUB_ID
 
 from .formatting import as_said, columns_of, is_conversation, tokenize_row

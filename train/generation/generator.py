@@ -19,6 +19,7 @@ from train.models.base import Source, locate
 from train.models.chat_template import TemplateRefused
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
+from train.models.turn_format import turn_format_of, without_thoughts
 from train.settings.base_preset import LOCAL, Base, find_base
 
 from .adapter_stack import AdapterStack

@@ -21,7 +21,8 @@ say = partial(print, flush=True)
 
 def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
     """Print how the rows are trained: `rows` of the dataset, `trainer` with its packed sequences."""
-    tokenizer = trainer.processing_class
+    turns: TurnFormat = trainer.turns
+    tokenizer = turns.tokenizer
     sequences = trainer.train_dataset
     say("\nrecipe, where it differs from the libraries' defaults")
     for key, value in as_json(recipe).items():
@@ -35,7 +36,7 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
     say("\nfirst sequence; « and » mark trained tokens (each row ends with the EOS token)")
     say("  " + mark(tokenizer, sequences[0]["input_ids"], sequences[0]["labels"])[:SHOWN].replace("\n", "\n  "))
     say("\ndata")
-    for name, value in measures(tokenizer, sequences, rows).items():
+    for name, value in measures(turns, sequences, rows).items():
         say(f"  {name:<28}{value}")
     seconds = time_steps(trainer)
     steps = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
@@ -59,7 +60,7 @@ def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     return text
 
 
-def measures(tokenizer: Any, sequences: Any, rows: Any) -> dict[str, str]:
+def measures(turns: TurnFormat, sequences: Any, rows: Any) -> dict[str, str]:
     """Count rows and tokens: shares that are packed, truncated or trained, and the tokens per epoch."""
     pieces = list(documents(sequences))
     tokens = sum(len(ids) for ids, _ in pieces)
@@ -68,8 +69,8 @@ def measures(tokenizer: Any, sequences: Any, rows: Any) -> dict[str, str]:
     return {
         "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(sequences):,} packed sequences",
         "tokens per epoch": f"{tokens:,}, {share(learnt, tokens)} of them trained",
-        "rows with a trained end": share(count_ends(tokenizer, sequences), len(rows)),
-        "rows with a duplicate BOS": f"{count_duplicate_bos(tokenizer, sequences):,}",
+        "rows with a trained end": share(count_ends(turns, sequences), len(rows)),
+        "rows with a duplicate BOS": f"{count_duplicate_bos(turns, sequences):,}",
         "tokens cut off": share(expected - tokens, expected),
         "padding": share(sum(len(ids) for ids in sequences["input_ids"]) - tokens, tokens),
     }

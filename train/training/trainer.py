@@ -38,10 +38,9 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import mark
-from train.dataset.formatting import IGNORED, asked
+from train.dataset.formatting import IGNORED
 from train.models.upstream import count_read_tokens, forget_eval_means, log_mean
 from train.runtime.distributed import most
-from train.settings.recipe import Recipe
 from train.settings.sft_fields import LOSS_FIELDS, SftSettings
 
 from .checkpoints import remove, remove_old, seal
@@ -282,38 +281,3 @@ def held_out_loss(trainer: Any) -> tuple[float, int]:
                 # TRL multiplies by the ranks
                 loss += trainer.compute_loss(trainer.model, batch, num_items_in_batch=ranks).item()
     return loss / tokens, tokens
-
-
-def generate(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[str]:
-    """Continue each of the recipe's prompts, in one batch, the same for the same seed."""
-    ids = asked(tokenizer, recipe.samples.prompts, conversation)
-    batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
-    chosen = {"temperature": recipe.samples.temperature, "top_k": 0} if recipe.samples.temperature else {}
-    with eval_mode(model), torch.random.fork_rng():
-        torch.manual_seed(recipe.sft.seed)
-        ids = model.generate(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            max_new_tokens=recipe.samples.max_new_tokens,
-            do_sample=bool(chosen),
-            use_cache=True,
-            eos_token_id=list(turns.ends),
-            pad_token_id=tokenizer.pad_token_id,
-            **chosen,
-        )
-    texts = tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [without_thoughts(text).strip() for text in texts]
-
-
-def write_samples(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
-    """Continue each of the recipe's prompts."""
-    texts = generate(model, tokenizer, recipe, conversation)
-    return [{"prompt": prompt, "text": text} for prompt, text in zip(recipe.samples.prompts, texts, strict=True)]
-
-
-def compare(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
-    """Return each prompt with its continuation by the base (adapter disabled) and by the tuned model."""
-    tuned = generate(model, turns, recipe, conversation)
-    with model.disable_adapter():
-        base = generate(model, tokenizer, recipe, conversation)
-    return [{"prompt": p, "base": b, "tuned": t} for p, b, t in zip(recipe.samples.prompts, base, tuned, strict=True)]
