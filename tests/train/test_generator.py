@@ -84,8 +84,8 @@ def alone(model: Any, generator: TextGenerator, messages: list[dict[str, str]]) 
 def test_a_mixed_batch_says_what_each_says_alone(home: Path, generator: TextGenerator) -> None:
     from peft import PeftModel
 
+    from train.models.eval_mode import set_eval_mode
     from train.models.loading import load_base
-    from train.training.trainer import set_eval_mode
 
     assert generator.names == (BASE, *CONFIGS)
     asked = [(name, messages) for messages in ASKED for name in (*CONFIGS, BASE)]

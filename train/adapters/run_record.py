@@ -100,6 +100,7 @@ class Run(Facts, Results):
 
     files: NotRequired[dict[str, File]]  # of the folder, but run.json; absent in version 0.1
     device: NotRequired[dict[str, str | None]]
+    stored_share: NotRequired[float]  # of the weights of the base, in the bits of `base`
     adapter_weights: NotRequired[int]
     steps: NotRequired[int]
     tokens_per_second: NotRequired[float]

@@ -16,8 +16,9 @@ from friends_corpus.core.parquet import read_table
 from friends_corpus.core.reader import Text, json_values, read
 from train.models.turn_format import TurnFormat
 from train.settings.base_preset import HUB_ID
+from train.settings.recipe import Recipe
 
-from .formatting import as_said, columns_of, is_conversation, tokenize_row
+from .formatting import as_said, columns_of, is_conversation, tokenize_row, tokenized
 
 DEFAULT = "friends-lines"
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
@@ -213,6 +214,20 @@ def download(repo: str, config: str) -> tuple[Path, str | None]:
         reason = in_short(error)
         raise InputError(f"no dataset {repo!r} here or on the Hub; check the name and your access ({reason})") from None
     return Path(cached), revision
+
+
+def tokenize_data(data: Data, turns: TurnFormat, recipe: Recipe) -> tuple[Any, Any | None]:
+    """Return the rows to train and those to evaluate as tokens and labels; say how many are left out."""
+    length, evaluated = recipe.sft.max_length, data.validation
+    train, left_out = tokenized(turns, data.train, length)
+    if left_out:
+        why = f"nothing of them is trained in a sequence of {length} tokens"
+        print(f"note      {left_out:,} of {len(data.train):,} rows are left out: {why}", flush=True)
+    if not len(train):
+        raise InputError(f"no row has a token to train within sft.max_length, {length} tokens; set a greater one")
+    if evaluated:
+        evaluated, _ = tokenized(turns, held_out(evaluated, turns, recipe.eval.tokens, recipe.sft.seed), length)
+    return train, evaluated or None
 
 
 def held_out(validation: Any, turns: TurnFormat, limit: int | None, seed: int) -> Any:

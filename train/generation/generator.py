@@ -37,7 +37,7 @@ class TextGenerator:
         self._adapters, self.tokenizer = AdapterStack(model, BASE), tokenizer
         self.base, self.source, self.device = base, source, device
         self.context_length: int = getattr(
-            model.config, "max_position_embeddings", base.sft["max_length"]
+            model.config.get_text_config(), "max_position_embeddings", base.sft["max_length"]
         )  # tokens it can read
         self.runs: dict[str, Run] = {}  # of each adapter
         self.folders: dict[str, Path] = {}  # where each came from
@@ -52,6 +52,11 @@ class TextGenerator:
     def names(self) -> tuple[str, ...]:
         """BASE, then the adapters in the order in which they came."""
         return self._adapters.names
+
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """The models that can run in one batch: all together, but for a base that takes one adapter at a time."""
+        return [(name,) for name in self.names] if self._adapters.flattens else [self.names]
 
     def speaking(self, names: Sequence[str]) -> AbstractContextManager[dict[str, list[str]]]:
         """Run forward passes with the models `names` in the rows of a batch; no gradients."""
@@ -87,6 +92,8 @@ class TextGenerator:
         """
         from .sampling_noise import processors
 
+        if self._adapters.flattens and len({name for name, _ in asked}) > 1 and streamer is None:
+            return [self.answer([one], sampling, None, heed)[0] for one in asked]
         texts = [self.render(messages) for _, messages in asked]
         batch = self.encode(texts)
         length = batch["input_ids"].shape[1]
@@ -170,7 +177,7 @@ def load_generator(adapters: Mapping[str, Path], bits: int | None = None, base: 
     device = choose_device(chosen.bits)
     model, tokenizer = load_base(chosen, source, device)
 
-    from train.training.trainer import set_eval_mode
+    from train.models.eval_mode import set_eval_mode
 
     set_eval_mode(model)
     generator = TextGenerator(model, tokenizer, chosen, source, device)

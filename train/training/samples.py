@@ -5,10 +5,9 @@ from typing import Any
 import torch
 
 from train.dataset.formatting import asked
+from train.models.eval_mode import eval_mode
 from train.models.turn_format import TurnFormat, without_thoughts
 from train.settings.recipe import Recipe
-
-from .trainer import eval_mode
 
 
 def generate(model: Any, turns: TurnFormat, recipe: Recipe, conversation: bool) -> list[str]:

@@ -31,7 +31,6 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 from accelerate.utils import gather_object, send_to_device
-from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer
 from trl.trainer.sft_trainer import SFTTrainer
@@ -39,6 +38,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import mark
 from train.dataset.formatting import IGNORED
+from train.models.eval_mode import eval_mode
 from train.models.upstream import count_read_tokens, forget_eval_means, log_mean
 from train.runtime.distributed import most
 from train.settings.sft_fields import LOSS_FIELDS, SftSettings
@@ -72,19 +72,23 @@ class AdapterTrainer(SFTTrainer):
             super().__init__(**settings)
         except ValueError as error:
             why = in_short(error)
-            raise InputError(f"sft: {why}; change it in the recipe or with --set sft.FIELD=VALUE") from None
+            raise InputError(f"sft: {why}; change it with --set sft.FIELD=VALUE, or choose another --base") from None
         self.remove_callback(PrinterCallback)  # progress is ours
         defaults = {field.name: field.default for field in fields(SftSettings)}
         other_loss = any(getattr(self.args, name) != defaults[name] for name in LOSS_FIELDS)
         self.with_trl_loss = other_loss or self.aux_loss_enabled
+        self.model.config.get_text_config().output_router_logits = False  # generating fails on them; TRL asks itself
+        self.vocabulary: int = self.model.config.get_text_config().vocab_size
         self.weights = train_in_float32(self.model)  # how many are trained
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        model: Any = self.model
         if self.args.should_save:  # rank 0
-            model.save_pretrained(
-                output_dir or self.args.output_dir, state_dict=state_dict, save_embedding_layers=False
-            )
+            self.save_adapter(output_dir or self.args.output_dir, state_dict)
+
+    def save_adapter(self, folder: Any, state_dict: dict[str, Any] | None = None) -> None:
+        """Write the adapter alone."""
+        model: Any = self.model
+        model.save_pretrained(folder, state_dict=state_dict, save_embedding_layers=False)
 
     def train_exactly(self, tokens: int) -> None:
         """Make the run end after exactly so many trained tokens. Raises InputError if no row has any."""
@@ -120,7 +124,7 @@ class AdapterTrainer(SFTTrainer):
         """Return the cross-entropy over the trained tokens, divided by `num_items_in_batch` (None: their number)."""
         following = inputs["labels"][:, 1:]
         positions = (following != IGNORED).any(dim=0).nonzero().flatten()
-        logits_of_one = len(positions) * len(following) * self.model.config.vocab_size  # `model` may be wrapped in DDP
+        logits_of_one = len(positions) * len(following) * self.vocabulary
         if most(logits_of_one) > FEW_LOGITS or (
             self.with_trl_loss and self.model.training
         ):  # on all ranks: both gather
@@ -135,7 +139,7 @@ class AdapterTrainer(SFTTrainer):
         )
         if num_items_in_batch is None:
             return total / (following != IGNORED).sum().clamp(min=1)
-        return total / num_items_in_batch * self.accelerator.num_processes  # whose gradients are averaged
+        return total / max(num_items_in_batch, 1) * self.accelerator.num_processes  # whose gradients are averaged
 
     def last_rows(self) -> str:
         """Say how the rows of the last step begin."""
@@ -235,24 +239,6 @@ def steps_for(trainer: Any, tokens: int) -> int:
                     "no token of the rows is trained; give other rows with --data, or another --text-field"
                 )
     return next(number for number, seen in enumerate(itertools.accumulate(steps), start=1) if seen >= tokens)
-
-
-def set_eval_mode(model: Any) -> None:
-    """Set eval mode (no dropout) but keep the quantised layers' training forward; GPUs have only one in 8 bits."""
-    model.eval()
-    for layer in model.modules():
-        if isinstance(layer, (Linear8bitLt, Linear4bit)):
-            layer.train()
-
-
-@contextmanager
-def eval_mode(model: Any) -> Iterator[None]:
-    """Evaluate without gradients in the mode of `set_eval_mode`, then restore the mode."""
-    was_training = model.training
-    set_eval_mode(model)
-    with torch.no_grad():
-        yield
-    model.train(was_training)
 
 
 @contextmanager
