@@ -1,6 +1,6 @@
 """Try the newest release of every library, torch apart: the fast tests, and one training.
 
-    make test-latest
+    python benchmarks/latest.py        (make test-latest)
 
 The upper bounds of setup.cfg are left out, so that a new major version is met here first. What differs from the locks
 is printed before anything runs. Needs the package registry; not part of CI. Exits with the code of what fails first.

@@ -95,7 +95,7 @@ def check_folder(folder: Path, pages: Path | None = None, show: Path | None = No
     parts, violations = read_parts(folder, manifest)
     violations = check_listing(manifest) + violations
     broken = {part.path: check_rows(part) for part in parts}
-    violations += [violation for found in broken.values() for violation in found]
+    violations += [violation for group in broken.values() for violation in group]
     violations += check_agreement([part for part in parts if not broken[part.path]], manifest)
     readable = len(parts) == sum(len(described["splits"]) for described in manifest["configs"].values())
     complete = readable and not violations
@@ -123,25 +123,25 @@ def find_warnings(parts: Sequence[Part], manifest: Manifest, readable: bool) -> 
     return find_suspicions(to_table("lines", whole), episodes)
 
 
-def describe_suspicions(found: Sequence[Suspicion]) -> Iterator[str]:
+def describe_suspicions(suspicions: Sequence[Suspicion]) -> Iterator[str]:
     """Describe each kind of warning in one line: how many, and the first few."""
     from .reports.warnings import count_suspicions
 
-    for row in count_suspicions(found):
+    for row in count_suspicions(suspicions):
         examples = "; ".join(" ".join(f"{hit['id']} {hit['excerpt']}".split()) for hit in row["examples"])
         yield f"warning: {row['kind']}: {row['count']:,} ({row['meaning']}), for example {examples}"
 
 
-def describe_violations(found: Iterable[Violation]) -> Iterator[str]:
+def describe_violations(violations: Iterable[Violation]) -> Iterator[str]:
     """Describe each violation in one line; repeats in one file are cut short and counted."""
     alike: dict[tuple[str, str, str], list[Violation]] = {}
-    for violation in found:
+    for violation in violations:
         alike.setdefault((violation.file, violation.column, violation.rule), []).append(violation)
     for (file, column, rule), group in alike.items():
         yield from (f"violation: {violation}" for violation in group[:ALIKE])
         if len(group) > ALIKE:
-            place = f"{file}: column {column}" if column else file
-            yield f"violation: {place}: {rule}: {len(group) - ALIKE:,} more"
+            where = f"{file}: column {column}" if column else file
+            yield f"violation: {where}: {rule}: {len(group) - ALIKE:,} more"
 
 
 def counted(number: int, noun: str) -> str:

@@ -169,14 +169,14 @@ def describe_row(row: Row, split: str, folder: Path, manifest: Manifest) -> Iter
     yield ""
     if not chunk:
         chunks = find_rows(folder, manifest, ("chunks", split), "source", row["source"])
-        yield f"chunk     {', '.join(found['id'] for found in chunks if row['id'] in found['line_ids'])}"
+        yield f"chunk     {', '.join(matches['id'] for matches in chunks if row['id'] in matches['line_ids'])}"
     cluster = row.get("dup_cluster")
     if cluster is None:
         yield "repeats   none: the scene is in no cluster of repeated scenes"
     else:
         parts = [("chunks", split) for split in manifest["configs"]["chunks"]["splits"]]
-        found = [row for part in parts for row in find_rows(folder, manifest, part, "dup_cluster", cluster)]
-        scenes = {scene_of(row["id"]) for row in found}
+        matches = [row for part in parts for row in find_rows(folder, manifest, part, "dup_cluster", cluster)]
+        scenes = {scene_of(row["id"]) for row in matches}
         yield f"repeats   {cluster}: the scenes {', '.join(sorted(scenes))} repeat each other"
 
 
@@ -185,9 +185,9 @@ def describe_chat(row: Row, split: str, folder: Path, manifest: Manifest) -> str
     from .configs.chat import NO_ROW, candidates, characters_of
 
     splits = manifest["configs"].get("chat", {"splits": {}})["splits"]
-    found = find_rows(folder, manifest, ("chat", split), "id", row["id"]) if split in splits else []
-    if found:
-        return f"chat      the row with the same id: {found[0]['prompt'][0]['content']}"
+    matches = find_rows(folder, manifest, ("chat", split), "id", row["id"]) if split in splits else []
+    if matches:
+        return f"chat      the row with the same id: {matches[0]['prompt'][0]['content']}"
     lines = find_rows(folder, manifest, ("lines", split), "source", row["source"])
     characters = characters_of(manifest["parameters"]["character"], manifest["show"]["cast"])
     reason = next(reason for line, _, reason in candidates(lines, characters) if line["id"] == row["id"])

@@ -62,10 +62,10 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
     from .folder.manifest import need_manifest
 
     manifest = need_manifest(folder)
-    wanted = "lines" if format == "convokit" else config
-    if wanted and wanted not in manifest["configs"]:
-        raise InputError(f"{folder} has no config {wanted}; it has {', '.join(manifest['configs'])}")
-    configs = [wanted] if wanted else list(manifest["configs"])
+    source = "lines" if format == "convokit" else config
+    if source and source not in manifest["configs"]:
+        raise InputError(f"{folder} has no config {source}; it has {', '.join(manifest['configs'])}")
+    configs = [source] if source else list(manifest["configs"])
     out = out.resolve()
 
     def check_new() -> None:

@@ -99,9 +99,9 @@ def publish(options: argparse.Namespace, manifest: Manifest, api: HfApi, patienc
     if commit is None:
         return
     expected = digests(manifest, files)
-    found = load_again(repo, tag, list(expected), patience)
-    if found != expected:
-        wrong = [config for config in expected if found.get(config) != expected[config]]
+    loaded = load_again(repo, tag, list(expected), patience)
+    if loaded != expected:
+        wrong = [config for config in expected if loaded.get(config) != expected[config]]
         raise ReleaseError(
             f"{repo.id} at {tag}: config {wrong[0]} loads different rows than {folder} holds; compare the two"
         )
@@ -129,10 +129,10 @@ def check_room(files: Sequence[Outgoing]) -> None:
     from shutil import disk_usage
 
     needed = ROOM * sum(file.size for file in files)
-    place = tempfile.gettempdir()
-    if disk_usage(place).free < needed:
+    folder = tempfile.gettempdir()
+    if disk_usage(folder).free < needed:
         raise ReleaseError(
-            f"{place}: reading the release back needs {needed / 1e6:,.0f} MB; set TMPDIR to another disk"
+            f"{folder}: reading the release back needs {needed / 1e6:,.0f} MB; set TMPDIR to another disk"
         )
 
 
@@ -190,8 +190,8 @@ def load_again(repo: Repo, tag: str, configs: Sequence[str], patience: Patience)
             except subprocess.TimeoutExpired:
                 failed = RuntimeError(f"no result after {LOADING} s")
         if not patience.pause(tried, failed, f"{repo.id}: load {tag}"):
-            said = str(failed).replace(str(repo.api.token), "***")[:300]
-            raise ReleaseError(f"{repo.id}: {tag} is published, but loading it failed: {said}; run the command again")
+            reason = str(failed).replace(str(repo.api.token), "***")[:300]
+            raise ReleaseError(f"{repo.id}: {tag} is published, but loading it failed: {reason}; run the command again")
 
 
 def read_back(repo: str, tag: str, *configs: str) -> None:
@@ -199,11 +199,11 @@ def read_back(repo: str, tag: str, *configs: str) -> None:
     import datasets
 
     datasets.disable_progress_bars()
-    found = {}
+    tables = {}
     for config in configs:
         splits = datasets.load_dataset(repo, config, revision=tag)
-        found[config] = {split: [rows.num_rows, digest(rows["id"])] for split, rows in splits.items()}
-    print(json.dumps(found))
+        tables[config] = {split: [rows.num_rows, digest(rows["id"])] for split, rows in splits.items()}
+    print(json.dumps(tables))
 
 
 if __name__ == "__main__":

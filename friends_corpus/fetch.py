@@ -136,8 +136,8 @@ def fetch(source: str, out: Path, show: Show, access: Access) -> int:
         if archive.unreadable:
             print(f"warning: {out}/pages.jsonl: {archive.unreadable} lines cannot be read", file=sys.stderr)
         archive.begin(index_url)
-        wanted = list_pages(archive, get, index_url, show)
-        failures, counts = fetch_pages(archive, wanted, partial(bring, archive, get, show=show), access.limits)
+        pages = list_pages(archive, get, index_url, show)
+        failures, counts = fetch_pages(archive, pages, partial(bring, archive, get, show=show), access.limits)
         archive.end(index_url, counts)
     report(out, failures, counts)
     return len(failures)
@@ -183,7 +183,7 @@ def connect(stack: ExitStack, source: str, show: Show, access: Access) -> tuple[
 
 
 def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]:
-    """Return what the index lists; fetched, unless the run that goes on has it. Raises Failed without a page."""
+    """Return what the index lists; fetched, unless the run that is continued has it. Raises Failed without a page."""
     from .crawling.archive import INDEX
     from .crawling.links import read_index
     from .crawling.transport import PageError
@@ -196,16 +196,16 @@ def list_pages(archive: Archive, get: Get, url: str, show: Show) -> list[Wanted]
             raise Failed(f"{url}: {error}; without the index no page can be fetched") from None
     html = (archive.folder / INDEX).read_bytes()
     try:
-        wanted = list(read_index(html, archive.stored[INDEX]["final_url"], show))
+        pages = list(read_index(html, archive.stored[INDEX]["final_url"], show))
     except PageError as error:
         raise Failed(f"{url}: {error}") from None
-    if not any(page.name for page in wanted):
+    if not any(page.name for page in pages):
         raise Failed(f"{url}: no link to a transcript page on it; --source takes the page that lists the episodes")
-    return wanted
+    return pages
 
 
 def fetch_pages(
-    archive: Archive, wanted: Sequence[Wanted], bring_page: Callable[[str, str], bool], limits: Limits
+    archive: Archive, pages: Sequence[Wanted], bring_page: Callable[[str, str], bool], limits: Limits
 ) -> tuple[list[tuple[Wanted, str]], Counter[str]]:
     """Fetch all pages, one after the other; return those that failed, with reasons, and the counts."""
     from tqdm import tqdm
@@ -215,7 +215,7 @@ def fetch_pages(
     failures: list[tuple[Wanted, str]] = []
     counts = Counter({"fetched": 0, "unchanged": 0, "failed": 0})
     in_a_row = 0
-    for page in tqdm(wanted, "fetch", unit="page"):
+    for page in tqdm(pages, "fetch", unit="page"):
         state = archive.state(page.name, page.url) if page.name else ""
         if state == "good" and page.name in archive.checked:
             counts["already here"] += 1
@@ -268,8 +268,8 @@ def report(out: Path, failures: Sequence[tuple[Wanted, str]], counts: Mapping[st
         width = max(len(page.name) for page, _ in failures)
         for page, error in failures:
             print(f"  {page.name:{width}}  {ascii(page.url)[1:-1]}  {ascii(error)[1:-1]}", file=sys.stderr)
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what != "already here")
-    print(f"{out}: {said}")
+    summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what != "already here")
+    print(f"{out}: {summary}")
 
 
 if __name__ == "__main__":

@@ -81,9 +81,9 @@ def bench(args: argparse.Namespace) -> int:
     if args.card and not args.base and (Path(recipe.base).exists() or recipe.base.endswith((".yaml", ".yml"))):
         raise InputError(f"{args.card} was trained on {recipe.base!r}, which is a path here; give it with --base")
     base, folder = find_base(args.base or recipe.base, None)
-    place = find_data(args.data)
-    if isinstance(place, Path):
-        check_folder(place, recipe.dataset)
+    dataset = find_data(args.data)
+    if isinstance(dataset, Path):
+        check_folder(dataset, recipe.dataset)
     source = locate(base, folder)
     if sha256 and source.sha256 != sha256:
         raise InputError(f"{args.card} was trained on another base than {base.model} as it is here; give its --base")
@@ -93,7 +93,7 @@ def bench(args: argparse.Namespace) -> int:
     say(f"training  {recipe.dataset}, {args.steps} steps of at most {tokens:,} tokens in each precision")
     rows = []
     for bits in dict.fromkeys(args.bits):
-        rows.append({"bits": bits} | in_own_process(recipe, replace(base, bits=bits), source, place))
+        rows.append({"bits": bits} | in_own_process(recipe, replace(base, bits=bits), source, dataset))
         say(line(rows[-1]))
     measured = {
         "device": next((row["device"] for row in rows if "device" in row), None),
@@ -142,23 +142,23 @@ def with_block(card: str, measured: Mapping[str, Any]) -> str:
     return BLOCK.sub(lambda _: f"<!-- quantisation -->\n{block}<!-- /quantisation -->", card, count=1)
 
 
-def in_own_process(recipe: Recipe, base: Base, source: Source, place: Path | str) -> dict[str, Any]:
+def in_own_process(recipe: Recipe, base: Base, source: Source, dataset: Path | str) -> dict[str, Any]:
     """Run `measure` in a new process; return {"failed": reason} if this device cannot do it."""
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
-            return pool.submit(measure, recipe, base, source, place).result()
+            return pool.submit(measure, recipe, base, source, dataset).result()
     except BrokenProcessPool:
         return {"failed": "its process was killed: the machine has too little memory for it"}
 
 
-def measure(recipe: Recipe, base: Base, source: Source, place: Path | str) -> dict[str, Any]:
+def measure(recipe: Recipe, base: Base, source: Source, dataset: Path | str) -> dict[str, Any]:
     """Train `recipe.sft.max_steps` steps and return the measurements; bad input is raised.
 
     Memory in GB: of the process on a CPU, as allocated on a GPU; `memory_load` up to the first step, `memory` after.
     """
-    quiet(offline=isinstance(place, Path) and source.folder is not None)
-    data = load_data(place, recipe.dataset, recipe.sft.dataset_text_field)
+    quiet(offline=isinstance(dataset, Path) and source.folder is not None)
+    data = load_data(dataset, recipe.dataset, recipe.sft.dataset_text_field)
 
     import torch
 
@@ -208,9 +208,9 @@ def peak_memory(kind: str, reset: bool) -> float:
             torch.cuda.reset_peak_memory_stats()
         return float(round(peak / 1e9, 2))
     status = Path("/proc/self/status")
-    found = PEAK.search(status.read_text()) if status.is_file() else None
-    kilobytes = int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if reset and found:
+    match = PEAK.search(status.read_text()) if status.is_file() else None
+    kilobytes = int(match[1]) if match else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if reset and match:
         with suppress(OSError):  # where it is forbidden, both figures are of the whole process
             Path("/proc/self/clear_refs").write_text("5")  # the kernel's word for: forget the peak
     return round(kilobytes * 1024 / 1e9, 2)
@@ -246,17 +246,17 @@ def advice(rows: Sequence[Mapping[str, Any]]) -> str:
         return "no precision can be recommended: none was measured, or its loss is NaN or infinite"
     fast = max(good, key=lambda row: row["tokens_per_second"])
     small = min(good, key=lambda row: row["memory"])
-    said = f"--bits {fast['bits']} is the fastest here, {fast['tokens_per_second']:,.0f} tokens/s"
+    text = f"--bits {fast['bits']} is the fastest here, {fast['tokens_per_second']:,.0f} tokens/s"
     if small["memory"] < fast["memory"]:
         share = small["tokens_per_second"] / fast["tokens_per_second"]
-        said += (
+        text += (
             f"; if memory is short, --bits {small['bits']} takes {small['memory']:.2f} GB instead of "
             f"{fast['memory']:.2f} at {100 * share:.0f} % of that speed"
         )
     else:
-        said += ", and none takes less memory"
+        text += ", and none takes less memory"
     worse = ", ".join(str(row["bits"]) for row in measured if row not in good)
-    return said + (f"; the loss at {worse} bits is worse" if worse else "")
+    return text + (f"; the loss at {worse} bits is worse" if worse else "")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """python -m train.chat [ADAPTER…]: talk to adapters of train.sft, in the terminal or on a page.
 
-Each ADAPTER is a folder that train.sft wrote, or NAME=FOLDER; all of them on the same base, which is a voice too and
+Each ADAPTER is a folder that train.sft wrote, or NAME=FOLDER; all of them on the same base, which is a model too and
 speaks alone if none is given. The first ADAPTER answers first; /swap changes that, /help lists the other commands.
 What is piped in is asked line by line. --web serves a page on this machine instead; it needs pip install '.[ui]'.
 Exit codes: 0 the conversation ended (/quit, Ctrl-D, the end of the pipe; of the page Ctrl-C), 1 it failed on the way,
@@ -105,25 +105,25 @@ def chat(args: argparse.Namespace) -> int:
     port = free_port(PORT if args.port is None else args.port) if args.web else 0
     online = any(read_run(folder)[0]["base"]["source"] == "hub" for folder in adapters.values())
     if not adapters:
-        base, place = find_base(args.base or DEFAULT_BASE, args.bits)
-        online = place is None and base.wheel is None
+        base, base_folder = find_base(args.base or DEFAULT_BASE, args.bits)
+        online = base_folder is None and base.wheel is None
     quiet(offline=not online)
     with memory_errors(lambda: " while the base was loaded; fewer --bits need less"):
         generator = load_generator(adapters, args.bits, args.base)
     check_sampling(sampling, generator.context_length)
-    wanted = Persona(args.character, args.me, args.system)
+    persona = Persona(args.character, args.me, args.system)
     if args.web:
         return exit_code(
-            lambda: serve(generator, wanted, sampling, port, args.share), "the browser keeps what was said"
+            lambda: serve(generator, persona, sampling, port, args.share), "the browser keeps what was said"
         )
-    talk = Talk(generator, next(iter(adapters), BASE), wanted, sampling)
+    talk = Talk(generator, next(iter(adapters), BASE), persona, sampling)
     return exit_code(lambda: converse(talk), "only what /save wrote is kept")
 
 
 def converse(talk: Talk) -> None:
     """Answer the user until the input ends. Ctrl-C cancels the current action only."""
-    base, voice = talk.generator.base, "the base alone" if talk.voice == BASE else talk.voice
-    print(f"{voice}: {base.model} in {base.bits} bits; /help, /quit")
+    base, model_name = talk.generator.base, "the base alone" if talk.model_name == BASE else talk.model_name
+    print(f"{model_name}: {base.model} in {base.bits} bits; /help, /quit")
     for line in asked():
         try:
             with memory_errors(lambda: "; /reset, or begin again with fewer --tokens"):
@@ -135,11 +135,11 @@ def converse(talk: Talk) -> None:
             print(f"error: {error}", file=sys.stderr, flush=True)
 
 
-def persona_of(generator: TextGenerator, voice: str, wanted: Persona) -> Persona:
+def persona_of(generator: TextGenerator, model_name: str, given: Persona) -> Persona:
     """Return the persona to use: by default a friend for an adapter trained on `chat`, else nobody."""
-    run, cast = generator.runs.get(voice), cast_of(voice, generator.runs)
-    learnt = friend_of(cast) if run is not None and run["dataset"]["config"] == "chat" else ""
-    return replace(wanted, character=learnt if wanted.character is None else wanted.character, cast=cast)
+    run, cast = generator.runs.get(model_name), cast_of(model_name, generator.runs)
+    own = friend_of(cast) if run is not None and run["dataset"]["config"] == "chat" else ""
+    return replace(given, character=own if given.character is None else given.character, cast=cast)
 
 
 def asked() -> Iterator[str]:
@@ -163,8 +163,8 @@ def asked() -> Iterator[str]:
 class Talk:
     """A conversation in the terminal: who answers, and what was said."""
 
-    def __init__(self, generator: TextGenerator, voice: str, wanted: Persona, sampling: Sampling) -> None:
-        self.generator, self.voice, self.wanted, self.sampling = generator, voice, wanted, sampling
+    def __init__(self, generator: TextGenerator, model_name: str, wanted: Persona, sampling: Sampling) -> None:
+        self.generator, self.model_name, self.wanted, self.sampling = generator, model_name, wanted, sampling
         self.history: list[Message] = []
 
     def handle(self, line: str) -> bool:
@@ -177,10 +177,12 @@ class Talk:
                 print(help_text(self.generator.names))
             case "as":
                 self.wanted = replace(self.wanted, character=rest)
-                print(persona_of(self.generator, self.voice, self.wanted).system() or "it plays nobody in particular")
+                print(
+                    persona_of(self.generator, self.model_name, self.wanted).system() or "it plays nobody in particular"
+                )
             case "swap":
                 self.swap(rest)
-                print(f"{self.voice} answers now")
+                print(f"{self.model_name} answers now")
             case "temperature":
                 self.sampling = replace(self.sampling, temperature=temperature(rest))
                 print(f"temperature {self.sampling.temperature} from now on")
@@ -194,26 +196,26 @@ class Talk:
                 self.ask(rest)
         return False
 
-    def swap(self, wanted: str) -> None:
+    def swap(self, new_name: str) -> None:
         """Continue the conversation with another model, loaded first if it is a folder. Raises InputError."""
-        if wanted not in self.generator.names:
-            name, folder = named_folder(wanted)
+        if new_name not in self.generator.names:
+            name, folder = named_folder(new_name)
             if not folder.is_dir():
-                known = did_you_mean(wanted, self.generator.names) or f"; loaded: {', '.join(self.generator.names)}"
-                raise InputError(f"no model and no folder {wanted!r}{known}")
+                known = did_you_mean(new_name, self.generator.names) or f"; loaded: {', '.join(self.generator.names)}"
+                raise InputError(f"no model and no folder {new_name!r}{known}")
             self.generator.add(name, folder)
-            wanted = name
-        self.voice = wanted
+            new_name = name
+        self.model_name = new_name
 
     def ask(self, text: str) -> None:
         """Print the answer as it is generated, and keep both in the history. Ctrl-C stops it. Raises InputError."""
         if not text:
             return
-        persona = persona_of(self.generator, self.voice, self.wanted)
+        persona = persona_of(self.generator, self.model_name, self.wanted)
         history = [*self.history, question(text)]
-        growing = answers(self.generator, [(self.voice, history)], persona, self.sampling)
+        growing = answers(self.generator, [(self.model_name, history)], persona, self.sampling)
         [turn] = next(growing)
-        print(f"{persona.character or self.voice}> ", end="", flush=True)  # the model may read for long
+        print(f"{persona.character or self.model_name}> ", end="", flush=True)  # the model may read for long
         stopped = ""
         try:
             for [grown] in growing:
@@ -221,10 +223,10 @@ class Talk:
                 turn = grown
         except KeyboardInterrupt:
             stopped = " [stopped]"
-        came = outcome(turn, self.voice, persona.character or "")
-        print("" if turn.text else came["content"], end=f"{stopped}\n", flush=True)
+        finished = outcome(turn, self.model_name, persona.character or "")
+        print("" if turn.text else finished["content"], end=f"{stopped}\n", flush=True)
         self.sampling = replace(self.sampling, seed=(self.sampling.seed + 1) % 2**32)
-        self.history = answered([*history, came])
+        self.history = answered([*history, finished])
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 The base and all adapters answer the same prompts with the same seeds, in one process and in common batches. The answers
 are counted (text_metrics.py in train/comparison), means get 95 % intervals over prompts and seeds (bootstrap.py), and
 each claim of the blog post gets its verdict (verdicts.py, where the names lines, named_lines, chunks, chunks_clean and
-chat have their meaning). The adapters must have learnt equally many tokens. Where the dataset has the config chat, real
-replies of its held-out episodes are scored too. --out receives results.json, the report, and answers.jsonl, out of
-which a run that was killed goes on. Exit codes: 0 compared, 1 it failed on the way, 2 a mistake in what was asked.
+chat have their meaning). The adapters must have been trained on equally many tokens. Where the dataset has the config
+chat, real replies of its held-out episodes are scored too. --out receives results.json, the report, and answers.jsonl,
+out of which a killed run is continued. Exit codes: 0 compared, 1 it failed on the way, 2 a mistake in what was asked.
 """
 
 import argparse
@@ -110,8 +110,8 @@ def compare(args: argparse.Namespace) -> None:
         say(f"base      {generator.base.model} in {generator.base.bits} bits, {generator.device.name}")
         say(f"models    {', '.join(generator.names)}")
         with memory_errors(lambda: f" with {args.rows} answers in a batch; add --rows {args.rows // 2 or 1}"):
-            found = find(args, plan, generator, replies)
-        results = judged(make_results(args, plan, generator, found))
+            findings = find(args, plan, generator, replies)
+        results = judged(make_results(args, plan, generator, findings))
         write_report(results, args.out)
     show(results)
     say(f"wrote     {args.out / 'report.html'}, report.md and results.json")
@@ -130,13 +130,13 @@ def make_plan(args: argparse.Namespace) -> Plan:
         raise InputError(
             f"{args.prompts} has {len(prompts)} prompts; write {FEWEST} or more, or no interval is possible"
         )
-    place = find_replies(args.data, args.replies)
+    dataset = find_replies(args.data, args.replies)
     if args.out.exists() and not args.out.is_dir():
         raise InputError(f"--out {args.out} is not a folder; choose another")
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / ANSWERS).exists():
         raise InputError(f"--out {args.out} holds what no comparison wrote; choose another, or move it away")
     check_report(args.out)
-    return Plan(adapters, runs, prompts, place, notes)
+    return Plan(adapters, runs, prompts, dataset, notes)
 
 
 def find(args: argparse.Namespace, plan: Plan, generator: TextGenerator, replies: Sequence[Reply]) -> Found:
@@ -149,7 +149,7 @@ def find(args: argparse.Namespace, plan: Plan, generator: TextGenerator, replies
     drawn = {"tokens": args.tokens, "temperature": args.temperature, "top_p": args.top_p}
     journal = Journal(args.out / ANSWERS, same | drawn | {"prompts": asked}, Answer)
     answers = ask(generator, plan.prompts, args, journal)
-    cast = dict.fromkeys(name for voice in plan.runs for name in cast_of(voice, plan.runs).names)
+    cast = dict.fromkeys(name for arm in plan.runs for name in cast_of(arm, plan.runs).names)
     measured = measure(answers, plan.prompts, range(args.seeds), generator.names, list(cast))
     scored = None
     if replies:
@@ -158,7 +158,7 @@ def find(args: argparse.Namespace, plan: Plan, generator: TextGenerator, replies
     return Found(answers, measured, scored)
 
 
-def make_results(args: argparse.Namespace, plan: Plan, generator: TextGenerator, found: Found) -> Results:
+def make_results(args: argparse.Namespace, plan: Plan, generator: TextGenerator, findings: Found) -> Results:
     """Collect what results.json holds, but for the verdicts."""
     device = generator.device
     return {
@@ -174,17 +174,17 @@ def make_results(args: argparse.Namespace, plan: Plan, generator: TextGenerator,
             "temperature": args.temperature,
             "top_p": args.top_p,
             "bits": generator.base.bits,
-            "replies": found.scored["rows"] if found.scored else 0,
+            "replies": findings.scored["rows"] if findings.scored else 0,
         },
-        "notes": [*plan.notes, *(notes_on(plan.place, found.scored, plan.runs) if args.replies else [])],
+        "notes": [*plan.notes, *(notes_on(plan.place, findings.scored, plan.runs) if args.replies else [])],
         "metrics": ABOUT,
-        "measured": keep(found.measured),
-        "replies": found.scored,
+        "measured": keep(findings.measured),
+        "replies": findings.scored,
         "samples": [
-            as_sample(found.answers[prompt.id, seed, voice], prompt, seed, voice)
+            as_sample(findings.answers[prompt.id, seed, arm], prompt, seed, arm)
             for prompt in plan.prompts
             for seed in range(args.seeds)
-            for voice in generator.names
+            for arm in generator.names
         ],
         "software": software(),
     }
@@ -205,9 +205,9 @@ def check_numbers(args: argparse.Namespace) -> None:
         "--replies": (args.replies, args.replies >= 0, "0 or more"),
         "--rows": (args.rows, args.rows > 0, "above 0"),
     }
-    for option, (value, good, wanted) in rules.items():
+    for option, (value, good, rule) in rules.items():
         if not good:
-            raise InputError(f"{option} is {value}; it must be {wanted}")
+            raise InputError(f"{option} is {value}; it must be {rule}")
     if args.temperature == 0 and args.seeds > 1:
         raise InputError("with --temperature 0 every seed gives the same answer; add --seeds 1")
 
@@ -223,16 +223,14 @@ def ask(
     batches = []
     for seed in range(args.seeds):
         sampling = Sampling(args.tokens, args.temperature, args.top_p, seed)
-        left = [
-            one for one in prompts if any((one.id, seed, voice) not in journal.records for voice in generator.names)
-        ]
+        left = [one for one in prompts if any((one.id, seed, arm) not in journal.records for arm in generator.names)]
         batches += [(sampling, left[start : start + at_once]) for start in range(0, len(left), at_once)]
     for sampling, some in bar(batches, "batches"):
-        asked = [(prompt, voice) for prompt in some for voice in generator.names]
-        answers = generator.answer([(voice, prompt.messages()) for prompt, voice in asked], sampling)
+        asked = [(prompt, arm) for prompt in some for arm in generator.names]
+        answers = generator.answer([(arm, prompt.messages()) for prompt, arm in asked], sampling)
         journal.add(
-            ((prompt.id, sampling.seed, voice), asdict(answer))
-            for (prompt, voice), answer in zip(asked, answers, strict=True)
+            ((prompt.id, sampling.seed, arm), asdict(answer))
+            for (prompt, arm), answer in zip(asked, answers, strict=True)
         )
     return {key: Answer(**record) for key, record in journal.records.items()}
 

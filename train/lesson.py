@@ -1,7 +1,7 @@
 """python -m train.lesson: the whole way from pages to a comparison, in small, each step saying what it does and why.
 
 It runs the project's own commands, prints each so that it can be typed alone, and keeps what they write in --out; a
-training that was interrupted goes on when the lesson is run again. LESSON_FAULT=double_bos, untrained_eos or
+training that was interrupted is resumed when the lesson is run again. LESSON_FAULT=double_bos, untrained_eos or
 leaked_split plants a fault that is common and silent, and shows which check catches it. Exit codes: 0 done, or the
 fault was caught; 1 a step failed, or the fault was not caught; 2 a mistake in what was asked; 130 interrupted.
 """
@@ -106,21 +106,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def lesson(out: Path) -> int:
     """Run the lesson, or plant the fault that the environment names. Raises InputError, OSError."""
-    wanted = os.environ.get("LESSON_FAULT", "")
-    if wanted and wanted not in faults.FAULTS:
+    fault = os.environ.get("LESSON_FAULT", "")
+    if fault and fault not in faults.FAULTS:
         raise InputError(
-            f"LESSON_FAULT is {wanted!r}{did_you_mean(wanted, faults.FAULTS)}; it is one of {', '.join(faults.FAULTS)}"
+            f"LESSON_FAULT is {fault!r}{did_you_mean(fault, faults.FAULTS)}; it is one of {', '.join(faults.FAULTS)}"
         )
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is not a folder; choose another")
     out.mkdir(parents=True, exist_ok=True)
-    return plant(wanted, out) if wanted else teach(stages(out))
+    return plant(fault, out) if fault else teach(stages(out))
 
 
-def teach(told: Sequence[Stage]) -> int:
+def teach(stages: Sequence[Stage]) -> int:
     """Run all stages, and stop at the first that fails."""
-    for number, stage in enumerate(told, start=1):
-        tell(f"{number}/{len(told)}  {stage.title}", stage.why)
+    for number, stage in enumerate(stages, start=1):
+        tell(f"{number}/{len(stages)}  {stage.title}", stage.why)
         for command in stage.commands:
             if run(command):
                 print(f"error: the stage {stage.title!r} failed; its message stands above", file=sys.stderr)
@@ -135,15 +135,15 @@ def plant(name: str, out: Path) -> int:
     if run(("-m", "builders.build", "--out", str(data))):
         return FAILED
     tell(f"fault  {name}", fault.why)
-    place = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=out))  # a new one each time: nothing has to go
-    arguments = fault.plant(data, place)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=out))  # a new one each time: nothing has to go
+    arguments = fault.plant(data, folder)
     say(f"\n$ python {shlex.join(arguments)}")
     done = subprocess.run([sys.executable, *arguments], check=False, capture_output=True, text=True)
     say(done.stdout + done.stderr)
     if done.returncode and fault.said in done.stdout + done.stderr:
         say(f"caught: {fault.moral}")
         return 0
-    print(f"error: the fault {name} was planted in {place} and no check caught it", file=sys.stderr)
+    print(f"error: the fault {name} was planted in {folder} and no check caught it", file=sys.stderr)
     return FAILED
 
 

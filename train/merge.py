@@ -155,10 +155,10 @@ def prepare(args: argparse.Namespace) -> Job:
         check_gguf(gguf, output)
     if args.tokens < 1:
         raise InputError(f"--tokens is {args.tokens}; it must be above 0")
-    place = find_rows(args.data, run["dataset"]["config"])
-    quiet(offline=not (run["base"]["source"] == "hub" or isinstance(place, str)))
+    dataset = find_rows(args.data, run["dataset"]["config"])
+    quiet(offline=not (run["base"]["source"] == "hub" or isinstance(dataset, str)))
     source = find_source(run, base, args.base)
-    return Job(adapter, run, base, source, place, output, args.dtype, gguf, args.overwrite)
+    return Job(adapter, run, base, source, dataset, output, args.dtype, gguf, args.overwrite)
 
 
 def load_unmerged(job: Job, tokenizer: Any) -> tuple[Any, TurnFormat, Fields]:
@@ -242,14 +242,14 @@ def check_gguf(gguf: Path, output: Path) -> None:
             raise InputError(f"{path} is there already; choose another name or folder for --gguf, or move it away")
 
 
-def find_rows(wanted: str | None, config: str) -> Path | str | None:
+def find_rows(name: str | None, config: str) -> Path | str | None:
     """Find the dataset to compare on, or None if none was given and none is here."""
-    if wanted is None and not any(Path(DEFAULT, config).glob("*.parquet")):
+    if name is None and not any(Path(DEFAULT, config).glob("*.parquet")):
         return None
-    place = find_data(wanted)
-    if isinstance(place, Path):
-        check_folder(place, config)
-    return place
+    dataset = find_data(name)
+    if isinstance(dataset, Path):
+        check_folder(dataset, config)
+    return dataset
 
 
 def rows_to_compare(job: Job, turns: TurnFormat, limit: int) -> tuple[Rows, str]:

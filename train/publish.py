@@ -89,7 +89,7 @@ def publish(options: argparse.Namespace, api: HfApi, patience: Patience) -> None
         return
     for out in options.outs:
         check_weights(out)
-    repos = [open_repo(api, wanted, "model", patience) for wanted in targets(options.outs, options.repo)]
+    repos = [open_repo(api, target, "model", patience) for target in targets(options.outs, options.repo)]
     prepared = [prepare(out, repo, options.dataset_repo) for out, repo in zip(options.outs, repos, strict=True)]
     for repo, (files, trained_on) in zip(repos, prepared, strict=True):
         tag = f"v{options.version}" if options.version else f"v{trained_on}-{digest_of(files)[:8]}"

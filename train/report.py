@@ -196,9 +196,9 @@ def metric_view(name: str, about: Mapping[str, str], arms: Mapping[str, Mapping[
     values = {arm: of[name] for arm, of in arms.items() if measured(of.get(name))}
     rows = {arm: (arm, value, worded(value, about["unit"])) for arm, value in values.items()}
     base = values[BASE]["mean"] if BASE in values else None
-    said = {"label": about["label"], "meaning": about["meaning"]}
-    picture = said | draw(about["label"], plot(list(rows.values()), about["unit"], base)) if rows else None
-    return said | {"cells": [rows[arm][-1] if arm in rows else "–" for arm in arms], "plot": picture}
+    view = {"label": about["label"], "meaning": about["meaning"]}
+    picture = view | draw(about["label"], plot(list(rows.values()), about["unit"], base)) if rows else None
+    return view | {"cells": [rows[arm][-1] if arm in rows else "–" for arm in arms], "plot": picture}
 
 
 def verdict_view(verdict: Verdict, metrics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -206,8 +206,8 @@ def verdict_view(verdict: Verdict, metrics: Mapping[str, Mapping[str, str]]) -> 
     parts = [part_view(part, metrics[part["metric"]]) for part in verdict.get("parts", [verdict])]
     for shown, part in zip(parts, verdict.get("parts", []), strict=False):
         shown["title"] = f"{part['verdict'].capitalize()}. {shown['title']}"
-    said = {key: verdict[key] for key in ("claim", "stands_for", "verdict")}
-    return said | {"sign": SIGNS[verdict["verdict"]], "parts": parts}
+    view = {key: verdict[key] for key in ("claim", "stands_for", "verdict")}
+    return view | {"sign": SIGNS[verdict["verdict"]], "parts": parts}
 
 
 def part_view(part: Judged, about: Mapping[str, str]) -> dict[str, Any]:
@@ -216,11 +216,11 @@ def part_view(part: Judged, about: Mapping[str, str]) -> dict[str, Any]:
         return {"title": f"{about['label']}: left out, {part['note']}.", "drawn": ""}
     arms, unit, together = part["arms"], about["unit"], cast("Interval", part)
     reason = REASONS[part["verdict"], part["expected"]].format(amount(part["margin"], unit))
-    found = f"{listed(arms)} against {part['against']}, {worded(together, unit, difference=True)}"
+    text = f"{listed(arms)} against {part['against']}, {worded(together, unit, difference=True)}"
     each = [(arm, of) for arm, of in part["by_arm"].items() if of and measured(of)] if len(arms) > 1 else []
     rows = [("together" if each else arms[0], together), *each]
     return draw(
-        f"{about['label']}: {found}; {reason}.",
+        f"{about['label']}: {text}; {reason}.",
         plot([(name, of, worded(of, unit, difference=True)) for name, of in rows], unit, 0.0),
     )
 

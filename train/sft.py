@@ -127,8 +127,8 @@ def make_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0: done; 1: it failed on the way (no number any more, disk full); 2: a mistake in what was asked; 75: SIGTERM came,
-    --resume goes on; 130: Ctrl-C. All but 0 after one line on stderr. With --push-to the code of `train.publish` if
+    0: done; 1: it failed on the way (NaN, disk full); 2: a mistake in what was asked; 75: SIGTERM came, add --resume to
+    continue; 130: Ctrl-C. All but 0 after one line on stderr. With --push-to the code of `train.publish` if
     that is not 0: before training it is asked whether it could.
     """
     environment = dict(os.environ)  # a run puts HF_HUB_OFFLINE into ours
@@ -257,15 +257,15 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     check_replaceable(output, args.overwrite)
     check_tracker(args.report_to)
     distributed.join()
-    place = distributed.from_first(lambda: find_data(args.data))
-    if isinstance(place, Path):
-        check_folder(place, recipe.dataset)
+    dataset = distributed.from_first(lambda: find_data(args.data))
+    if isinstance(dataset, Path):
+        check_folder(dataset, recipe.dataset)
     if output.parent.is_dir() or not args.dry_run:  # a dry run makes no folder
         distributed.from_first(lambda: until_the_end.enter_context(locked(output)))
     if not (args.resume or args.dry_run):
         distributed.from_first(lambda: start_in(output))
-    quiet(offline=isinstance(place, Path) and (folder is not None or base.wheel is not None))
-    data = load_data(place, recipe.dataset, recipe.sft.dataset_text_field)
+    quiet(offline=isinstance(dataset, Path) and (folder is not None or base.wheel is not None))
+    data = load_data(dataset, recipe.dataset, recipe.sft.dataset_text_field)
     source = distributed.from_first(lambda: locate(base, folder))
     distributed.check_launch(base.bits, recipe.sft)
     device = choose_device(base.bits)

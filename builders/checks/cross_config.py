@@ -99,13 +99,13 @@ def check_scripts(chunks: Part, lines: Sequence[Row]) -> Iterator[Violation]:
         members = [by_id[id] for id in chunk["line_ids"] if id in by_id]
         turns = [named(line["speaker"], line[PRINTED]) for line in members]
         positions = [line["position"] for line in members] or [0]
-        found = 0
+        count = 0
         for line in chunk[PRINTED].split("\n"):
-            if found < len(turns) and line == turns[found]:
-                found += 1
+            if count < len(turns) and line == turns[count]:
+                count += 1
                 continue
-            free = positions[found] - 1 if found < len(turns) else positions[-1] + 1
+            free = positions[count] - 1 if count < len(turns) else positions[-1] + 1
             if line.partition(SEPARATOR)[0] in speakers and (free < 0 or (chunk["source"], free) in taken):
                 yield chunks.wrong(number, PRINTED, "has a turn that is not one of its lines", shorten(repr(line)))
-        if found < len(turns):
-            yield chunks.wrong(number, PRINTED, "lacks a turn of its lines", shorten(repr(turns[found])))
+        if count < len(turns):
+            yield chunks.wrong(number, PRINTED, "lacks a turn of its lines", shorten(repr(turns[count])))

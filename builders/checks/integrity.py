@@ -48,10 +48,10 @@ def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:
             yield Violation(path, f"does not have the sha256 in {MANIFEST}")
     known = {MANIFEST, *manifest["files"]}
     for file in sorted(folder.rglob("*")):
-        place = file.relative_to(folder)
-        ignored = place.parts[0] in FROM_THE_HUB or place.name in SYSTEM_FILES
-        if place.as_posix() not in known and not ignored and (file.is_symlink() or not file.is_dir()):
-            yield Violation(place.as_posix(), f"is not in {MANIFEST}")
+        relative = file.relative_to(folder)
+        ignored = relative.parts[0] in FROM_THE_HUB or relative.name in SYSTEM_FILES
+        if relative.as_posix() not in known and not ignored and (file.is_symlink() or not file.is_dir()):
+            yield Violation(relative.as_posix(), f"is not in {MANIFEST}")
 
 
 def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Violation]]:
@@ -59,7 +59,7 @@ def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Viola
 
     A file that is missing is named by `check_files` alone.
     """
-    parts, found = [], []
+    parts, violations = [], []
     for config, described in manifest["configs"].items():
         for split in SPLITS:
             entry = described["splits"].get(split)
@@ -69,15 +69,17 @@ def read_parts(folder: Path, manifest: Manifest) -> tuple[list[Part], list[Viola
             try:
                 table = read_table(folder / path)
             except Unreadable as error:
-                found.append(Violation(path, "cannot be read", detail=error.why))
+                violations.append(Violation(path, "cannot be read", detail=error.why))
                 continue
             wrong = schema_differences(path, table.schema, CONFIGS[config].features)
-            found += wrong
+            violations += wrong
             if table.num_rows != entry["rows"]:
-                found.append(Violation(path, f"has {table.num_rows:,} rows, not {entry['rows']:,} as in {MANIFEST}"))
+                violations.append(
+                    Violation(path, f"has {table.num_rows:,} rows, not {entry['rows']:,} as in {MANIFEST}")
+                )
             if not wrong:
                 parts.append(Part(config, split, path, table.to_pylist()))
-    return parts, found
+    return parts, violations
 
 
 def need_part(folder: Path, manifest: Manifest, config: str, split: str) -> Part:
@@ -95,17 +97,17 @@ def need_part(folder: Path, manifest: Manifest, config: str, split: str) -> Part
 def schema_differences(path: str, schema: pa.Schema, features: Features) -> list[Violation]:
     """List schema differences: missing, unknown or retyped columns, their order, the `datasets` metadata."""
     expected = features.arrow_schema
-    found = [Violation(path, "is missing", column=name) for name in expected.names if name not in schema.names]
-    found += [Violation(path, "is unknown", column=name) for name in schema.names if name not in expected.names]
+    violations = [Violation(path, "is missing", column=name) for name in expected.names if name not in schema.names]
+    violations += [Violation(path, "is unknown", column=name) for name in schema.names if name not in expected.names]
     for name in [name for name in expected.names if schema.names.count(name) == 1]:
         is_type, type = schema.field(name).type, expected.field(name).type
         if is_type != type:
-            found.append(Violation(path, f"is of type {is_type}, not {type}", column=name))
-    if not found and schema.names != expected.names:
-        found.append(Violation(path, f"has its columns in the order {', '.join(schema.names)}"))
-    if not found and _written_features(schema) != _written_features(expected):
-        found.append(Violation(path, "the Features in its metadata are not those of builders.configs.schema"))
-    return found
+            violations.append(Violation(path, f"is of type {is_type}, not {type}", column=name))
+    if not violations and schema.names != expected.names:
+        violations.append(Violation(path, f"has its columns in the order {', '.join(schema.names)}"))
+    if not violations and _written_features(schema) != _written_features(expected):
+        violations.append(Violation(path, "the Features in its metadata are not those of builders.configs.schema"))
+    return violations
 
 
 def _written_features(schema: pa.Schema) -> Any:

@@ -24,13 +24,13 @@ def check_config_names(manifest: Manifest) -> list[Violation]:
         if name not in names and not config.may_be_missing
     ]
     unknown = [f"configs: {name!r} is unknown" for name in names if name not in CONFIGS]
-    return [Violation(MANIFEST, said) for said in missing + unknown]
+    return [Violation(MANIFEST, fault) for fault in missing + unknown]
 
 
 def check_listing(manifest: Manifest) -> list[Violation]:
     """Run all checks that need only the manifest, once its schema is valid."""
     rules = (check_names, check_listed_files, check_configs, check_pages, check_splits)
-    return [Violation(MANIFEST, said) for rule in rules for said in rule(manifest)]
+    return [Violation(MANIFEST, fault) for rule in rules for fault in rule(manifest)]
 
 
 def check_names(manifest: Manifest) -> Iterator[str]:

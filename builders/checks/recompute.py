@@ -49,18 +49,18 @@ def check_derived(folder: Path, manifest: Manifest, parts: Sequence[Part]) -> tu
     facts = read_page_facts(manifest, kept)
     tables = gather(parts)
     corpus = assemble(tables, facts, manifest["show"], manifest["parameters"])
-    found = [*check_repeats(parts, manifest, corpus)]
+    violations = [*check_repeats(parts, manifest, corpus)]
     if corpus.pages != manifest["pages"]:
-        return found, corpus  # in other splits all numbers are others
-    found += compare(MANIFEST, BY_ROWS, {"leakage": manifest["leakage"]}, {"leakage": abridged(corpus.leakage)})
+        return violations, corpus  # in other splits all numbers are others
+    violations += compare(MANIFEST, BY_ROWS, {"leakage": manifest["leakage"]}, {"leakage": abridged(corpus.leakage)})
     if wrong := [*check_page_stats(facts.stats, tables["lines"], manifest)]:
-        return found + wrong, corpus
+        return violations + wrong, corpus
     for name, text in derived_files(manifest, corpus).items():
         if name == STATS:
-            found += compare(STATS, BY_ROWS, kept, json.loads(text))
+            violations += compare(STATS, BY_ROWS, kept, json.loads(text))
         elif name != CROISSANT:
-            found += compare_text(folder / name, text)
-    return found, corpus
+            violations += compare_text(folder / name, text)
+    return violations, corpus
 
 
 def check_pages(manifest: Manifest, corpus: Corpus, pages: Sequence[Path], show: shows.Show) -> list[Violation]:
@@ -74,17 +74,17 @@ def check_pages(manifest: Manifest, corpus: Corpus, pages: Sequence[Path], show:
     selection = select_pages(results)
     tables = make_rows([page.episode for page in selection.shipped], RowSettings.of(show.facts, corpus.parameters))
     made = assemble(tables, page_facts(selection, show), show.facts, corpus.parameters)
-    found = compare(MANIFEST, BY_PAGES, [corpus.pages, corpus.failed_pages], [made.pages, made.failed_pages])
+    violations = compare(MANIFEST, BY_PAGES, [corpus.pages, corpus.failed_pages], [made.pages, made.failed_pages])
     for config in made.tables:
         rows, expected = ({row["id"]: row for row in of.tables[config].to_pylist()} for of in (corpus, made))
-        found += compare(config, BY_PAGES, rows, expected)
-    return found + compare(STATS, BY_PAGES, corpus.stats, made.stats)
+        violations += compare(config, BY_PAGES, rows, expected)
+    return violations + compare(STATS, BY_PAGES, corpus.stats, made.stats)
 
 
 def check_croissant(folder: Path, manifest: Manifest) -> list[Violation]:
     """Compare croissant.json with what follows from the manifest alone."""
-    found, wrong = read_json(folder / CROISSANT)
-    return wrong or compare(CROISSANT, BY_MANIFEST, found, make_croissant(manifest))
+    recorded, wrong = read_json(folder / CROISSANT)
+    return wrong or compare(CROISSANT, BY_MANIFEST, recorded, make_croissant(manifest))
 
 
 def read_page_facts(manifest: Manifest, stats: PageStats) -> PageFacts:
@@ -169,25 +169,25 @@ def read_json(path: Path) -> tuple[Any, list[Violation]]:
         return None, [Violation(path.name, "cannot be read", detail=error.why)]
 
 
-def compare(file: str, rule: str, found: Any, expected: Any) -> list[Violation]:
+def compare(file: str, rule: str, recorded: Any, expected: Any) -> list[Violation]:
     """Yield a violation for each value of a JSON file that differs from the expected one."""
-    return [Violation(file, rule, detail=said) for said in differences(found, expected)]
+    return [Violation(file, rule, detail=difference) for difference in differences(recorded, expected)]
 
 
-def differences(found: Any, expected: Any, place: str = "") -> Iterator[str]:
+def differences(recorded: Any, expected: Any, path: str = "") -> Iterator[str]:
     """Yield where and how two JSON values differ.
 
     >>> [*differences({"total": {"lines": 7}, "x": [1]}, {"total": {"lines": 8}, "x": [1, 2]})]
     ['total.lines: 7 instead of 8', 'x: [1] instead of [1, 2]']
     """
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in expected | found:
-            yield from differences(found.get(key, NOTHING), expected.get(key, NOTHING), f"{place}.{key}".strip("."))
-    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
-        for number, pair in enumerate(zip(found, expected, strict=True)):
-            yield from differences(*pair, f"{place}.{number}".strip("."))
-    elif found != expected:
-        yield f"{place}: {differ(found, expected)}".removeprefix(": ")
+    if isinstance(recorded, dict) and isinstance(expected, dict):
+        for key in expected | recorded:
+            yield from differences(recorded.get(key, NOTHING), expected.get(key, NOTHING), f"{path}.{key}".strip("."))
+    elif isinstance(recorded, list) and isinstance(expected, list) and len(recorded) == len(expected):
+        for number, pair in enumerate(zip(recorded, expected, strict=True)):
+            yield from differences(*pair, f"{path}.{number}".strip("."))
+    elif recorded != expected:
+        yield f"{path}: {differ(recorded, expected)}".removeprefix(": ")
 
 
 def compare_text(path: Path, expected: str) -> list[Violation]:
@@ -196,7 +196,7 @@ def compare_text(path: Path, expected: str) -> list[Violation]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         return [Violation(path.name, "cannot be read", detail=in_short(error))]
-    for number, (found, line) in enumerate(zip_longest(lines, expected.splitlines(), fillvalue=NOTHING), start=1):
-        if found != line:
-            return [Violation(path.name, BY_ROWS, detail=f"line {number}: {differ(found, line)}")]
+    for number, (recorded, line) in enumerate(zip_longest(lines, expected.splitlines(), fillvalue=NOTHING), start=1):
+        if recorded != line:
+            return [Violation(path.name, BY_ROWS, detail=f"line {number}: {differ(recorded, line)}")]
     return []

@@ -35,15 +35,15 @@ def check_rows(part: Part) -> list[Violation]:
         cases = errors.failure_cases
     else:
         return []
-    found: dict[tuple[int, str, str], Violation] = {}
+    violations: dict[tuple[int, str, str], Violation] = {}
     for column, check, row, value in zip(*(cases[name] for name in CASE), strict=True):
         if ACROSS in check:  # pandera lists such a case once for each column
             column, _, check = check.partition(ACROSS)
             value = part.rows[row][column]
         rule = BUILT_IN.get(check, check)
         detail = "" if rule == NULL else shorten(repr(value))
-        found.setdefault((row, column, rule), part.wrong(row, column, rule, detail))
-    return [found[key] for key in sorted(found)]
+        violations.setdefault((row, column, rule), part.wrong(row, column, rule, detail))
+    return [violations[key] for key in sorted(violations)]
 
 
 @cache
@@ -117,8 +117,8 @@ def has_all(printed: str, directions: Sequence[str | None]) -> bool:
     """
     text = clean(printed)
     for direction in filter(None, directions):
-        _, found, text = text.partition(direction)
-        if not found:
+        _, separator, text = text.partition(direction)
+        if not separator:
             return False
     return True
 
@@ -129,18 +129,18 @@ def is_rest(text: str, directions: Sequence[str | None], printed: str) -> bool:
     >>> is_rest("Later, then. Bye.", ["Later"], "Later, then. Later Bye."), is_rest("Hi.", ["(nods)"], "Hi you. (nods)")
     (True, False)
     """
-    wanted, printed = letters(text), clean(printed)
+    expected, printed = letters(text), clean(printed)
     ways = {0: 0}  # how far the turn is read → how many letters of the text that were
     for direction in filter(None, directions):
         further = {}
         for read, used in ways.items():
             for start in occurrences(direction, printed, read):
                 between = letters(printed[read:start])
-                if not wanted.startswith(between, used):
+                if not expected.startswith(between, used):
                     break
                 further[start + len(direction)] = used + len(between)
         ways = further
-    return any(letters(printed[read:]) == wanted[used:] for read, used in ways.items())
+    return any(letters(printed[read:]) == expected[used:] for read, used in ways.items())
 
 
 def occurrences(part: str, text: str, start: int) -> Iterator[int]:

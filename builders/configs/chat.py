@@ -21,7 +21,7 @@ from .named_lines import named
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EARLIER_LINES = 4  # of the scene, in the prompt: who answers needs the topic, and prompts are computed but not learnt
+EARLIER_LINES = 4  # of the scene, in the prompt: who answers needs the topic, and prompts are read but not trained
 EARLIER_CHARACTERS = 600  # of those lines together; the line that is answered is there in any case
 ALL = "all"  # instead of one character's name
 PLACE = ("id", *SCENE_COLUMNS, "position")
@@ -150,10 +150,10 @@ def main_character(name: str, cast: Mapping[str, str]) -> str:
     """
     meant = {spelling.casefold(): character for character, full in cast.items() for spelling in (character, full)}
     meant[ALL] = ALL
-    wanted = " ".join(name.casefold().split())
-    if wanted in meant and wanted:
-        return meant[wanted]
-    near = difflib.get_close_matches(wanted, meant, n=1)
+    folded = " ".join(name.casefold().split())
+    if folded in meant and folded:
+        return meant[folded]
+    near = difflib.get_close_matches(folded, meant, n=1)
     known = ", ".join([*cast, ALL]) if cast else f"{ALL}; its show.yaml lists no cast"
     hint = f"did you mean {meant[near[0]]!r}?" if near else f"choose from {known}"
     raise InputError(f"--character {name!r} is not a main character of the show ({hint})")

@@ -14,9 +14,9 @@ def name_lines(lines: pa.Table) -> pa.Table:
     ['Joey and Ross: (waving) Hi.']
     """
     for column in ("text", "text_with_directions"):
-        place = lines.schema.get_field_index(column)
+        index = lines.schema.get_field_index(column)
         texts = pc.binary_join_element_wise(lines["speaker"], lines[column], SEPARATOR)
-        lines = lines.set_column(place, lines.schema.field(place), texts)
+        lines = lines.set_column(index, lines.schema.field(index), texts)
     return lines
 
 

@@ -95,7 +95,7 @@ def mark_repeats(rows: pa.Table, clusters: Mapping[str, str]) -> pa.Table:
     >>> mark_repeats(rows, {"s01e01_c02": "d001"})["dup_cluster"].to_pylist()
     [None, 'd001']
     """
-    place = rows.schema.get_field_index("dup_cluster")
+    index = rows.schema.get_field_index("dup_cluster")
     names = pa.array(clusters.values(), pa.string())
-    found = pc.index_in(scenes_of(rows), pa.array(clusters.keys(), pa.string()))
-    return rows.set_column(place, rows.schema.field(place), names.take(found))
+    scenes = pc.index_in(scenes_of(rows), pa.array(clusters.keys(), pa.string()))
+    return rows.set_column(index, rows.schema.field(index), names.take(scenes))

@@ -26,18 +26,18 @@ class Violation:
 
     def __str__(self) -> str:
         row = "" if self.row is None else f"row {self.row} ({self.id})" if self.id else f"row {self.row}"
-        place = ", ".join(filter(None, [row, self.column and f"column {self.column}"]))
-        return " ".join(": ".join(filter(None, [self.file, place, self.rule, self.detail])).split())
+        where = ", ".join(filter(None, [row, self.column and f"column {self.column}"]))
+        return " ".join(": ".join(filter(None, [self.file, where, self.rule, self.detail])).split())
 
 
-def differ(found: object, expected: object) -> str:
+def differ(recorded: object, expected: object) -> str:
     """Show two values that should be equal, from the first difference on.
 
     >>> differ("Hi.", "Ho."), differ("x" * 80 + "!", "x" * 80 + "?")
     ("'Hi.' instead of 'Ho.'", "…xxxxxxxxxxxxxxx!' instead of …xxxxxxxxxxxxxxx?'")
     """
-    texts = repr(found), repr(expected)
-    same = next((place for place, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), 0)
+    texts = repr(recorded), repr(expected)
+    same = next((index for index, pair in enumerate(zip(*texts, strict=False)) if pair[0] != pair[1]), 0)
     if same > 2 * SAME_SHOWN:
         texts = f"…{texts[0][same - SAME_SHOWN :]}", f"…{texts[1][same - SAME_SHOWN :]}"
     return f"{shorten(texts[0])} instead of {shorten(texts[1])}"

@@ -36,11 +36,11 @@ class ConfigChanges:
 
     def columns(self) -> dict[str, list[str]]:
         """Map each changed column to the ids of the rows that changed."""
-        found: dict[str, list[str]] = {}
+        changes: dict[str, list[str]] = {}
         for id, columns in self.changed.items():
             for column in columns:
-                found.setdefault(column, []).append(id)
-        return found
+                changes.setdefault(column, []).append(id)
+        return changes
 
     def to_json(self) -> dict[str, Any]:
         """Return the changes as plain JSON values."""
@@ -115,8 +115,8 @@ def compare_schema(old: Types, new: Types) -> list[str]:
         for difference in compare_types(old.get(split, any_old), new.get(split, any_new)):
             splits.setdefault(difference, []).append(split)
     return [
-        difference if len(found) == len(all_splits) else f"in {' and '.join(found)}: {difference}"
-        for difference, found in splits.items()
+        difference if len(changes) == len(all_splits) else f"in {' and '.join(changes)}: {difference}"
+        for difference, changes in splits.items()
     ]
 
 
@@ -126,13 +126,13 @@ def compare_types(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     >>> compare_types({"id": "string", "cue": "string"}, {"id": "string", "scene": "int32"})
     ["column 'scene' was added", "column 'cue' was removed"]
     """
-    found = [f"column {name!r} was added" for name in new if name not in old]
-    found += [f"column {name!r} was removed" for name in old if name not in new]
-    found += [
+    changes = [f"column {name!r} was added" for name in new if name not in old]
+    changes += [f"column {name!r} was removed" for name in old if name not in new]
+    changes += [
         f"column {name!r} changed its type from {old[name]} to {new[name]}"
         for name in new
         if old.get(name, new[name]) != new[name]
     ]
-    if not found and list(old) != list(new):
-        found.append("the columns are in another order")
-    return found
+    if not changes and list(old) != list(new):
+        changes.append("the columns are in another order")
+    return changes

@@ -70,12 +70,12 @@ def describe_speakers(cue: str, episode_id: str, show: Show) -> Iterator[str]:
         yield f"{person.speaker}: “{cue}”; {_table_row(cue, person, show)}"
         return
     _, parts = split_names(cue)
-    rows = {found.speaker: (part, found) for part in reversed(parts) if (found := people.lookup(part, episode_id))}
+    rows = {entry.speaker: (part, entry) for part in reversed(parts) if (entry := people.lookup(part, episode_id))}
     for speaker in people.resolve(cue, episode_id):
         if speaker in rows:
-            part, found = rows[speaker]
+            part, entry = rows[speaker]
             listed = "in a list of names" if len(parts) > 1 else "in the label"
-            yield f"{speaker}: “{part}” {listed}; {_table_row(part, found, show)}"
+            yield f"{speaker}: “{part}” {listed}; {_table_row(part, entry, show)}"
         elif people.is_known(cue, episode_id) and not people.is_listed(cue, episode_id):
             yield f"{speaker}: starts a label written as prose, “{cue}”; a name that the show knows"
         else:

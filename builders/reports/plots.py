@@ -60,13 +60,13 @@ def plot_data(rows: Tables) -> PlotData:
 
     lines, speakers = rows["lines"], rows["lines"]["speakers"].combine_chunks()
     seasons = lines["season"].take(pc.list_parent_indices(speakers))
-    said = (
+    text = (
         pa.table({"speaker": speakers.flatten(), "season": seasons})
         .group_by(["speaker", "season"])
         .aggregate([([], "count_all")])
     )
     return PlotData(
-        {(row["speaker"], row["season"]): row["count_all"] for row in said.to_pylist()},
+        {(row["speaker"], row["season"]): row["count_all"] for row in text.to_pylist()},
         pc.utf8_length(lines["text"]).to_pylist(),
         pc.utf8_length(rows["chunks"]["text"]).to_pylist(),
     )
@@ -137,9 +137,9 @@ def import_matplotlib() -> None:
             from matplotlib.backends import backend_agg  # noqa: F401
         finally:
             del os.environ[SETTINGS]
-        found = {path.name: path.read_text(encoding="utf-8") for path in Path(folder).glob("fontlist-*.json")}
-        if kept and found != lists:
-            cache.store(kept, name, found)
+        caches = {path.name: path.read_text(encoding="utf-8") for path in Path(folder).glob("fontlist-*.json")}
+        if kept and caches != lists:
+            cache.store(kept, name, caches)
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:

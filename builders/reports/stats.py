@@ -139,10 +139,10 @@ def compute_numbers(
     }
 
 
-def page_table(pages: Sequence[PageRow], lines: pa.Table, found: Sequence[Suspicion]) -> list[PageQuality]:
+def page_table(pages: Sequence[PageRow], lines: pa.Table, suspicions: Sequence[Suspicion]) -> list[PageQuality]:
     """Add to each page its lines, warnings and duplicated scenes."""
     spoken = tally(episodes_of(lines))
-    warnings = Counter(episode_of(suspicion.id) for suspicion in found)
+    warnings = Counter(episode_of(suspicion.id) for suspicion in suspicions)
     clustered = pc.unique(scenes_of(lines.filter(lines["dup_cluster"].is_valid()))).to_pylist()
     repeats = Counter(episode_of(scene) for scene in clustered)
     return [

@@ -124,8 +124,8 @@ def _in_line(row: Row, names: Collection[str]) -> Iterator[Suspicion]:
 
 
 def _repeated(lines: pa.Table) -> Iterator[Suspicion]:
-    said = zip(*(lines[name].to_pylist() for name in ("text", "speaker", "scene")), strict=True)
-    for id, (before, line) in zip(lines["id"][1:].to_pylist(), pairwise(said), strict=True):
+    columns = zip(*(lines[name].to_pylist() for name in ("text", "speaker", "scene")), strict=True)
+    for id, (before, line) in zip(lines["id"][1:].to_pylist(), pairwise(columns), strict=True):
         if line == before and len(line[0]) >= REPEATED_LINE:
             yield Suspicion("repeated line", id, excerpt(line[0], 0, 0))
 
@@ -205,11 +205,11 @@ class WarningCount(TypedDict):
     examples: list[Example]
 
 
-def count_suspicions(found: Sequence[Suspicion]) -> list[WarningCount]:
+def count_suspicions(suspicions: Sequence[Suspicion]) -> list[WarningCount]:
     """Count the warnings of each kind with the first few examples, most serious first."""
     table: list[WarningCount] = []
     for kind, meaning in MEANINGS.items():
-        hits = [suspicion for suspicion in found if suspicion.kind == kind]
+        hits = [suspicion for suspicion in suspicions if suspicion.kind == kind]
         if hits:
             examples: list[Example] = [{"id": hit.id, "excerpt": hit.excerpt} for hit in hits[:EXAMPLES]]
             table.append({"kind": kind, "meaning": meaning, "count": len(hits), "examples": examples})

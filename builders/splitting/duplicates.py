@@ -121,8 +121,8 @@ def scene_texts(lines: pa.Table) -> list[SceneText]:
     >>> scene_texts(pa.table({"id": ids, "text": ["Hi.", "Oh.", "Bye."]}))[0]
     SceneText(id='s01e01_c01', episode='s01e01', text='Hi. Oh.')
     """
-    said = zip(lines["id"].to_pylist(), lines["text"].to_pylist(), strict=True)
-    scenes = groupby(said, key=lambda line: scene_of(line[0]))
+    speech = zip(lines["id"].to_pylist(), lines["text"].to_pylist(), strict=True)
+    scenes = groupby(speech, key=lambda line: scene_of(line[0]))
     return [SceneText(id, episode_of(id), " ".join(text for _, text in turns)) for id, turns in scenes]
 
 

@@ -104,8 +104,8 @@ def _largest_jaccard(shingles: Grams, here: Mask, there: Mask) -> float | None:
     """Return the largest Jaccard similarity of a scene here and a scene there, or None without scenes."""
     if not here.any() or not there.any():
         return None
-    found = there[shingles.texts]
-    runs, texts = shingles.runs[found], shingles.texts[found]
+    overlaps = there[shingles.texts]
+    runs, texts = shingles.runs[overlaps], shingles.texts[overlaps]
     largest = 0.0
     order = np.argsort(shingles.texts, kind="stable")
     starts = np.searchsorted(shingles.texts[order], np.arange(len(here) + 1))
@@ -117,13 +117,13 @@ def _largest_jaccard(shingles: Grams, here: Mask, there: Mask) -> float | None:
     return round(largest, 3)
 
 
-def _spans(runs: Ids, wanted: Ids) -> Ids:
+def _spans(runs: Ids, ids: Ids) -> Ids:
     """Return the indices of all wanted values in a sorted array with repeats.
 
     >>> _spans(np.array([1, 2, 2, 4]), np.array([2, 3, 4])).tolist()
     [1, 2, 3]
     """
-    left, right = np.searchsorted(runs, wanted), np.searchsorted(runs, wanted, side="right")
+    left, right = np.searchsorted(runs, ids), np.searchsorted(runs, ids, side="right")
     lengths = right - left
     before = np.concatenate([[0], np.cumsum(lengths)])
     return np.repeat(left - before[:-1], lengths) + np.arange(before[-1])

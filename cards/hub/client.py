@@ -146,8 +146,8 @@ def explained(error: BaseException, api: HfApi, where: str, doing: str, tried: i
 
     status = status_of(error)
     tokens = f"{api.endpoint}/settings/tokens"
-    said = getattr(error, "server_message", None) or str(error)
-    said = " ".join(said.replace(str(api.token), "***").split())[:300]
+    message = getattr(error, "server_message", None) or str(error)
+    message = " ".join(message.replace(str(api.token), "***").split())[:300]
     missing = isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError)
     login = "put it in HF_TOKEN or run `hf auth login`"
     if isinstance(error, OfflineModeIsEnabled):
@@ -161,11 +161,13 @@ def explained(error: BaseException, api: HfApi, where: str, doing: str, tried: i
     elif status is not None and (status in AGAIN or status >= 500):
         why = f"the Hub still answers {status} after {tried} tries; run the same command again later"
     elif isinstance(error, HfHubHTTPError):
-        why = f"the Hub refuses ({status}): {said}"
+        why = f"the Hub refuses ({status}): {message}"
     elif is_passing(error):
-        why = f"no answer after {tried} tries ({type(error).__name__}: {said}); check the connection and run it again"
+        why = (
+            f"no answer after {tried} tries ({type(error).__name__}: {message}); check the connection and run it again"
+        )
     else:
-        why = f"{type(error).__name__}: {said}"
+        why = f"{type(error).__name__}: {message}"
     return ReleaseError(f"{where}: {doing}: {why}", status, missing)
 
 
@@ -194,12 +196,12 @@ class Repo:
     def info(self) -> Info | None:
         """Look at the repo; None if there is none that this token may see."""
         try:
-            found: Any = self._call("look", lambda: self.api.repo_info(self.id, repo_type=self.type))
+            info: Any = self._call("look", lambda: self.api.repo_info(self.id, repo_type=self.type))
         except ReleaseError as error:
             if error.missing:
                 return None
             raise
-        return Info(private=bool(found.private), head=found.sha)
+        return Info(private=bool(info.private), head=info.sha)
 
     def check_write_access(self) -> None:
         """Ask the Hub whether this token may write here."""
@@ -234,8 +236,8 @@ class Repo:
         refs = self._call("list tags", lambda: self.api.list_repo_refs(self.id, repo_type=self.type))
         if tag not in {ref.name for ref in refs.tags}:
             return None
-        found: Any = self._call("read tag", lambda: self.api.repo_info(self.id, revision=tag, repo_type=self.type))
-        return str(found.sha)
+        info: Any = self._call("read tag", lambda: self.api.repo_info(self.id, revision=tag, repo_type=self.type))
+        return str(info.sha)
 
     def commit(self, message: str, parent: str | None, add: Sequence[Outgoing], delete: Sequence[str]) -> str:
         """Make one commit and return its id.

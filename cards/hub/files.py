@@ -61,21 +61,21 @@ def read_outgoing(folder: Path, paths: Iterable[str]) -> list[Outgoing]:
     """
     files = []
     for path in sorted(paths):
-        place = folder
+        root = folder
         for part in PurePosixPath(path).parts:
-            place /= part
+            root /= part
             if PART.fullmatch(part) is None:
                 raise ReleaseError(
                     f"{folder}: cannot publish the name {path!r}; rename it (letters, digits, dots, - and _)"
                 )
-            if place.is_symlink():
-                raise ReleaseError(f"{place} is a link; put a copy of the file in its place")
+            if root.is_symlink():
+                raise ReleaseError(f"{root} is a link; put a copy of the file in its place")
         try:
-            if not stat.S_ISREG(place.stat().st_mode):
-                raise ReleaseError(f"{place} is no file; remove it")
-            files.append(outgoing(path, place.read_bytes()))
+            if not stat.S_ISREG(root.stat().st_mode):
+                raise ReleaseError(f"{root} is no file; remove it")
+            files.append(outgoing(path, root.read_bytes()))
         except OSError as error:
-            raise ReleaseError(f"{place}: {error.strerror}; write the folder anew") from None
+            raise ReleaseError(f"{root}: {error.strerror}; write the folder anew") from None
     return files
 
 
@@ -88,11 +88,11 @@ def machine_places(folder: Path) -> set[str]:
     True
     """
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 (Path.home raises where there is none)
-    found = [home, Path.cwd(), Path(tempfile.gettempdir()), folder.absolute().parent]
+    folders = [home, Path.cwd(), Path(tempfile.gettempdir()), folder.absolute().parent]
     if sys.prefix != sys.base_prefix:
-        found.append(Path(sys.prefix))  # a virtual environment; the system's Python is in /usr like everyone's
-    places = {str(place) for place in [*found, *(place.resolve() for place in found)]}
-    return {place for place in places if len(place) >= SHORTEST_PLACE}
+        folders.append(Path(sys.prefix))  # a virtual environment; the system's Python is in /usr like everyone's
+    places = {str(path) for path in [*folders, *(path.resolve() for path in folders)]}
+    return {path for path in places if len(path) >= SHORTEST_PLACE}
 
 
 def check_secrets(files: Iterable[Outgoing], token: str, places: Iterable[str]) -> None:
@@ -122,17 +122,17 @@ def named_in(text: bytes, token: str, places: Iterable[str]) -> Iterator[tuple[s
     if at >= 0:
         yield "the token in use (revoke it, it has been written to a file)", at
     for what, shape in SHAPES.items():
-        if found := shape.search(text):
+        if match := shape.search(text):
             article = "an" if what[0] in "aeiou" else "a"
-            yield f"what looks like {article} {what}", found.start()
-    for place in sorted(places, key=len, reverse=True):
+            yield f"what looks like {article} {what}", match.start()
+    for path in sorted(places, key=len, reverse=True):
         forms = {
-            os.fsencode(form) for form in (place, json.dumps(place)[1:-1], place.replace("/", "\\/"), quote(place, ""))
+            os.fsencode(form) for form in (path, json.dumps(path)[1:-1], path.replace("/", "\\/"), quote(path, ""))
         }
-        for found in re.finditer(b"|".join(map(re.escape, sorted(forms))), text):
-            after = text[found.end() : found.end() + 4].decode(errors="replace")[:1]
+        for match in re.finditer(b"|".join(map(re.escape, sorted(forms))), text):
+            after = text[match.end() : match.end() + 4].decode(errors="replace")[:1]
             if not (after.isalnum() or after == "_"):  # "/home/anabel" is somebody else's
-                yield f"a path of this machine ({place})", found.start()
+                yield f"a path of this machine ({path})", match.start()
                 break
 
 

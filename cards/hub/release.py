@@ -90,9 +90,9 @@ def connect(endpoint: str | None = None, token: str | None = None) -> HfApi:
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    found = token or get_token()
-    api = HfApi(endpoint=endpoint, token=found)
-    if not found:
+    given = token or get_token()
+    api = HfApi(endpoint=endpoint, token=given)
+    if not given:
         raise ReleaseError(
             f"no token for the Hub; make one with write access at {api.endpoint}/settings/tokens, "
             "then put it in HF_TOKEN or run `hf auth login`"
@@ -105,10 +105,10 @@ def connect(endpoint: str | None = None, token: str | None = None) -> HfApi:
     return api
 
 
-def open_repo(api: HfApi, wanted: str, type: Literal["dataset", "model"], patience: Patience) -> Repo:
+def open_repo(api: HfApi, name: str, type: Literal["dataset", "model"], patience: Patience) -> Repo:
     """Return the repo under its full name if this token may write there; change nothing."""
-    me: dict[str, Any] = call(api, wanted, "ask who you are", api.whoami, patience)
-    repo = Repo(api, wanted if "/" in wanted else f"{me['name']}/{wanted}", type, patience)
+    me: dict[str, Any] = call(api, name, "ask who you are", api.whoami, patience)
+    repo = Repo(api, name if "/" in name else f"{me['name']}/{name}", type, patience)
     if repo.info():
         repo.check_write_access()
         return repo
@@ -182,8 +182,8 @@ def make_plan(repo: Repo, release: Release) -> Plan:
         )
     add = [file for file in files if there.get(file.path) not in ids(file)]
     change = {file.path: there[file.path][0] for file in add if file.path in there}
-    gone = there.keys() - {KEPT, *(file.path for file in files)}
-    return Plan(info, None, False, add, change, {path: there[path][0] for path in sorted(gone)})
+    removed = there.keys() - {KEPT, *(file.path for file in files)}
+    return Plan(info, None, False, add, change, {path: there[path][0] for path in sorted(removed)})
 
 
 def ids(file: Outgoing) -> tuple[tuple[int, str], tuple[int, str]]:
@@ -205,8 +205,8 @@ def holds(there: Mapping[str, tuple[int, str]], files: Sequence[Outgoing]) -> bo
 def described(repo: Repo, plan: Plan, tag: str, public: bool) -> list[str]:
     """Describe the plan, one line for each thing that would change."""
     now = "not there yet" if plan.info is None else "private" if plan.info.private else "public"
-    wanted = "public" if public else "private"
-    lines = [f"repo      {repo.id} ({repo.type}), {now}" + (f", to be {wanted}" if now != wanted else "")]
+    visibility = "public" if public else "private"
+    lines = [f"repo      {repo.id} ({repo.type}), {now}" + (f", to be {visibility}" if now != visibility else "")]
     if plan.commit:
         lines.append(f"content   the same as in commit {plan.commit}")
     for file in plan.add:

@@ -66,8 +66,8 @@ def exit_code(work: Callable[[], int | None], kept: str, out: Path | str | None 
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
             return PIPE_CLOSED
         except OSError as error:
-            place = error.filename or out
-            return complain(f"{f'{place}: ' if place else ''}{error.strerror or error}; {kept}", code=FAILED)
+            path = error.filename or out
+            return complain(f"{f'{path}: ' if path else ''}{error.strerror or error}; {kept}", code=FAILED)
         except MemoryError:
             return complain(f"out of memory; {kept}", code=FAILED)
         except KeyboardInterrupt:

@@ -58,9 +58,9 @@ def read_lora(path: Path) -> LoraSettings:
 
 def _refused(values: dict[str, Any]) -> Iterator[str]:
     """Yield every setting outside of LoraSettings that is not at PEFT's default."""
-    for key, wanted in SAME_FOR_ALL.items():
-        if values.get(key) != wanted:
-            yield f"{key} is {values.get(key)!r:.60}; only {wanted} can be loaded"
+    for key, required in SAME_FOR_ALL.items():
+        if values.get(key) != required:
+            yield f"{key} is {values.get(key)!r:.60}; only {required} can be loaded"
     read = {*SAME_FOR_ALL, *NOT_READ, *(field.name for field in fields(LoraSettings))}
     for key, value in values.items():
         if key not in read and value not in (*EMPTY, *DEFAULTS.get(key, ())):

@@ -135,8 +135,8 @@ def read(path: Path | Traversable, parse: Callable[[bytes], Any], schema: type[S
 
 def checked(values: object, schema: type[Schema]) -> Schema:
     """Return JSON values as the schema says. Raises ValueError."""
-    found: Schema = adapter(schema).validate_json(json.dumps(values, ensure_ascii=False).encode(), strict=True)
-    return found
+    value: Schema = adapter(schema).validate_json(json.dumps(values, ensure_ascii=False).encode(), strict=True)
+    return value
 
 
 def faults(values: object, schema: Any) -> list[str]:
@@ -156,11 +156,11 @@ def faults(values: object, schema: Any) -> list[str]:
 
 
 def _told(problem: Any, schema: Any) -> str:
-    place, message = [*problem["loc"]], problem["msg"].removeprefix("Value error, ")
+    path, message = [*problem["loc"]], problem["msg"].removeprefix("Value error, ")
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        key, shape = str(place.pop()), adapter(schema).json_schema()
+        key, shape = str(path.pop()), adapter(schema).json_schema()
         known = [name for part in (shape, *shape.get("$defs", {}).values()) for name in part.get("properties", ())]
         message = f"unknown key {key!r:.60}" + (did_you_mean(key, known) or f" (known: {', '.join(known)})")
     elif problem["type"] != "missing":
         message += f" (is {problem['input']!r:.60})"
-    return f"{repr('.'.join(map(str, place)))[1:-1]:.99}: {message}".removeprefix(": ")
+    return f"{repr('.'.join(map(str, path)))[1:-1]:.99}: {message}".removeprefix(": ")

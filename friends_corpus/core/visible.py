@@ -32,7 +32,7 @@ def visible(text: str) -> str:
 def _escape(match: re.Match[str]) -> str:
     """Return the escape of a character as in JSON, which stays JSON so."""
     digits = match[0].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{digits[place : place + 4]}" for place in range(0, len(digits), 4))
+    return "".join(f"\\u{digits[start : start + 4]}" for start in range(0, len(digits), 4))
 
 
 def masked(text: str) -> str:

@@ -146,9 +146,11 @@ class Archive:
         Where the site gave no date of change, the date of its answer serves.
         """
         headers = self.stored[name]["headers"]
-        found = {"If-None-Match": headers.get("etag")}
-        found["If-Modified-Since"] = headers.get("last-modified") or headers.get("date")
-        return {header: value for header, value in found.items() if value and value.isascii() and value.isprintable()}
+        validators = {"If-None-Match": headers.get("etag")}
+        validators["If-Modified-Since"] = headers.get("last-modified") or headers.get("date")
+        return {
+            header: value for header, value in validators.items() if value and value.isascii() and value.isprintable()
+        }
 
     def twin(self, name: str, body: bytes) -> str:
         """Return the name of another page with the same bytes, or "".

@@ -105,13 +105,13 @@ def is_public(address: str) -> bool:
 def resolve(host: str, port: int) -> list[str]:
     """Return the addresses of a host, as the system orders them. Raises PageError."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         unknown = error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None))
         raise PageError(f"no address for {host}: {error.strerror}", again=not unknown, site=True) from None
     except (OSError, UnicodeError) as error:
         raise PageError(f"no address for {host}: {error}", site=True) from None
-    return list(dict.fromkeys(str(address[4][0]) for address in found))
+    return list(dict.fromkeys(str(address[4][0]) for address in addresses))
 
 
 class CheckedBackend(httpcore2.NetworkBackend):

@@ -103,7 +103,7 @@ def read_blocks(data: bytes) -> list[Block]:
         return []
     closer = "<wbr>" if UNCLOSED_TAG.search(text) else ""  # <p<b>: the style tag's ">" also ended the tag before it
     text = END_OF_BREAK.sub("<br>", text)
-    text = STYLE_TAG.sub(lambda found: found[0] if found[1] is None else closer + _style_mark(found), text)
+    text = STYLE_TAG.sub(lambda match: match[0] if match[1] is None else closer + _style_mark(match), text)
     parser = HTMLParser(target=_Page())
     parser.feed(text)
     return cast(list[Block], parser.close())

@@ -32,8 +32,8 @@ def match_brackets(text: str, goes_on: bool = False) -> dict[int, int]:
 def _match(text: str, goes_on: bool) -> dict[int, int]:
     closed: dict[int, int] = {}
     open_at: list[int] = []
-    for found in BRACKET.finditer(text):
-        offset, char = found.start(), found[0]
+    for match in BRACKET.finditer(text):
+        offset, char = match.start(), match[0]
         if char in OPENERS:
             if not NO_BRACKET.match(text, max(0, offset - 2)):
                 open_at.append(offset)
@@ -72,10 +72,10 @@ def _match(text: str, goes_on: bool) -> dict[int, int]:
 def first_unopened_closer(text: str) -> int:
     """Return where a line ends a bracket that an earlier line opened: "and sits down) Hi."; -1 if nowhere."""
     level = 0
-    for found in BRACKET.finditer(text):
-        level += (found[0] in "([") - (found[0] in ")]")
+    for match in BRACKET.finditer(text):
+        level += (match[0] in "([") - (match[0] in ")]")
         if level < 0:
-            return found.start()
+            return match.start()
     return -1
 
 

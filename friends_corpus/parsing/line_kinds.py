@@ -133,7 +133,7 @@ def holds_no_first_cue(text: str, heading: bool, head: bool, habits: Habits) -> 
     )
 
 
-def kind_of_line(line: Block, place: Place, habits: Habits) -> str:
+def kind_of_line(line: Block, position: Place, habits: Habits) -> str:
     """Return the kind of a whole line without a label; "speech" for one that goes on with speech before it."""
     text = " ".join(line.text.split())
     bold = all(run.bold or not run.text.strip() for run in line.runs)
@@ -147,34 +147,34 @@ def kind_of_line(line: Block, place: Place, habits: Habits) -> str:
         kind = "heading"
     elif NOTE.match(text) and (wrapped or bracket not in OPENERS):
         kind = "note"
-    elif (place.head or place.ended or BYLINE.match(text)) and CREDIT.match(text) and not words.title.match(text):
+    elif (position.head or position.ended or BYLINE.match(text)) and CREDIT.match(text) and not words.title.match(text):
         kind = "credit"
-    elif not place.head and PART.fullmatch(text):
+    elif not position.head and PART.fullmatch(text):
         kind = "marker"
     elif SCENE_INSIDE.search(text):
         kind = "speech"  # what is in its brackets is cut out of it
     elif line.heading:
-        kind = "title" if place.head else "heading"
-    elif (place.head or place.ended) and len(text) < 200 and words.navigation.fullmatch(text):
+        kind = "title" if position.head else "heading"
+    elif (position.head or position.ended) and len(text) < 200 and words.navigation.fullmatch(text):
         kind = "dropped:navigation"
     elif (TRANSITION.match(text) and wrapped) or (line.paragraph and is_bare_transition(text, habits)):
         kind = "transition"
     elif wrapped:
-        named = place.few_scenes and words.place.fullmatch(text) and (bold or bracket == "[")
+        named = position.few_scenes and words.place.fullmatch(text) and (bold or bracket == "[")
         kind = "heading" if named else "direction"
-    elif place.ended and not place.speaking:
+    elif position.ended and not position.speaking:
         kind = "dropped:navigation"
-    elif place.head and words.title.match(text):
+    elif position.head and words.title.match(text):
         kind = "title"
-    elif place.head and not (bold and place.titled):
+    elif position.head and not (bold and position.titled):
         kind = "title" if bold else "note"
     elif (line.paragraph or bold) and CAPTION.fullmatch(text):
         kind = "caption"
-    elif line.paragraph and not (place.speaking and SPEECH_LIKE.search(text)):
+    elif line.paragraph and not (position.speaking and SPEECH_LIKE.search(text)):
         actor = PROSE_DIRECTION.match(text)
         if (actor and habits.has(actor[1])) or first_unopened_closer(text) == len(text) - 1:
             kind = "direction"
-        elif place.few_scenes and words.bare_place.fullmatch(text):
+        elif position.few_scenes and words.bare_place.fullmatch(text):
             kind = "heading"
         elif (bold and len(text) < 60 and ":" not in text) or text.startswith(">>>"):
             kind = "caption"

@@ -83,8 +83,8 @@ def _join(before: str, after: str) -> str:
         doubled = start[0] == "." and before.rstrip()[-1] in ".?!"
         return before.rstrip() + (start[1:] if doubled else start)
     if before[-1] in DASHES and start[:1] in tuple(DASHES) and start == after:  # "you--(sits)--all", "well-(sits)-no"
-        said = before.rstrip(DASHES)
-        return said + (before[len(said) :] + after)[:2] + after.lstrip(DASHES)
+        speech = before.rstrip(DASHES)
+        return speech + (before[len(speech) :] + after)[:2] + after.lstrip(DASHES)
     return before + ("" if before[-1].isspace() or after[:1].isspace() else " ") + after
 
 

@@ -34,41 +34,41 @@ def cut(blocks: Sequence[Block], habits: Habits) -> tuple[Segment, ...]:
 
 def _lines(blocks: Sequence[Block], habits: Habits) -> Iterator[list[Piece]]:
     """Yield one list of pieces for each block, the newline included."""
-    place = Place(few_scenes=has_few_scenes(blocks))
+    position = Place(few_scenes=has_few_scenes(blocks))
     foot = start_of_foot(blocks, habits)
     inside = 0  # how many of the next lines stand in a bracket that an earlier one opened
     for index, block in enumerate(blocks):
         if index == foot:
-            place.ended, place.speaking = True, False
+            position.ended, position.speaking = True, False
         if inside:
             inside -= 1
             pieces = list(_end_of_bracket(block.text, last=not inside))
         else:
             if opens_over_the_end(block.text):
                 inside = _lines_to_closer(blocks[index + 1 : index + 1 + LINES_IN_BRACKET], habits)
-            pieces = list(_pieces(block, habits, place, goes_on=inside > 0))
-        place.move_past(block.text, {kind for kind, text in pieces if text.strip()})
+            pieces = list(_pieces(block, habits, position, goes_on=inside > 0))
+        position.move_past(block.text, {kind for kind, text in pieces if text.strip()})
         kind, last = pieces[-1]
         yield [*pieces[:-1], (kind, last + "\n")]
 
 
-def _pieces(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterator[Piece]:
+def _pieces(block: Block, habits: Habits, position: Place, goes_on: bool) -> Iterator[Piece]:
     """Cut one line: what leads up to its first label as a line of its own, then its turns.
 
     `goes_on`: the next line closes its last bracket.
     """
     flat = " ".join(block.text.split())
     heading = block.heading and not begins_with_name(block, habits)  # left open, it would hold all that follows
-    cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, heading, place.head, habits))
-    if place.ended:
+    cues = find_cues(block, habits, inner_only=holds_no_first_cue(flat, heading, position.head, habits))
+    if position.ended:
         cues = [cue for cue in cues if habits.rule_of(outside(block.text[cue.start : cue.end]))]
     lead = cues[0].start if cues else len(block.text)
     bracket = OPENER.search(block.text, 1, lead)
     if bracket and MARKER.fullmatch(block.text[: bracket.start()]):  # "OPENING CREDITS [Scene: …]"
         yield "marker", block.text[: bracket.start()]
-        yield from _without_cue(block.part(bracket.start(), lead), habits, place, goes_on)
+        yield from _without_cue(block.part(bracket.start(), lead), habits, position, goes_on)
     elif lead:
-        yield from _without_cue(block.part(0, lead), habits, place, goes_on)
+        yield from _without_cue(block.part(0, lead), habits, position, goes_on)
     end = _start_of_marker(block) if cues else len(block.text)
     yield from _turns(block.text[:end], cues, goes_on)
     if end < len(block.text):
@@ -86,8 +86,8 @@ def _start_of_marker(block: Block) -> int:
     return len(before) if is_marker else len(block.text)
 
 
-def _without_cue(block: Block, habits: Habits, place: Place, goes_on: bool) -> Iterator[Piece]:
-    kind = kind_of_line(block, place, habits)
+def _without_cue(block: Block, habits: Habits, position: Place, goes_on: bool) -> Iterator[Piece]:
+    kind = kind_of_line(block, position, habits)
     if kind == "speech":
         yield from _speech(block.text, 0, len(block.text), match_brackets(block.text, goes_on))
     elif kind == "credit":
@@ -112,12 +112,12 @@ def _turns(text: str, cues: list[Cue], goes_on: bool) -> Iterator[Piece]:
 def _speech(text: str, start: int, end: int, spans: dict[int, int], plain_kind: str = "speech") -> Iterator[Piece]:
     """Cut a stretch of a line, directions and notes apart; `plain_kind` is what is not in brackets."""
     plain = start
-    for found in BRACKET.finditer(text, start, end):
-        offset = found.start()
+    for match in BRACKET.finditer(text, start, end):
+        offset = match.start()
         if offset < plain:  # inside the bracket before
             continue
         closer = offset in spans and min(spans[offset], end)
-        if closer or (found[0] in CLOSERS and found[0] != ">"):
+        if closer or (match[0] in CLOSERS and match[0] != ">"):
             yield plain_kind, text[plain:offset]
             plain = closer or offset + 1
             bracket = text[offset:plain]

@@ -88,11 +88,11 @@ def find_pages(where: Path) -> list[Path]:
         return [where]
     if not where.exists():
         raise InputError(f"{where}: no such file or folder; give a folder of transcript pages (*.html)")
-    found = sorted(path for path in where.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(path for path in where.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     pages = [
-        path for path in found if path.stem.lower() not in INDEX and (path.suffix != ".txt" or DIGIT.search(path.stem))
+        path for path in paths if path.stem.lower() not in INDEX and (path.suffix != ".txt" or DIGIT.search(path.stem))
     ]
-    for path in sorted(set(found).difference(pages)):
+    for path in sorted(set(paths).difference(pages)):
         print(f"note: {path} is skipped: by its name it is an index or notes, not a transcript", file=sys.stderr)
     if not pages:
         raise InputError(

@@ -124,7 +124,7 @@ def test_the_system_message_is_the_one_of_the_dataset() -> None:
         pytest.param("/", "unknown command /; /help lists them", id="slash-alone"),
         pytest.param("/Quit", "unknown command /Quit (did you mean 'quit'?)", id="capital"),
         pytest.param("/save", "/save says too little; write /save FILE (write the", id="argument-missing"),
-        pytest.param("/swap", "/swap says too little; write /swap ADAPTER (another voice", id="argument-with-a-vowel"),
+        pytest.param("/swap", "/swap says too little; write /swap ADAPTER (another model", id="argument-with-a-vowel"),
         pytest.param("/reset now", "/reset takes nothing after it, not 'now'", id="argument-too-many"),
     ],
 )
@@ -420,11 +420,11 @@ def test_whom_a_voice_plays_unless_told() -> None:
 )
 def test_a_mistake_changes_nothing(line: str, says: str) -> None:
     talking, _ = talk({"chat": "Hey!", "base": "Hello."}, "Hi.")
-    before = (talking.voice, talking.wanted, talking.sampling, talking.history)
+    before = (talking.model_name, talking.wanted, talking.sampling, talking.history)
     with pytest.raises(InputError) as caught:
         talking.handle(line)
     assert str(caught.value).startswith(says)
-    assert (talking.voice, talking.wanted, talking.sampling, talking.history) == before
+    assert (talking.model_name, talking.wanted, talking.sampling, talking.history) == before
 
 
 def test_ctrl_c_ends_the_answer_and_nothing_else(capsys: Any) -> None:

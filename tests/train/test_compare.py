@@ -116,9 +116,11 @@ def test_budgets(tokens: tuple[int | None, int | None], ok: bool) -> None:
     if ok:
         assert check_runs(runs, any_budget=False) == []
     else:
-        with pytest.raises(InputError, match=r"the adapters did not learn equally many tokens: lines .*--any-budget"):
+        with pytest.raises(
+            InputError, match=r"the adapters were not trained on equally many tokens: lines .*--any-budget"
+        ):
             check_runs(runs, any_budget=False)
-        assert "did not learn equally many tokens" in check_runs(runs, any_budget=True)[0]
+        assert "were not trained on equally many tokens" in check_runs(runs, any_budget=True)[0]
 
 
 def test_unequal_steps_are_noted() -> None:
@@ -497,7 +499,7 @@ def write_run(folder: Path, config: str = "lines", **values: Any) -> Path:
         pytest.param("lines=nowhere", "nowhere: no such folder; give one that train.sft wrote", id="no-folder"),
         pytest.param("lines=line", "line: no such folder (did you mean 'lines'?)", id="misspelt-folder"),
         pytest.param("chat=lines", "the adapter called chat was trained on the config 'lines'; call it by that", id="name"),
-        pytest.param("lines=lines chat=longer", "the adapters did not learn equally many tokens: lines 1,000, chat 1,100", id="budget"),
+        pytest.param("lines=lines chat=longer", "the adapters were not trained on equally many tokens: lines 1,000, chat 1,100", id="budget"),
         pytest.param("lines=steps", "steps/run.json: steps: … 'x' … train again", id="steps"),
         pytest.param("lines=true", "true/run.json: trained_tokens: … True … train again", id="true"),
         pytest.param("lines=rank", "rank/run.json: recipe.lora.r: … [16] … train again", id="rank"),

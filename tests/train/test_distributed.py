@@ -294,7 +294,7 @@ def test_what_stands_on_the_screen(home: Path, codes: Any) -> None:
     assert said(home, "full", 0).startswith("error: full/checkpoint-2 could not be written: [Errno 28] No space left")
     assert said(home, "full", 1).startswith("error: rank 1: another rank ended and says why")
     assert re.match(
-        r"error: rank 1: out of memory at step 3 of 3, with [\d.]+ GB of cpu memory free; try a base YAML with",
+        r"error: rank 1: out of memory at step 3 of 3, with [\d.]+ GB of cpu memory free; try --set sft.max_length",
         said(home, "halved", 1),
     )
     assert said(home, "halved", 0).startswith("error: another rank ended and says why")

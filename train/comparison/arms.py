@@ -24,7 +24,7 @@ ALIKE = (  #
     "lora.use_rslora",
     "lora.use_dora",
 )  # what should not differ
-CLEAN = "_clean"  # ends the name of an arm that learnt CLEANED, beside one of the same config that learnt PRINTED
+CLEAN = "_clean"  # ends the name of an arm trained on CLEANED, beside one of the same config trained on PRINTED
 CLEANED, PRINTED = "text", "text_with_directions"
 
 
@@ -62,18 +62,18 @@ def check_runs(runs: Mapping[str, Run], any_budget: bool) -> list[str]:
         config = run["dataset"]["config"]
         if name in ARMS and name.removesuffix(CLEAN) != config:
             raise InputError(f"the adapter called {name} was trained on the config {config!r}; call it by that name")
-        wanted = CLEANED if name.endswith(CLEAN) else PRINTED if name + CLEAN in runs else column(run)
-        if column(run) != wanted:
+        expected = CLEANED if name.endswith(CLEAN) else PRINTED if name + CLEAN in runs else column(run)
+        if column(run) != expected:
             plain = name.removesuffix(CLEAN)
             raise InputError(
                 f"{name} was trained on the column {column(run)}, but {plain} and {plain}{CLEAN} differ by what "
-                f"cleaning changes; train it with --text-field {wanted}, or call it by another name"
+                f"cleaning changes; train it with --text-field {expected}, or call it by another name"
             )
-    learnt = {name: trained(run) for name, run in runs.items()}
+    trained_tokens = {name: trained(run) for name, run in runs.items()}
     notes = []
-    if not equal(learnt.values()):
-        counts = {name: f"{tokens:,}" if tokens else "unknown" for name, tokens in learnt.items()}
-        unequal = f"the adapters did not learn equally many tokens: {with_values(counts)}"
+    if not equal(trained_tokens.values()):
+        counts = {name: f"{tokens:,}" if tokens else "unknown" for name, tokens in trained_tokens.items()}
+        unequal = f"the adapters were not trained on equally many tokens: {with_values(counts)}"
         if not any_budget:
             raise InputError(f"{unequal}; train with the same --max-tokens, or add --any-budget")
         notes.append(f"{unequal}. A difference may come from that")
@@ -118,8 +118,8 @@ def budget(runs: Mapping[str, Run]) -> int | None:
     >>> budget({"lines": {"trained_tokens": 1000}, "chunks": {"trained_tokens": 1006}}), budget({"lines": {}})
     (1003, None)
     """
-    learnt = [trained(run) for run in runs.values()]
-    return round(sum(learnt) / len(learnt)) if equal(learnt) else None
+    trained_tokens = [trained(run) for run in runs.values()]
+    return round(sum(trained_tokens) / len(trained_tokens)) if equal(trained_tokens) else None
 
 
 def trained(run: Run) -> int:
@@ -127,14 +127,14 @@ def trained(run: Run) -> int:
     return run.get("trained_tokens") or 0
 
 
-def equal(learnt: Collection[int]) -> bool:
+def equal(trained_tokens: Collection[int]) -> bool:
     """Tell whether numbers of tokens are known and within TOLERANCE of their mean.
 
     >>> equal([1000, 1020]), equal([1000, 1030]), equal([0, 0])
     (True, False, False)
     """
-    mean = sum(learnt) / len(learnt)
-    return min(learnt) > 0 and all(abs(tokens - mean) <= TOLERANCE * mean for tokens in learnt)
+    mean = sum(trained_tokens) / len(trained_tokens)
+    return min(trained_tokens) > 0 and all(abs(tokens - mean) <= TOLERANCE * mean for tokens in trained_tokens)
 
 
 def facts(run: Run) -> AdapterFacts:

@@ -31,20 +31,20 @@ Interval = dict[str, float]  # mean, low, high
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric: a value per cluster for each voice, NaN where there is none, and how much each cluster weighs."""
+    """One metric: a value per cluster for each arm, NaN where there is none, and how much each cluster weighs."""
 
-    values: Mapping[str, Values]  # voice → (clusters,)
+    values: Mapping[str, Values]  # arm → (clusters,)
     unit: str
     weights: Values | None = None
 
-    def mean(self, voice: str) -> Interval | None:
+    def mean(self, arm: str) -> Interval | None:
         """Return the mean of an arm, or None if it has too few values.
 
         >>> Measured({"base": np.zeros(100)}, "share").mean("base")
         {'mean': 0.0, 'low': 0.0, 'high': 0.029703}
         """
         most = MOST.get(self.unit, ())
-        return interval(self.values[voice], self.weights, [0.0 for _ in most], most)
+        return interval(self.values[arm], self.weights, [0.0 for _ in most], most)
 
     def difference(self, arms: Sequence[str], against: str) -> Interval | None:
         """Return how much the mean of `arms` together exceeds that of `against`, paired by cluster.

@@ -13,7 +13,7 @@ from . import text_metrics as count
 from .bootstrap import Measured
 from .prompts import ON_TOPIC, Prompt
 
-Key = tuple[str, int, str]  # prompt id, seed, voice
+Key = tuple[str, int, str]  # prompt id, seed, arm
 FEWEST_WORDS = 5  # to which answers are cut: what is shorter is so by itself, and would leave nothing of the others
 
 
@@ -129,16 +129,14 @@ def measure(
     """Compute every metric: for each arm a value per prompt, the mean over seeds, NaN if there is none."""
     cut = equally_long(answers)
 
-    def value(metric: Metric, prompt: Prompt, voice: str) -> float:
+    def value(metric: Metric, prompt: Prompt, arm: str) -> float:
         counted = cut if metric.cut else answers
-        found = [metric.of(counted[prompt.id, seed, voice], prompt, cast) for seed in seeds]
-        known = [one for one in found if one is not None]
+        values = [metric.of(counted[prompt.id, seed, arm], prompt, cast) for seed in seeds]
+        known = [one for one in values if one is not None]
         return sum(known) / len(known) if known else float("nan")
 
     return {
-        name: Measured(
-            {voice: np.array([value(metric, prompt, voice) for prompt in prompts]) for voice in arms}, metric.unit
-        )
+        name: Measured({arm: np.array([value(metric, prompt, arm) for prompt in prompts]) for arm in arms}, metric.unit)
         for name, metric in METRICS.items()
     }
 
@@ -147,7 +145,7 @@ def equally_long(answers: Mapping[Key, Answer]) -> dict[Key, Answer]:
     """Cut the answers to the same prompt and seed to the length of the shortest, in words.
 
     >>> said = {"base": "Alpacas are kept for wool and they hum.", "chat": "Hm."}
-    >>> cut = equally_long({("a", 0, voice): Answer(text, True, 9) for voice, text in said.items()})
+    >>> cut = equally_long({("a", 0, arm): Answer(text, True, 9) for arm, text in said.items()})
     >>> [answer.text for answer in cut.values()]
     ['alpacas are kept for wool', 'hm']
     """
@@ -156,8 +154,8 @@ def equally_long(answers: Mapping[Key, Answer]) -> dict[Key, Answer]:
         words = len(count.words(answer.text))
         room[prompt, seed] = max(FEWEST_WORDS, min(words, room.get((prompt, seed), words)))
     return {
-        (prompt, seed, voice): replace(answer, text=" ".join(count.words(answer.text)[: room[prompt, seed]]))
-        for (prompt, seed, voice), answer in answers.items()
+        (prompt, seed, arm): replace(answer, text=" ".join(count.words(answer.text)[: room[prompt, seed]]))
+        for (prompt, seed, arm), answer in answers.items()
     }
 
 
@@ -176,7 +174,7 @@ class Sample(TypedDict):
     tokens: int
 
 
-def as_sample(answer: Answer, prompt: Prompt, seed: int, voice: str) -> Sample:
+def as_sample(answer: Answer, prompt: Prompt, seed: int, arm: str) -> Sample:
     """Return an answer as results.json keeps it."""
     return {
         "prompt_id": prompt.id,
@@ -185,7 +183,7 @@ def as_sample(answer: Answer, prompt: Prompt, seed: int, voice: str) -> Sample:
         "system": prompt.system,
         "prompt": prompt.text,
         "seed": seed,
-        "variant": voice,
+        "variant": arm,
         "text": answer.text,
         "stopped": answer.stopped,
         "tokens": answer.tokens,

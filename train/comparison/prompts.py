@@ -40,13 +40,16 @@ def load_prompts(path: Path | None = None) -> tuple[Prompt, ...]:
     >>> len(load_prompts()) >= 100
     True
     """
-    place: Path | Traversable = path or files("train") / "prompts.yaml"
+    source: Path | Traversable = path or files("train") / "prompts.yaml"
     prompts = read(
-        place, yaml_values, tuple[Prompt, ...], "write a list of `- {id: …, kind: …, text: …}` as in train/prompts.yaml"
+        source,
+        yaml_values,
+        tuple[Prompt, ...],
+        "write a list of `- {id: …, kind: …, text: …}` as in train/prompts.yaml",
     )
     twice = [name for name, count in Counter(prompt.id for prompt in prompts).items() if count > 1]
     if twice:
-        raise InputError(f"{place}: the id {twice[0]!r:.60} stands twice; give each prompt its own")
+        raise InputError(f"{source}: the id {twice[0]!r:.60} stands twice; give each prompt its own")
     return prompts
 
 

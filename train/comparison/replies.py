@@ -1,7 +1,7 @@
 """The loss of real replies: rows of the dataset's config `chat` from held-out episodes, under every model.
 
-Only the words of the reply count, not its end: whether a model stops is a metric of its own, and an adapter that learnt
-whole scenes would lose here what it lost there already. Nothing of a reply is kept but its loss.
+Only the words of the reply count, not its end: whether a model stops is a metric of its own, and an adapter trained on
+whole scenes would be charged for it twice. Nothing of a reply is kept but its loss.
 """
 
 import hashlib
@@ -47,38 +47,38 @@ class Scored(TypedDict):
     names: list[str]
 
 
-def find_replies(wanted: str | None, most: int) -> Path | str | None:
+def find_replies(name: str | None, most: int) -> Path | str | None:
     """Find the dataset with real replies, or None if there is none or it is not wanted. Raises InputError."""
-    if not most or (wanted is None and not splits_of(Path(DEFAULT))):
+    if not most or (name is None and not splits_of(Path(DEFAULT))):
         return None
-    place = find_data(wanted)
-    if splits_of(place):
-        return place
-    if not any(Path(place).glob("*/*.parquet")):
+    dataset = find_data(name)
+    if splits_of(dataset):
+        return dataset
+    if not any(Path(dataset).glob("*/*.parquet")):
         raise InputError(
-            f"{place} is no dataset folder (no CONFIG/*.parquet); make one with `python -m builders.build`"
+            f"{dataset} is no dataset folder (no CONFIG/*.parquet); make one with `python -m builders.build`"
         )
     return None
 
 
-def splits_of(place: Path | str) -> list[str]:
+def splits_of(dataset: Path | str) -> list[str]:
     """Return the held-out splits that have rows of the config; a Hub id is assumed to have all."""
-    if isinstance(place, str):
+    if isinstance(dataset, str):
         return list(SPLITS)
-    return [split for split in SPLITS if any((place / CONFIG).glob(f"{split}-*.parquet"))]
+    return [split for split in SPLITS if any((dataset / CONFIG).glob(f"{split}-*.parquet"))]
 
 
-def load_replies(place: Path | str, most: int) -> list[Reply]:
+def load_replies(dataset: Path | str, most: int) -> list[Reply]:
     """Load a sample of the held-out rows, the same for the same dataset. Raises InputError."""
     import datasets
 
-    found = read_rows(place if isinstance(place, Path) else download(place, CONFIG)[0], CONFIG)
+    splits = read_rows(dataset if isinstance(dataset, Path) else download(dataset, CONFIG)[0], CONFIG)
     try:
-        rows: Any = datasets.concatenate_datasets([found[split] for split in SPLITS if split in found])
+        rows: Any = datasets.concatenate_datasets([splits[split] for split in SPLITS if split in splits])
         rows = rows.select_columns(["id", "prompt", "completion"])
     except ValueError as error:
         raise InputError(
-            f"cannot load the config {CONFIG!r} of {place}; build it anew or leave out --data ({in_short(error)})"
+            f"cannot load the config {CONFIG!r} of {dataset}; build it anew or leave out --data ({in_short(error)})"
         ) from None
     chosen = rows.shuffle(seed=SEED).select(range(min(most, len(rows))))
     return [Reply(row["id"], tuple(row["prompt"]), row["completion"][0]["content"]) for row in chosen]
@@ -94,22 +94,22 @@ def loss(generator: TextGenerator, reply: Reply) -> tuple[dict[str, float], int]
     import torch
 
     tokenizer = generator.tokenizer
-    learnt = tokenizer(reply.text, add_special_tokens=False)["input_ids"][: generator.context_length // 2]
+    reply_ids = tokenizer(reply.text, add_special_tokens=False)["input_ids"][: generator.context_length // 2]
     read = tokenizer(generator.render(reply.prompt), add_special_tokens=False)["input_ids"]
-    ids = torch.tensor([read[-(generator.context_length - len(learnt)) :] + learnt], device=generator.device.kind)
+    ids = torch.tensor([read[-(generator.context_length - len(reply_ids)) :] + reply_ids], device=generator.device.kind)
     losses: dict[str, float] = {}
     for names in generator.groups:
         with generator.speaking(names) as named:
             rows = ids.expand(len(names), -1)
-            logits = generator.model(input_ids=rows, use_cache=False, logits_to_keep=len(learnt) + 1, **named).logits
+            logits = generator.model(input_ids=rows, use_cache=False, logits_to_keep=len(reply_ids) + 1, **named).logits
         scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
-        sums = -scores[:, torch.arange(len(learnt)), ids[0, -len(learnt) :]].sum(dim=1)
+        sums = -scores[:, torch.arange(len(reply_ids)), ids[0, -len(reply_ids) :]].sum(dim=1)
         losses |= zip(names, sums.tolist(), strict=True)
-    return losses, len(learnt)
+    return losses, len(reply_ids)
 
 
 class Losses(TypedDict):
-    """What is kept of a reply: its loss with each voice, in nats per token."""
+    """What is kept of a reply: its loss with each arm, in nats per token."""
 
     losses: dict[str, float]
     tokens: Annotated[int, Field(gt=0)]
@@ -120,16 +120,16 @@ def by_cluster(
 ) -> tuple[list[str], Measured]:
     """Return the clusters, and for each arm their loss per token and number of tokens.
 
-    `losses` is reply id → (voice → loss, tokens).
+    `losses` is reply id → (arm → loss, tokens).
 
     >>> names, found = by_cluster({"a_1": ({"base": 2.0}, 1), "a_2": ({"base": 1.0}, 2)}, lambda id: id[0], ["base"])
     >>> names, found.values["base"].tolist(), found.weights.tolist()
     (['a'], [1.0], [3.0])
     """
-    names, place = np.unique([cluster_of(reply) for reply in losses], return_inverse=True)
-    tokens = np.bincount(place, [count for _, count in losses.values()]).astype(float)
-    sums = {voice: np.bincount(place, [of_voices[voice] for of_voices, _ in losses.values()]) for voice in arms}
-    return names.tolist(), Measured({voice: of_all / tokens for voice, of_all in sums.items()}, "nats", tokens)
+    names, indices = np.unique([cluster_of(reply) for reply in losses], return_inverse=True)
+    tokens = np.bincount(indices, [count for _, count in losses.values()]).astype(float)
+    sums = {arm: np.bincount(indices, [of_arms[arm] for of_arms, _ in losses.values()]) for arm in arms}
+    return names.tolist(), Measured({arm: of_all / tokens for arm, of_all in sums.items()}, "nats", tokens)
 
 
 def score(generator: TextGenerator, replies: Sequence[Reply], journal: Journal) -> tuple[Measured, Scored]:
@@ -137,24 +137,24 @@ def score(generator: TextGenerator, replies: Sequence[Reply], journal: Journal) 
     for reply in bar([reply for reply in replies if (reply.id,) not in journal.records], "replies"):
         losses, tokens = loss(generator, reply)
         journal.add([((reply.id,), {"losses": losses, "tokens": tokens})])
-    found = {
+    per_model = {
         reply.id: (journal.records[reply.id,]["losses"], journal.records[reply.id,]["tokens"]) for reply in replies
     }
     episodes = len({episode_of(reply.id) for reply in replies})
     clusters, cluster_of = ("episode", episode_of) if episodes >= FEWEST else ("scene", scene_of)
-    names, measured = by_cluster(found, cluster_of, generator.names)
-    tokens = sum(count for _, count in found.values())
-    return measured, {"rows": len(found), "tokens": tokens, "clusters": clusters, "names": names}
+    names, measured = by_cluster(per_model, cluster_of, generator.names)
+    tokens = sum(count for _, count in per_model.values())
+    return measured, {"rows": len(per_model), "tokens": tokens, "clusters": clusters, "names": names}
 
 
-def notes_on(place: Path | str | None, scored: Scored | None, runs: Mapping[str, Run]) -> list[str]:
+def notes_on(dataset: Path | str | None, scored: Scored | None, runs: Mapping[str, Run]) -> list[str]:
     """Return what a reader of the report has to know about the replies."""
     if scored is None:
         return ["no dataset with held-out rows of the config chat: the loss of real replies was not measured"]
     notes = []
     if scored["clusters"] == "scene":
         notes.append("the held-out episodes are too few: the interval of the loss of real replies is over their scenes")
-    manifest = Path(place or "", "manifest.json")
+    manifest = Path(dataset or "", "manifest.json")
     if manifest.is_file():
         digest = sha256_of(manifest)
         if other := [name for name, run in runs.items() if run["dataset"].get("manifest_sha256") != digest]:

@@ -1,6 +1,6 @@
 """results.json: the values that were measured, and what today's rules make of them.
 
-Every value of a metric is kept, by voice and prompt (or episode), with four digits. Intervals and verdicts come out of
+Every value of a metric is kept, by arm and prompt (or episode), with four digits. Intervals and verdicts come out of
 those alone, so that another rule (bootstrap.py, verdicts.py) needs no answers, and no training, again.
 """
 
@@ -23,7 +23,7 @@ NUMBERS = re.compile(r"\[\n\s*(?:(?:[-\d.e]+|null),?\n\s*)+\]")  # a list of num
 
 
 class Kept(TypedDict):
-    """The values of a metric: a list per voice, None where there is none."""
+    """The values of a metric: a list per arm, None where there is none."""
 
     values: dict[str, list[float | None]]
     weights: list[float] | None
@@ -42,7 +42,7 @@ class Settings(TypedDict):
 
 
 class Results(TypedDict):
-    """The whole file; `variants` (voice → metric → mean and interval) and `verdicts` come out of the rest."""
+    """The whole file; `variants` (arm → metric → mean and interval) and `verdicts` come out of the rest."""
 
     device: str
     base: str
@@ -69,8 +69,8 @@ def keep(measured: Mapping[str, Measured]) -> dict[str, Kept]:
     return {
         name: {
             "values": {
-                voice: [None if np.isnan(value) else round(float(value), DIGITS) for value in values]
-                for voice, values in metric.values.items()
+                arm: [None if np.isnan(value) else round(float(value), DIGITS) for value in values]
+                for arm, values in metric.values.items()
             },
             "weights": None if metric.weights is None else metric.weights.tolist(),
         }
@@ -87,16 +87,15 @@ def judged(results: Results) -> Results:
         return results
     measured = {
         name: Measured(
-            {voice: np.array(values, dtype=float) for voice, values in kept["values"].items()},  # None becomes NaN
+            {arm: np.array(values, dtype=float) for arm, values in kept["values"].items()},  # None becomes NaN
             results["metrics"][name]["unit"],
             None if kept["weights"] is None else np.array(kept["weights"]),
         )
         for name, kept in results["measured"].items()
     }
-    arms = dict.fromkeys(voice for metric in measured.values() for voice in metric.values)
+    arms = dict.fromkeys(arm for metric in measured.values() for arm in metric.values)
     variants = {
-        voice: {name: mean for name, metric in measured.items() if (mean := metric.mean(voice)) is not None}
-        for voice in arms
+        arm: {name: mean for name, metric in measured.items() if (mean := metric.mean(arm)) is not None} for arm in arms
     }
     return {**results, "variants": variants, "verdicts": judge(measured)}
 
@@ -109,4 +108,4 @@ def as_text(results: Mapping[str, object]) -> str:
     """
     text = json.dumps(results, indent=1, ensure_ascii=False)
     text = text.encode(errors="backslashreplace").decode()  # halves of characters, as JSON writes them
-    return NUMBERS.sub(lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"), text) + "\n"
+    return NUMBERS.sub(lambda match: " ".join(match[0].split()).replace("[ ", "[").replace(" ]", "]"), text) + "\n"

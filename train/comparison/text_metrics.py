@@ -129,8 +129,8 @@ def distinct(text: str, n: int) -> float | None:
     >>> distinct("no no no yes", 1), distinct("no no no yes", 2), distinct("no", 2)
     (0.5, 0.6666666666666666, None)
     """
-    said = words(text)
-    runs = list(zip(*(said[start:] for start in range(n)), strict=False))
+    tokens = words(text)
+    runs = list(zip(*(tokens[start:] for start in range(n)), strict=False))
     return len(set(runs)) / len(runs) if runs else None
 
 
@@ -171,5 +171,5 @@ def overlap(text: str, asked: str) -> float | None:
     >>> overlap("Alpacas hum.", "Do alpacas spit?"), overlap("Hey!", "Do alpacas spit?"), overlap("I.", "Who are you?")
     (0.5, 0.0, None)
     """
-    wanted = content(asked)
-    return len(wanted & content(text)) / len(wanted) if wanted else None
+    expected = content(asked)
+    return len(expected & content(text)) / len(expected) if expected else None

@@ -144,8 +144,8 @@ def judge_claim(claim: Claim, measured: Mapping[str, Measured]) -> Verdict:
     deciding = min(parts, key=lambda part: DECIDING.index(part["verdict"]))
     if deciding["verdict"] == LEFT_OUT and any(part["verdict"] == SUPPORTED for part in parts):
         deciding = {**deciding, "verdict": UNDECIDED}
-    said = {"claim": claim.text, "stands_for": claim.stands_for, **deciding}
-    return cast("Verdict", {**said, "parts": parts} if len(parts) > 1 else said)
+    verdict = {"claim": claim.text, "stands_for": claim.stands_for, **deciding}
+    return cast("Verdict", {**verdict, "parts": parts} if len(parts) > 1 else verdict)
 
 
 def judge_part(part: Part, measured: Mapping[str, Measured]) -> Judged:

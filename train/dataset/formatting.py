@@ -107,9 +107,9 @@ def count_duplicate_bos(turns: TurnFormat, sequences: Any) -> int:
 
 def check_row_ends(turns: TurnFormat, sequences: Any, rows: int) -> str | None:
     """Return a warning on how rows end, or None. Raises InputError if training would be in vain."""
-    if doubled := count_duplicate_bos(turns, sequences):
+    if duplicates := count_duplicate_bos(turns, sequences):
         raise InputError(
-            f"{doubled:,} of {rows:,} rows begin with {turns.tokenizer.bos_token} twice: the texts hold it and the "
+            f"{duplicates:,} of {rows:,} rows begin with {turns.tokenizer.bos_token} twice: the texts hold it and the "
             "tokenizer adds it; take it out of the texts"
         )
     ends = count_ends(turns, sequences)

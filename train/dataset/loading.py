@@ -85,17 +85,17 @@ class Data:
         return " ".join(filter(None, (self.record["name"], self.record["version"])))
 
 
-def find_data(wanted: str | None) -> Path | str:
+def find_data(name: str | None) -> Path | str:
     """Return the dataset folder or Hub id; by default `./friends-lines`, built from the sample if absent."""
-    if wanted is None:
+    if name is None:
         if not Path(DEFAULT).exists():
             build_sample()
         return Path(DEFAULT)
-    if Path(wanted).is_dir():
-        return Path(wanted)
-    if HUB_ID.fullmatch(wanted) and not Path(wanted).parent.is_dir():
-        return wanted
-    raise InputError(f"no dataset folder {wanted!r}; build it with `python -m builders.build --out {wanted}`")
+    if Path(name).is_dir():
+        return Path(name)
+    if HUB_ID.fullmatch(name) and not Path(name).parent.is_dir():
+        return name
+    raise InputError(f"no dataset folder {name!r}; build it with `python -m builders.build --out {name}`")
 
 
 def build_sample() -> None:
@@ -113,10 +113,10 @@ def check_folder(folder: Path, config: str) -> None:
     read_files(folder, config)
 
 
-def load_data(place: Path | str, config: str, text_field: str) -> Data:
+def load_data(source: Path | str, config: str, text_field: str) -> Data:
     """Load train and validation of a config. A Hub id is read at one commit, which is recorded."""
-    folder, revision = (place, None) if isinstance(place, Path) else download(place, config)
-    name = place if isinstance(place, str) else place.resolve().name
+    folder, revision = (source, None) if isinstance(source, Path) else download(source, config)
+    name = source if isinstance(source, str) else source.resolve().name
     manifest = read_manifest(folder)
     splits = read_rows(folder, config)
     if "train" not in splits:

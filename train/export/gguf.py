@@ -132,8 +132,8 @@ def pre_tokenizer(described: Mapping[str, Any]) -> str:
     >>> pre_tokenizer({"normalizer": None, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}})
     'gpt-2'
     """
-    found = described["pre_tokenizer"] or {"type": "nothing"}
-    steps = found["pretokenizers"] if found["type"] == "Sequence" else [found]
+    splitter = described["pre_tokenizer"] or {"type": "nothing"}
+    steps = splitter["pretokenizers"] if splitter["type"] == "Sequence" else [splitter]
     shape = tuple((step["type"], bool(step.get("use_regex", step.get("individual_digits", True)))) for step in steps)
     spaced = any(step.get("add_prefix_space") for step in steps)
     if described["normalizer"] or spaced or shape not in PRE_TOKENIZERS:

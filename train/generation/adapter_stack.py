@@ -74,7 +74,7 @@ class AdapterStack:
                 raise InputError(f"{name!r} cannot name {folder}: there is a model of that name; use NAME=FOLDER")
             if self._before is None:
                 self._before = logits_of_base(self.model)
-            inner = f"voice{len(self._inner) - 1}"
+            inner = f"adapter{len(self._inner) - 1}"
             try:
                 self.model = attach(self.model, adapter, inner)
                 set_eval_mode(self.model)

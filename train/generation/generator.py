@@ -1,8 +1,8 @@
 """Generate with one base model and several adapters at once: every row of a batch has its own adapter.
 
-The base is in memory once (see `adapter_stack.py`); the base alone is a voice too.
+The base is in memory once (see `adapter_stack.py`); the base alone counts as a model too.
 All of them read the same text, in the base's own chat template: the default base is an instruct model, that is how it
-is asked, and an adapter that learnt plain scripts must not be told so by the prompt. A base without a template
+is asked, and an adapter trained on plain scripts must not be told so by the prompt. A base without a template
 (Llama 2, Mistral) reads the messages one after the other, a line each. Heavy imports wait until the models load.
 """
 
@@ -102,7 +102,10 @@ class TextGenerator:
                 f"{length} tokens and {sampling.tokens} of an answer; {self.base.model} reads {self.context_length}: "
                 "ask for fewer --tokens, or a shorter prompt"
             )
-        with self.speaking([voice for voice, _ in asked]) as named, interruptible(heed) if heed else nullcontext():
+        with (
+            self.speaking([model_name for model_name, _ in asked]) as named,
+            interruptible(heed) if heed else nullcontext(),
+        ):
             ids = self.model.generate(
                 input_ids=batch["input_ids"],
                 attention_mask=batch["attention_mask"],

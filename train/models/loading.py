@@ -29,14 +29,14 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         quantization = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
         )
-    place = place_of(base, source)
+    path = place_of(base, source)
     limit_templates()
     where = {"": int(os.environ.get("LOCAL_RANK", 0)) if device.kind == "cuda" else "cpu"}
     with readable(base, source):
-        load_config(place, source.revision)
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=source.revision, trust_remote_code=False)
+        load_config(path, source.revision)
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=source.revision, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
-            place,
+            path,
             revision=source.revision,
             dtype=dtype,
             quantization_config=quantization,
@@ -90,7 +90,7 @@ def place_of(base: Base, source: Source) -> str:
     return base.model
 
 
-def load_config(place: str, revision: str | None) -> Any:
+def load_config(path: str, revision: str | None) -> Any:
     """Load the configuration of a base that brings no code. Raises InputError, OSError, ValueError.
 
     An adapter in the place of a base would have transformers load its base and itself, with PEFT's own configuration.
@@ -98,16 +98,16 @@ def load_config(place: str, revision: str | None) -> Any:
     from transformers import AutoConfig
     from transformers.utils import find_adapter_config_file
 
-    if find_adapter_config_file(place, revision=revision) is not None:
-        raise InputError(f"the base {place} holds an adapter (adapter_config.json); give the base without it")
-    config = AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
+    if find_adapter_config_file(path, revision=revision) is not None:
+        raise InputError(f"the base {path} holds an adapter (adapter_config.json); give the base without it")
+    config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
     kernel = attention_of(config)
     if kernel is not None and not (isinstance(kernel, str) and kernel.isidentifier()):
-        raise InputError(f"the base {place} asks for code of others (attn_implementation {kernel!r:.80}); take it out")
+        raise InputError(f"the base {path} asks for code of others (attn_implementation {kernel!r:.80}); take it out")
     if config.is_encoder_decoder:
-        raise InputError(f"the base {place} is an encoder-decoder ({config.model_type}); give one that only decodes")
+        raise InputError(f"the base {path} is an encoder-decoder ({config.model_type}); give one that only decodes")
     if (quantized := getattr(config, "quantization_config", None)) is not None:
         method = quantized.get("quant_method") if isinstance(quantized, dict) else quantized.quant_method
         remedy = "give the weights in 16 bits that it was made of; --bits stores them in 8 or 4"
-        raise InputError(f"the base {place} is stored quantized already ({getattr(method, 'value', method)}); {remedy}")
+        raise InputError(f"the base {path} is stored quantized already ({getattr(method, 'value', method)}); {remedy}")
     return config

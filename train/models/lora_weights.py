@@ -37,27 +37,27 @@ class Layers:
     sizes: Mapping[str, tuple[int, int]]  # name → inputs and outputs
     head: str | None  # of them, the one that computes the logits: not meant by all-linear
 
-    def chosen(self, settings: LoraSettings, place: str) -> list[str]:
+    def chosen(self, settings: LoraSettings, source: str) -> list[str]:
         """Name the layers that an adapter is on. Raises InputError where it names one that is not there."""
-        wanted = settings.target_modules
-        if wanted == "all-linear":
+        modules = settings.target_modules
+        if modules == "all-linear":
             targets = {name for name in self.sizes if name != self.head}
         else:
-            targets = self._named(wanted, f"{place}: target_modules")
-        return sorted(targets - self._named(settings.exclude_modules or (), f"{place}: exclude_modules"))
+            targets = self._named(modules, f"{source}: target_modules")
+        return sorted(targets - self._named(settings.exclude_modules or (), f"{source}: exclude_modules"))
 
-    def _named(self, wanted: Iterable[str], place: str) -> set[str]:
+    def _named(self, names: Iterable[str], source: str) -> set[str]:
         """Return all layers whose names are these or end in them, as PEFT matches them."""
         ends: dict[str, set[str]] = {}
         for name in self.sizes:
             parts = name.split(".")
             for start in range(len(parts)):
                 ends.setdefault(".".join(parts[start:]), set()).add(name)
-        for name in wanted:
+        for name in names:
             if name not in ends:
                 problem = f"the base has no linear layer {name!r:.100}{did_you_mean(name[:100], ends)}"
-                raise InputError(f"{place}: {problem}; give an adapter of this base")
-        return set().union(*(ends[name] for name in wanted))
+                raise InputError(f"{source}: {problem}; give an adapter of this base")
+        return set().union(*(ends[name] for name in names))
 
 
 def layers_of(model: Any) -> Layers:
@@ -108,8 +108,8 @@ def _read_tensors(path: Path, shapes: Shapes) -> dict[str, Any]:
             for name, shape in shapes.items():
                 entry = file.get_slice(name)
                 if entry.get_shape() != shape:
-                    found = f"{entry.get_shape()!r:.100}, not {shape} as {CONFIG} and the base say"
-                    raise InputError(f"{path}: {name} has the shape {found}; train it again")
+                    difference = f"{entry.get_shape()!r:.100}, not {shape} as {CONFIG} and the base say"
+                    raise InputError(f"{path}: {name} has the shape {difference}; train it again")
                 if entry.get_dtype() not in DTYPES:
                     raise InputError(
                         f"{path}: {name} is {entry.get_dtype()}, not a float of 16 or 32 bits; train it again"

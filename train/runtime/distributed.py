@@ -117,16 +117,16 @@ def from_first(make: Callable[[], Made]) -> Made:
 
 def everywhere(check: Callable[[], None]) -> None:
     """Run `check` on every rank; an error on one is raised on all."""
-    found: list[Exception | None] = [None] * count()
+    errors: list[Exception | None] = [None] * count()
     try:
         check()
     except Exception as error:
-        found[rank()] = error
+        errors[rank()] = error
     if count() > 1:
         import torch
 
-        torch.distributed.all_gather_object(found, found[rank()])
-    for problem in filter(None, found):
+        torch.distributed.all_gather_object(errors, errors[rank()])
+    for problem in filter(None, errors):
         raise problem
 
 

@@ -37,14 +37,14 @@ def explained(remedy: str, device: Device, when: Callable[[], str]) -> Iterator[
 
 
 @contextmanager
-def memory_errors(told: Callable[[], str]) -> Iterator[None]:
+def memory_errors(describe: Callable[[], str]) -> Iterator[None]:
     """Turn an error of the allocator into Failed, which says “out of memory” and what `told` returns."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
         if not is_out_of_memory(error):
             raise
-        raise Failed(f"out of memory{told()}", own=True) from None
+        raise Failed(f"out of memory{describe()}", own=True) from None
 
 
 def free_memory(device: Device) -> int | None:

@@ -49,10 +49,10 @@ def columns(histories: Mapping[str, Sequence[Message]], growing: bool = False) -
     return f"<div class='columns' aria-live='polite' aria-busy='{str(growing).lower()}'>{sections}</div>"
 
 
-def column(voice: str, history: Sequence[Message]) -> str:
+def column(model_name: str, history: Sequence[Message]) -> str:
     """Return the column of one model; its box stays scrolled to the end."""
-    said = "".join(map(paragraph, history)) or "<p class='nobody'>Nothing was said yet.</p>"
-    return f"<section><h3>{escape(voice)}</h3><div class='said' tabindex='0'><div>{said}</div></div></section>"
+    text = "".join(map(paragraph, history)) or "<p class='nobody'>Nothing was said yet.</p>"
+    return f"<section><h3>{escape(model_name)}</h3><div class='said' tabindex='0'><div>{text}</div></div></section>"
 
 
 def paragraph(message: Message) -> str:
@@ -78,5 +78,5 @@ def card(markdown: str) -> str:
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
-    reader.add_render_rule("image", lambda _, tokens, place, *rest: escape(tokens[place].content))
+    reader.add_render_rule("image", lambda _, tokens, index, *rest: escape(tokens[index].content))
     return f"<div class='card'>{reader.render(FRONT_MATTER.sub('', visible(markdown)))}</div>"

@@ -21,7 +21,7 @@ FRIEND = "Joey"  # of the cast, the one who is played if nobody says otherwise
 SCRIPTS = ("lines", "named_lines", "chunks")  # configs whose adapters write scripts, in which others speak too
 COMMANDS = {
     "as": ("[NAME]", "whom it plays; without a name: nobody in particular"),
-    "swap": ("ADAPTER", "another voice: a name that is loaded, or [NAME=]FOLDER"),
+    "swap": ("ADAPTER", "another model: a name that is loaded, or [NAME=]FOLDER"),
     "temperature": ("NUMBER", "from 0 (always the likeliest word) to 2"),
     "reset": ("", "forget what was said"),
     "save": ("FILE", "write the conversation to a new .md or .jsonl"),
@@ -67,9 +67,9 @@ def question(text: str) -> Message:
     return {"role": "user", "content": text}
 
 
-def reply(text: str, voice: str, character: str) -> Message:
+def reply(text: str, model_name: str, character: str) -> Message:
     """Return a message of a model, and as whom it speaks ("": nobody in particular)."""
-    return {"role": "assistant", "content": text, "voice": voice, "character": character}
+    return {"role": "assistant", "content": text, "voice": model_name, "character": character}
 
 
 def for_model(history: Sequence[Message], persona: Persona) -> list[Message]:
@@ -78,18 +78,18 @@ def for_model(history: Sequence[Message], persona: Persona) -> list[Message]:
     >>> for_model([question("Hi."), reply("Hey!", "chat", "Joey")], Persona())
     [{'role': 'user', 'content': 'Hi.'}, {'role': 'assistant', 'content': 'Hey!'}]
     """
-    said = [{"role": message["role"], "content": message["content"]} for message in history]
-    return with_system(persona.system(), said)
+    messages = [{"role": message["role"], "content": message["content"]} for message in history]
+    return with_system(persona.system(), messages)
 
 
-def outcome(turn: Turn, voice: str, character: str) -> Message:
+def outcome(turn: Turn, model_name: str, character: str) -> Message:
     """Return the reply to a question, or a note that there is none.
 
     >>> outcome(Turn("", others=("Ben", "Ross")), "chat", "Joey")
     {'role': 'note', 'content': '[nothing: the model wrote for Ben, Ross]'}
     """
     if turn.text:
-        return reply(turn.text, voice, character)
+        return reply(turn.text, model_name, character)
     instead = f": the model wrote for {', '.join(turn.others)}" if turn.others else ""
     return {"role": "note", "content": f"[nothing{instead}]"}
 
@@ -139,11 +139,11 @@ def parse(line: str) -> tuple[str, str]:
     command, _, rest = line[1:].partition(" ")
     if command not in COMMANDS:
         raise InputError(f"unknown command /{command}{did_you_mean(command, COMMANDS)}; /help lists them")
-    wanted, rest = COMMANDS[command][0], rest.strip()
-    if rest and not wanted:
+    argument, rest = COMMANDS[command][0], rest.strip()
+    if rest and not argument:
         raise InputError(f"/{command} takes nothing after it, not {rest!r}")
-    if wanted and not rest and not wanted.startswith("["):
-        raise InputError(f"/{command} says too little; write /{command} {wanted} ({COMMANDS[command][1]})")
+    if argument and not rest and not argument.startswith("["):
+        raise InputError(f"/{command} says too little; write /{command} {argument} ({COMMANDS[command][1]})")
     return command, rest
 
 
@@ -153,7 +153,7 @@ def help_text(models: Sequence[str]) -> str:
     >>> help_text(["base", "chat"]).splitlines()[0]
     '/as [NAME]           whom it plays; without a name: nobody in particular'
     """
-    lines = [f"{f'/{name} {wanted}':<20} {said}" for name, (wanted, said) in COMMANDS.items()]
+    lines = [f"{f'/{name} {argument}':<20} {meaning}" for name, (argument, meaning) in COMMANDS.items()]
     return "\n".join([*lines, f"Ctrl-C stops an answer. Loaded: {', '.join(models)}"])
 
 

@@ -1,4 +1,4 @@
-"""The page itself: talk to one voice, or ask all of them at once in columns that grow together.
+"""The page itself: talk to one model, or ask all of them at once in columns that grow together.
 
 What was said and chosen is kept in the tab of the browser (see `web.py`), so that a reload, or another start of the
 server, loses nothing. Imports nothing heavy until a page is made.
@@ -25,7 +25,7 @@ ONE, ALL = "Talk to one", "Ask all at once"
 NOBODY = "nobody in particular"
 TABS = 16  # questions at once; more wait in Gradio's queue
 VOICE = 1  # its place among what is chosen
-Histories = Mapping[str, list[Message]]  # voice → what was said to it and by it
+Histories = Mapping[str, list[Message]]  # model → what was said to it and by it
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Choice:
     """What is chosen on the page, in the order of its parts."""
 
     mode: str
-    voice: str
+    model_name: str
     plays: str | None
     heat: float
     tokens: float
@@ -44,13 +44,13 @@ class Choice:
 class Tab:
     """The state of one tab of a browser."""
 
-    sees: tuple[str, str] = (ONE, BASE)  # mode and voice that are chosen now
+    sees: tuple[str, str] = (ONE, BASE)  # mode and model that are chosen now
     asked: Histories = field(default_factory=dict)  # whom its last question went to, with what came of it so far
     growing: Tokens | None = None  # of the answers to it; `stop` them, and they end
 
-    def kept(self, said: Histories) -> Histories:
+    def kept(self, histories: Histories) -> Histories:
         """Return the history with the last answers added."""
-        return {**said, **{name: answered(history) for name, history in self.asked.items()}}
+        return {**histories, **{name: answered(history) for name, history in self.asked.items()}}
 
 
 class Page:
@@ -62,23 +62,23 @@ class Page:
             max(400, sampling.tokens), generator.context_length - 1
         )  # tokens of an answer that can be chosen
 
-    def visible(self, mode: str, voice: str) -> list[str]:
+    def visible(self, mode: str, model_name: str) -> list[str]:
         """Return the models that are shown and asked."""
-        return list(self.generator.names) if mode == ALL else [voice]
+        return list(self.generator.names) if mode == ALL else [model_name]
 
-    def show(self, mode: str, voice: str, said: Histories, tab: Tab) -> str:
+    def show(self, mode: str, model_name: str, histories: Histories, tab: Tab) -> str:
         """Show the columns that are chosen now, also while another answer grows."""
-        tab.sees = mode, voice
-        return self.columns(said, tab, growing=tab.growing is not None)
+        tab.sees = mode, model_name
+        return self.columns(histories, tab, growing=tab.growing is not None)
 
-    def columns(self, said: Histories, tab: Tab, growing: bool) -> str:
+    def columns(self, histories: Histories, tab: Tab, growing: bool) -> str:
         """Return the columns that the tab sees; `growing`: its last answers are incomplete."""
-        now = {**said, **tab.asked}
+        now = {**histories, **tab.asked}
         return columns({name: now.get(name, []) for name in self.visible(*tab.sees)}, growing)
 
-    def card(self, voice: str) -> str:
+    def card(self, model_name: str) -> str:
         """Return the card of an adapter, or what is known of the base."""
-        base, folder = self.generator.base, self.generator.folders.get(voice)
+        base, folder = self.generator.base, self.generator.folders.get(model_name)
         if folder is None:
             return told(f"{base.model} as it is, in {base.bits} bits, from {self.generator.source.described}.")
         try:
@@ -86,7 +86,7 @@ class Page:
         except OSError:
             return told(f"{folder} has no README.md.")
 
-    def handle(self, text: str, said: Histories, tab: Tab, *chosen: Any) -> Iterator[tuple[Any, str, Histories]]:
+    def handle(self, text: str, histories: Histories, tab: Tab, *chosen: Any) -> Iterator[tuple[Any, str, Histories]]:
         """Ask the visible models; yield the question box, the columns and the history as the answers grow.
 
         Ends early where `end` says so: Gradio's own way to cancel leaves the button dead if no word has come yet.
@@ -94,8 +94,8 @@ class Page:
         import gradio as gr
 
         choice = Choice(*chosen)
-        tab.sees = choice.mode, choice.voice
-        asked = {name: [*said.get(name, []), question(text.strip())] for name in self.visible(*tab.sees)}
+        tab.sees = choice.mode, choice.model_name
+        asked = {name: [*histories.get(name, []), question(text.strip())] for name in self.visible(*tab.sees)}
         box: Any = ""  # emptied once: what is typed while the answer grows is the next question
         tab.growing = tokens = Tokens()
         try:
@@ -104,12 +104,12 @@ class Page:
                     raise InputError("nothing was asked; say something first")
                 friend = "" if choice.plays in (NOBODY, None) else str(choice.plays).strip()
                 for tab.asked in self.ask(asked, friend, self.drawing(choice), tokens):
-                    yield box, self.columns(said, tab, growing=True), tab.kept(said)
+                    yield box, self.columns(histories, tab, growing=True), tab.kept(histories)
                     box = gr.skip()
             except Exception as error:  # Gradio would show nothing of it
                 gr.Warning(escape(in_short(error) if isinstance(error, InputError) else reported(error)))
                 box, tab.asked = text, {}
-            yield box, self.columns(said, tab, growing=False), tab.kept(said)
+            yield box, self.columns(histories, tab, growing=False), tab.kept(histories)
         finally:
             tab.growing = None
 
@@ -118,9 +118,9 @@ class Page:
         persona = replace(self.wanted, character=friend)
         with closing(answers(self.generator, list(asked.items()), persona, sampling, tokens)) as growing:
             for turns in growing:
-                came = dict(zip(asked, turns, strict=True))
-                yield {name: [*asked[name], reply(turn.text, name, friend)] for name, turn in came.items()}
-        yield {name: [*asked[name], outcome(turn, name, friend)] for name, turn in came.items()}
+                answered = dict(zip(asked, turns, strict=True))
+                yield {name: [*asked[name], reply(turn.text, name, friend)] for name, turn in answered.items()}
+        yield {name: [*asked[name], outcome(turn, name, friend)] for name, turn in answered.items()}
 
     def drawing(self, choice: Choice) -> Sampling:
         """Return the sampling settings that are chosen. Raises InputError."""
@@ -144,14 +144,14 @@ class Page:
             return gr.skip(), typed, told(str(error), wrong=True)
         return gr.update(choices=list(self.generator.names), value=name), "", told(f"{name} is loaded and answers now.")
 
-    def forget(self, mode: str, voice: str, said: Histories, tab: Tab) -> tuple[str, Histories]:
+    def forget(self, mode: str, model_name: str, histories: Histories, tab: Tab) -> tuple[str, Histories]:
         """Empty the visible columns and keep the other histories."""
         self.end(tab)
         while tab.growing is not None:  # until its last words are out: they would come back
             time.sleep(0.05)
-        gone, kept = self.visible(mode, voice), tab.kept(said)
-        tab.asked, left = {}, {name: history for name, history in kept.items() if name not in gone}
-        return self.show(mode, voice, left, tab), left
+        cleared, kept = self.visible(mode, model_name), tab.kept(histories)
+        tab.asked, left = {}, {name: history for name, history in kept.items() if name not in cleared}
+        return self.show(mode, model_name, left, tab), left
 
     def first_choice(self) -> list[Any]:
         """Return the initial settings: mode, model, character, temperature, tokens, seed."""
@@ -165,19 +165,24 @@ class Page:
         """Tell whether earlier settings are still possible: the server may be another."""
         try:
             choice = Choice(*kept)
-            return choice.voice in self.generator.names and self.drawing(choice).tokens <= self.most
+            return choice.model_name in self.generator.names and self.drawing(choice).tokens <= self.most
         except (TypeError, ValueError):
             return False
 
-    def restore(self, kept: list[Any], said: Histories) -> list[Any]:
+    def restore(self, kept: list[Any], histories: Histories) -> list[Any]:
         """Return the page as it was left: its body, the settings, the columns, the card."""
         import gradio as gr
 
         chosen = kept if self.is_choice(kept) else self.first_choice()
-        mode, voice = chosen[:2]
+        mode, model_name = chosen[:2]
         controls = [gr.update(value=value) for value in chosen]
-        controls[VOICE] = gr.update(value=voice, choices=list(self.generator.names))
-        return [gr.update(visible=True), *controls, self.show(mode, voice, said, Tab()), self.card(voice)]
+        controls[VOICE] = gr.update(value=model_name, choices=list(self.generator.names))
+        return [
+            gr.update(visible=True),
+            *controls,
+            self.show(mode, model_name, histories, Tab()),
+            self.card(model_name),
+        ]
 
 
 def reported(error: Exception) -> str:
@@ -186,14 +191,14 @@ def reported(error: Exception) -> str:
     return f"{type(error).__name__}: {in_short(error)}"
 
 
-def make_page(generator: TextGenerator, wanted: Persona, sampling: Sampling, loading: bool) -> Any:
+def make_page(generator: TextGenerator, persona: Persona, sampling: Sampling, loading: bool) -> Any:
     """Return the page as gradio.Blocks. `loading`: adapters can be loaded by path."""
     import gradio as gr
 
-    it = Page(generator, wanted, sampling)
+    it = Page(generator, persona, sampling)
     first = it.first_choice()
     with gr.Blocks(title="Talk to a Friend", analytics_enabled=False) as page:
-        said = gr.BrowserState({}, storage_key="friends-corpus-said", secret="friends-corpus")
+        histories = gr.BrowserState({}, storage_key="friends-corpus-said", secret="friends-corpus")
         tab = gr.State(Tab())
         kept = gr.BrowserState([], storage_key="friends-corpus-chosen", secret="friends-corpus")
         with gr.Column(visible=False) as body:  # until it is as it was left: who chooses earlier would be overruled
@@ -201,7 +206,7 @@ def make_page(generator: TextGenerator, wanted: Persona, sampling: Sampling, loa
             gr.HTML(f"<h1>Talk to a Friend</h1>{told(base)}")
             with gr.Row():
                 mode = gr.Radio([ONE, ALL], value=first[0], label="How", min_width=280)
-                voice = gr.Dropdown(list(generator.names), value=first[VOICE], label="Model", min_width=200)
+                model_name = gr.Dropdown(list(generator.names), value=first[VOICE], label="Model", min_width=200)
                 plays = gr.Dropdown(
                     [(visible(name), name) for name in (NOBODY, *cast_of(first[VOICE], generator.runs).names)],
                     value=first[2],
@@ -229,23 +234,23 @@ def make_page(generator: TextGenerator, wanted: Persona, sampling: Sampling, loa
                 outcome = gr.HTML()
 
         private: Any = {"api_visibility": "private", "show_progress": "hidden"}
-        chosen: list[Any] = [mode, voice, plays, heat, tokens, seed]
-        seen: list[Any] = [mode, voice, said, tab]
-        page.load(it.restore, [kept, said], [body, *chosen, shown, about], **private)
+        chosen: list[Any] = [mode, model_name, plays, heat, tokens, seed]
+        seen: list[Any] = [mode, model_name, histories, tab]
+        page.load(it.restore, [kept, histories], [body, *chosen, shown, about], **private)
         gr.on([part.change for part in chosen], None, chosen, kept, js="(...values) => [values]", **private)
-        gr.on([mode.change, voice.change], it.show, seen, shown, **private)
-        voice.change(it.card, voice, about, **private)
+        gr.on([mode.change, model_name.change], it.show, seen, shown, **private)
+        model_name.change(it.card, model_name, about, **private)
         gr.on(
             [ask.click, text.submit],
             it.handle,
-            [text, said, tab, *chosen],
-            [text, shown, said],
+            [text, histories, tab, *chosen],
+            [text, shown, histories],
             concurrency_limit=TABS,  # who waits for another tab's answer waits in `handle`, where it can be stopped
             **private,
         )
         stop.click(it.end, tab, None, **private)
-        reset.click(it.forget, seen, [shown, said], **private)
+        reset.click(it.forget, seen, [shown, histories], **private)
         if loading:
             loads: Any = {"concurrency_limit": None, **private}  # a slow folder holds up no other
-            gr.on([add.click, typed.submit], it.load, typed, [voice, typed, outcome], **loads)
+            gr.on([add.click, typed.submit], it.load, typed, [model_name, typed, outcome], **loads)
     return page

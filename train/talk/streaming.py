@@ -34,9 +34,9 @@ def check_sampling(sampling: Sampling, window: float = inf) -> Sampling:
         "top_p": (0 < sampling.top_p <= 1, "a number above 0, up to 1"),
         "seed": (0 <= sampling.seed < 2**32, "a whole number from 0 to 4294967295"),
     }
-    for key, (good, wanted) in rules.items():
+    for key, (good, rule) in rules.items():
         if not good:
-            raise InputError(f"{key} is {getattr(sampling, key)}; it must be {wanted}")
+            raise InputError(f"{key} is {getattr(sampling, key)}; it must be {rule}")
     return sampling
 
 
@@ -92,10 +92,13 @@ def answers(
     is left out, too, oldest first. `tokens.stop()` ends it from outside. InputError, before anything else, if a
     question alone does not fit.
     """
-    rows = [Row(generator, voice, replace(persona, cast=cast_of(voice, generator.runs))) for voice, _ in asked]
+    rows = [
+        Row(generator, model_name, replace(persona, cast=cast_of(model_name, generator.runs)))
+        for model_name, _ in asked
+    ]
     prompts = [
-        (voice, fitted_prompt(generator, history, row.persona, sampling.tokens))
-        for (voice, history), row in zip(asked, rows, strict=True)
+        (model_name, fitted_prompt(generator, history, row.persona, sampling.tokens))
+        for (model_name, history), row in zip(asked, rows, strict=True)
     ]
     come = Tokens() if tokens is None else tokens
     with written(generator, prompts, sampling, come):
@@ -154,8 +157,8 @@ def written(
 class Row:
     """One answer as it grows; `over` once the friend's turn has ended."""
 
-    def __init__(self, generator: TextGenerator, voice: str, persona: Persona) -> None:
-        run = generator.runs.get(voice)
+    def __init__(self, generator: TextGenerator, model_name: str, persona: Persona) -> None:
+        run = generator.runs.get(model_name)
         self.script = bool(persona.character) or (run is not None and run["dataset"]["config"] in SCRIPTS)
         self.tokenizer, self.ends, self.persona = generator.tokenizer, generator.turns.ends, persona
         self.ids: list[int] = []

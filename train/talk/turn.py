@@ -86,11 +86,11 @@ def known_cue(line: str, known: Sequence[str | None]) -> tuple[list[str], int] |
     [(['Ross'], 5), (['Ben'], 4), None, None]
     """
     usual = cue(line)
-    found = usual or cue(TIGHT.sub(r"\g<0> ", with_capitals(line, known), count=1))
-    names = found[0] if found else []
+    match = usual or cue(TIGHT.sub(r"\g<0> ", with_capitals(line, known), count=1))
+    names = match[0] if match else []
     if any(" " in name and SPOKEN.search(name) for name in names):  # "Hey Ross: listen" calls him
         return None
-    return found if usual or all(is_known(name, known) for name in names) else None
+    return match if usual or all(is_known(name, known) for name in names) else None
 
 
 def with_capitals(line: str, known: Sequence[str | None]) -> str:
@@ -101,8 +101,8 @@ def with_capitals(line: str, known: Sequence[str | None]) -> str:
     """
     words = " ".join(filter(None, (*USER, *SELF, *known))).casefold().split()
 
-    def capital(found: re.Match[str]) -> str:
-        named = any(word.startswith(found[0].casefold()) for word in words)
-        return found[0][0].upper() + found[0][1:] if named else found[0]
+    def capital(match: re.Match[str]) -> str:
+        named = any(word.startswith(match[0].casefold()) for word in words)
+        return match[0][0].upper() + match[0][1:] if named else match[0]
 
     return LETTERS.sub(capital, line)

@@ -26,9 +26,9 @@ MOST_WAITING = 50  # events in a queue of Gradio's
 OWN_MEMORY = '<script>Object.defineProperty(window, "localStorage", {value: window.sessionStorage})</script>'
 
 
-def serve(generator: TextGenerator, wanted: Persona, sampling: Sampling, port: int, share: bool) -> None:
+def serve(generator: TextGenerator, persona: Persona, sampling: Sampling, port: int, share: bool) -> None:
     """Serve the page until Ctrl-C. Raises InputError for a taken port, Failed without a public link."""
-    page, url, public = launch(generator, wanted, sampling, port, share)
+    page, url, public = launch(generator, persona, sampling, port, share)
     try:
         if share and not public:
             raise Failed("gradio.live gave no public link; look at the connection, or leave out --share")
@@ -40,14 +40,14 @@ def serve(generator: TextGenerator, wanted: Persona, sampling: Sampling, port: i
 
 
 def launch(
-    generator: TextGenerator, wanted: Persona, sampling: Sampling, port: int, share: bool
+    generator: TextGenerator, persona: Persona, sampling: Sampling, port: int, share: bool
 ) -> tuple[Any, str, str | None]:
     """Start the page in a thread; return it, its local address and its public one. Raises InputError."""
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "OTEL_SDK_DISABLED": "true"}  # FastAPI has OpenTelemetry
     import gradio as gr
 
     plain = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
-    page = make_page(generator, wanted, sampling, loading=not share).queue(max_size=MOST_WAITING)
+    page = make_page(generator, persona, sampling, loading=not share).queue(max_size=MOST_WAITING)
     _, url, public = page.launch(
         server_name=LOOPBACK,
         server_port=free_port(port),
@@ -66,14 +66,14 @@ def launch(
     return page, url, public
 
 
-def free_port(wanted: int) -> int:
+def free_port(preferred: int) -> int:
     """Return the given port, or a free one for 0. Raises InputError if it is taken."""
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, wanted))
+            probe.bind((LOOPBACK, preferred))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise InputError(f"--port {wanted} cannot be used: {reason}; choose another, or 0 for any") from None
+            raise InputError(f"--port {preferred} cannot be used: {reason}; choose another, or 0 for any") from None
         port: int = probe.getsockname()[1]
     return port

@@ -75,8 +75,8 @@ class Watch(TrainerCallback):
         bad = {key for key in names if not math.isfinite(logs.get(key, 0.0))}
         self._skipped = self._skipped + 1 if "grad_norm" in bad and "loss" in logs else 0
         if bad and not (bad == {"grad_norm"} and args.fp16 and self._skipped < SKIPPED_STEPS):
-            said = ", ".join(f"{name} is {logs[key]}" for key, name in names.items() if key in logs)
-            raise NotFinite(f"at step {state.global_step} {said}; {self.trainer.last_rows()}")
+            values = ", ".join(f"{name} is {logs[key]}" for key, name in names.items() if key in logs)
+            raise NotFinite(f"at step {state.global_step} {values}; {self.trainer.last_rows()}")
         if state.log_history and logs and state.is_world_process_zero:
             with self.live.open("a", encoding="utf-8") as out:
                 out.write(metrics_line(state.log_history[-1]))

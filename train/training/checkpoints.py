@@ -86,16 +86,16 @@ def newest_good(output: Path) -> tuple[Path | None, list[str]]:
 
     A bad one is renamed to OUT/bad-checkpoint-N: it is never read, and never in the way of a new one.
     """
-    told: list[str] = []
+    notes: list[str] = []
     for checkpoint in checkpoints(output):
         reason = fault(checkpoint)
         if reason is None:
-            return checkpoint, told
+            return checkpoint, notes
         aside = output / f"{BAD}{step_of(checkpoint)}"
         remove(aside)
         checkpoint.rename(aside)
-        told.append(f"{checkpoint.name} cannot be used, {reason}; it is {aside.name} now")
-    return None, told
+        notes.append(f"{checkpoint.name} cannot be used, {reason}; it is {aside.name} now")
+    return None, notes
 
 
 def read_seal(checkpoint: Path) -> Seal:

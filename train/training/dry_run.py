@@ -54,9 +54,9 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
 def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     """Return the tokens as text, with trained parts between « and »."""
     text = ""
-    for learnt, stretch in groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED):
+    for trained, stretch in groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != IGNORED):
         decoded = tokenizer.decode([token for token, _ in stretch])
-        text += f"«{decoded}»" if learnt else decoded
+        text += f"«{decoded}»" if trained else decoded
     return text
 
 
@@ -65,12 +65,12 @@ def measures(turns: TurnFormat, sequences: Any, rows: Any, recipe: Recipe) -> di
     pieces, most = list(documents(sequences)), recipe.sft.max_length
     split = recipe.sft.packing and recipe.sft.packing_strategy == "bfd_split"
     tokens = sum(len(ids) for ids, _ in pieces)
-    learnt = sum(label != IGNORED for _, labels in pieces for label in labels)
+    trained = sum(label != IGNORED for _, labels in pieces for label in labels)
     lengths = [len(ids) for ids in rows["input_ids"]]
     longer = sum(length > most for length in lengths)
     return {
         "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(sequences):,} packed sequences",
-        "tokens per epoch": f"{tokens:,}, {share(learnt, tokens)} of them trained",
+        "tokens per epoch": f"{tokens:,}, {share(trained, tokens)} of them trained",
         "rows with a trained end": share(count_ends(turns, sequences), len(rows)),
         "rows with a duplicate BOS": f"{count_duplicate_bos(turns, sequences):,}",
         "rows longer than a sequence": f"{longer:,}, {'split' if split else 'cut at its end'}",
