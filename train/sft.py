@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,7 +21,7 @@ from friends_corpus.core.cli import BAD_INPUT, FAILED, INTERRUPTED, Failed, Inpu
 from friends_corpus.core.visible import screened
 from train.models.base import locate
 from train.models.device import choose_device
-from train.models.loading import load_base
+from train.models.lora_weights import layers_of
 from train.settings.base_preset import BITS, find_base
 from train.training.sft_config import describe_adapter, lora_config, sft_config
 
@@ -38,7 +38,7 @@ from .adapters.output_folder import (
 )
 from .adapters.run_record import Run, facts_of, results_of
 from .dataset.formatting import check_row_ends
-from .dataset.loading import check_folder, find_data, held_out, load_data
+from .dataset.loading import check_folder, find_data, load_data, tokenize_data
 from .runtime import distributed
 from .runtime.logging import quiet
 from .runtime.memory import explained
@@ -46,14 +46,16 @@ from .runtime.signals import RESUMABLE, Stop, Terminated
 from .settings.base_preset import packaged
 from .settings.batching import share_out
 from .settings.recipe import load_recipe, read_overrides
+from .training.base_checks import load_checked, stored_share
 from .training.dry_run import dry_run
 from .training.preflight import check_machine, check_tracker
-from .training.setup import Setup
+from .training.setup import Setup, introduce
 
 FLAGS = {  # what the flags set in the recipe
     "base": "base",
     "max_tokens": "max_tokens",
     "max_steps": "sft.max_steps",
+    "max_length": "sft.max_length",
     "text_field": "sft.dataset_text_field",
     "learning_rate": "sft.learning_rate",
     "seed": "sft.seed",
@@ -106,6 +108,9 @@ def make_parser() -> Parser:
     add("--evaluations", **number, default=absent, help="held-out loss and samples, N times on the way")
     any_setting = "any setting of a recipe, such as sft.weight_decay=0.01 or lora.r=8; may be repeated"
     add("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", dest="settings", help=any_setting)
+    add("--max-length", **number, default=absent, help="tokens of a sequence; what is longer is cut or split")
+    add("--device", choices=("cpu", "cuda"), help="compute there (default: on a GPU if torch can use one)")
+    add("--end-token", metavar="TOKEN", help="that ends a turn (default: as the chat template of the base has it)")
     trackers = "tensorboard, trackio or wandb, if installed (default: none)"
     add("--report-to", default="none", metavar="NAME", help=trackers)
     add("--output", type=Path, metavar="FOLDER", help="default: adapters/DATASET")
@@ -170,55 +175,56 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     goes_on = args.resume and not args.dry_run
     checkpoint = distributed.from_first(lambda: resume_from(output, facts)) if goes_on else None
     needs = check_machine(setup)
-    model, tokenizer = load_model(setup)
-    evaluated = held_out(data.validation, tokenizer, recipe.eval.tokens, recipe.sft.seed) if data.validation else None
-    introduce(setup)
+    model, turns = load_checked(setup)
+    introduce(setup, stored := stored_share(model, setup.base.bits))
+    train_rows, evaluated = tokenize_data(data, turns, recipe)
 
     # importing these takes seconds, so the mistakes above come first
     from .training.callbacks import Progress, Watch
     from .training.loop import score, train
-    from .training.trainer import AdapterTrainer, compare, write_samples
+    from .training.rehearsal import attempt, rehearse
+    from .training.samples import compare, write_samples
+    from .training.trainer import AdapterTrainer
 
     progress, watch = Progress(), Watch(stop, output / LIVE, recipe.eval.evaluations)
     until_the_end.enter_context(explained(setup.lighter, setup.device, watch.where))
-    folder, _evaluate = (
-        Path(tempfile.gettempdir()) if args.dry_run else output,
-        bool(evaluated and recipe.eval.evaluations),
-    )
-    trainer: Any = AdapterTrainer(
-        model=model,
-        args=sft_config(
-            setup.fitted, setup.device, folder, bool(evaluated and recipe.eval.evaluations), args.report_to
-        ),
-        train_dataset=data.train,
-        eval_dataset=evaluated,
-        processing_class=tokenizer,
-        peft_config=lora_config(recipe, model),
-        callbacks=[watch, progress],
-    )
-    watch.trainer, trainer.run = trainer, facts
-    trainer.sample = partial(write_samples, trainer.model, tokenizer, recipe, data.record["conversation"])
+    folder, evaluate = Path(tempfile.gettempdir()) if args.dry_run else output, bool(evaluated and watch.evaluations)
+    bare = layers_of(model)
+    with attempt("the set-up of training"):
+        trainer: Any = AdapterTrainer(
+            model=model,
+            args=sft_config(setup.fitted, setup.device, folder, evaluate, args.report_to),
+            train_dataset=train_rows,
+            eval_dataset=evaluated,
+            processing_class=turns.tokenizer,
+            peft_config=lora_config(recipe, model),
+            callbacks=[watch, progress],
+        )
+    watch.trainer, trainer.run, trainer.turns = trainer, facts, turns
+    trainer.sample = partial(write_samples, trainer.model, turns, recipe, data.record["conversation"])
     if recipe.max_tokens:
         trainer.train_exactly(recipe.max_tokens)
     describe_adapter(trainer.model.peft_config["default"], setup.base.model, setup.source.revision)
     kind, layers = "DoRA" if recipe.lora.use_dora else "LoRA", recipe.lora.target_modules
     named = layers if isinstance(layers, str) else ", ".join(layers)
     say(f"adapter   {kind} rank {recipe.lora.r} on {named}: {trainer.weights:,} weights in float32")
-    if odd := check_row_ends(tokenizer, trainer.train_dataset, len(data.train)):
+    if odd := check_row_ends(turns, trainer.train_dataset, len(train_rows)):
         say(f"note      {odd}")
+    rehearse(trainer, recipe, data.record["conversation"], bare)
     if args.dry_run:
-        dry_run(trainer, recipe, data.train, needs)
+        dry_run(trainer, recipe, train_rows, needs)
         return output
     before = score("before", trainer)
     train(trainer, checkpoint, recipe.sft.learning_rate, stop)
     after = score("after", trainer)
     if after and not math.isfinite(after[0]):
         raise Failed("the validation loss is NaN or infinite, so no adapter was written; try a lower --learning-rate")
-    samples = compare(trainer.model, tokenizer, recipe, data.record["conversation"])
+    samples = compare(trainer.model, turns, recipe, data.record["conversation"])
     show_samples(samples)
     record: Run = {
         **facts,
         "device": asdict(setup.device),
+        "stored_share": round(stored, 4),
         "adapter_weights": trainer.weights,
         **results_of(trainer.state.log_history, before, after),
         "steps": trainer.state.global_step,
@@ -241,8 +247,11 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
             if path in settings:
                 raise InputError(f"--set {path} and --{flag.replace('_', '-')} set the same; give one of them")
             settings[path] = getattr(args, flag)
+    if args.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch looks
     recipe = load_recipe(args.dataset, args.recipe, settings)
     base, folder = find_base(recipe.base, args.bits)
+    base = replace(base, end_token=args.end_token or base.end_token)
     step = share_out(recipe.sft, distributed.count(), args.batch_size, args.gradient_checkpointing)
     output: Path = args.output or Path("adapters") / recipe.dataset
     check_replaceable(output, args.overwrite)
@@ -259,30 +268,10 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     data = load_data(dataset, recipe.dataset, recipe.sft.dataset_text_field)
     source = distributed.from_first(lambda: locate(base, folder))
     distributed.check_launch(base.bits, recipe.sft)
-    return Setup(recipe, base, folder is not None, step, output, data, source, choose_device(base.bits))
-
-
-def load_model(setup: Setup) -> tuple[Any, Any]:
-    """Load the base model and its tokenizer. Raises InputError, Failed."""
-    with explained(setup.lighter, setup.device, lambda: "while the base model was loaded"):
-        model, tokenizer = load_base(setup.base, setup.source, setup.device)
-    if setup.data.record["conversation"] and tokenizer.chat_template is None:
-        raise InputError(
-            f"{setup.base.model} has no chat template; --dataset {setup.recipe.dataset} needs an instruct model"
-        )
-    return model, tokenizer
-
-
-def introduce(setup: Setup) -> None:
-    """Print what is about to be trained."""
-    recipe, base, step, data, device = setup.recipe, setup.base, setup.step, setup.data, setup.device
-    say(f"dataset   {data.name}, {recipe.dataset}, column {recipe.sft.dataset_text_field}: {len(data.train):,} rows")
-    say(f"base      {base.model} in {base.bits} bits, from {setup.source.described}")
-    say(f"device    {device.name}; computing in {device.dtype}")
-    if step.processes > 1:
-        say(f"ranks     {step.processes} processes share the {step.sequences} sequences of a step")
-    if base.bits == 8:
-        say("          (bitsandbytes casts activations around 8-bit layers and would say so at every layer: silenced)")
+    device = choose_device(base.bits)
+    if args.device not in (None, device.kind):
+        raise InputError("--device cuda: torch can use no GPU here; leave it out to compute on the CPU")
+    return Setup(recipe, base, folder is not None, step, output, data, source, device)
 
 
 def save(trainer: Any, outcome: Outcome, output: Path, keep_checkpoints: bool, overwrite: bool) -> None:

@@ -27,6 +27,7 @@ from friends_corpus.core.cli import InputError
 from friends_corpus.core.persona import system_message
 from train import chat
 from train.generation.answers import Sampling
+from train.models.turn_format import TurnFormat
 from train.talk import conversation
 from train.talk.conversation import Persona, fitted, parse, question, reply
 from train.talk.streaming import Tokens, Unwanted, answers
@@ -59,6 +60,7 @@ class Scripted:
         self.says, self.context_length, self.interrupt = says, window, interrupt
         self.runs = {name: {"dataset": {"config": name}} for name in says if name != "base"}
         self.tokenizer = Letters()
+        self.turns = TurnFormat(self.tokenizer, (END,), END, END)
         self.heard: list[str] = []
         self.seeds: list[int] = []
         self.steps = 0

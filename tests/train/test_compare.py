@@ -618,7 +618,7 @@ def test_the_loss_of_replies(home: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from train.comparison.replies import load_replies, notes_on
-    from train.generation.generator import PLAIN
+    from train.models.turn_format import PLAIN
 
     replies = load_replies(home / "friends-lines", 30)
     assert len({reply.id for reply in replies}) == 30

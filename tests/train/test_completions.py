@@ -16,6 +16,7 @@ from test_sft import CODE
 from tiny import list_files, write_dataset, write_model
 
 from train.dataset.formatting import as_said, asked, columns_of, is_conversation, tokenize_row
+from train.models.turn_format import TurnFormat
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 BUDGET = 6000  # learnt tokens
@@ -34,15 +35,17 @@ class Words:
     """A tokenizer whose tokens are the words of a text; a template sets roles before messages and ! after them."""
 
     eos_token_id = "!"
+    chat_template = "words"
 
-    def __call__(self, text: str | list[str]) -> dict[str, Any]:
-        return {"input_ids": text.split() if isinstance(text, str) else [one.split() for one in text]}
+    def __call__(self, text: str, add_special_tokens: bool = True) -> dict[str, Any]:
+        return {"input_ids": text.split()}
 
-    def apply_chat_template(self, messages: Any, return_dict: bool, add_generation_prompt: bool = False) -> Any:
+    def apply_chat_template(self, messages: Any, add_generation_prompt: bool = False, **_: Any) -> str:
         words = [word for m in messages for word in [f"<{m['role']}>", *m["content"].split(), "!"]]
-        return {"input_ids": words + ["<assistant>"] * add_generation_prompt}
+        return " ".join(words + ["<assistant>"] * add_generation_prompt)
 
 
+TURNS = TurnFormat(Words(), ("!",), "!", "!")
 MESSAGES = {
     "prompt": [{"role": "user", "content": "how now"}],
     "completion": [{"role": "assistant", "content": "fine"}],
@@ -58,7 +61,7 @@ MESSAGES = {
     ],
 )
 def test_rows(row: dict[str, Any], tokens: str, conversation: bool) -> None:
-    assert tokenize_row(Words(), row) == tokens.split()
+    assert tokenize_row(TURNS, row)[0] == tokens.split()
     assert is_conversation(row) is conversation
     assert "how now" in as_said(row)
 
@@ -68,8 +71,8 @@ def test_as_said_tells_rows_apart() -> None:
 
 
 def test_prompts() -> None:
-    assert asked(Words(), ["how now"], conversation=False) == [["how", "now"]]
-    [ids] = asked(Words(), ["be kind\n\nhow now"], conversation=True)
+    assert asked(TURNS, ["how now"], conversation=False) == [["how", "now"]]
+    [ids] = asked(TURNS, ["be kind\n\nhow now"], conversation=True)
     assert ids == "<system> be kind ! <user> how now ! <assistant>".split()
 
 

@@ -15,10 +15,10 @@ import pytest
 from tiny import write_model, write_voice
 
 from friends_corpus.core.cli import InputError
-from train.adapters import lora_weights
-from train.adapters.lora_weights import Layers, layers_of, load_alone, read_adapter
 from train.generation import adapter_stack
 from train.generation.adapter_stack import AdapterStack
+from train.models import lora_weights
+from train.models.lora_weights import Layers, layers_of, load_alone, read_adapter
 
 pytestmark = pytest.mark.slow
 WEIGHTS = "adapter_model.safetensors"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,8 @@ def alone(model: Any, generator: TextGenerator, messages: list[dict[str, str]]) 
 def test_a_mixed_batch_says_what_each_says_alone(home: Path, generator: TextGenerator) -> None:
     from peft import PeftModel
 
+    from train.models.eval_mode import set_eval_mode
     from train.models.loading import load_base
-    from train.training.trainer import set_eval_mode
 
     assert generator.names == (BASE, *CONFIGS)
     asked = [(name, messages) for messages in ASKED for name in (*CONFIGS, BASE)]
@@ -127,14 +128,13 @@ def test_drawn_as_often_as_likely() -> None:
         assert counts[kept:].sum() == 0
 
 
-def test_ends(bare: TextGenerator) -> None:
+def test_ends(bare: TextGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that ends by itself: the token that the model says third is made the end."""
     [whole] = bare.answer([(BASE, ASKED[0])], GREEDY)
     assert (whole.stopped, whole.tokens) == (False, 12)
     ids = bare.tokenizer(whole.text, add_special_tokens=False)["input_ids"]
-    bare.tokenizer.eos_token, before = bare.tokenizer.convert_ids_to_tokens(ids[2]), bare.tokenizer.eos_token
+    monkeypatch.setattr(bare, "turns", replace(bare.turns, ends=(*bare.turns.ends, ids[2])))
     ended = bare.answer([(BASE, ASKED[0])], GREEDY)
-    bare.tokenizer.eos_token = before
     assert ended == [Answer(bare.tokenizer.decode(ids[:2]).strip(), True, 2)]
 
 

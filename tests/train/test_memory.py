@@ -101,7 +101,7 @@ def test_wherever_it_happens(home: Path, monkeypatch: pytest.MonkeyPatch, capsys
     """While loading, at the first score, in a step, at the end: exit code 1, one line, and what was saved stays."""
     import torch
 
-    from train.training import loop, trainer
+    from train.training import base_checks, loop, samples, trainer
 
     def failing(*unused: Any, **named: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
@@ -114,7 +114,7 @@ def test_wherever_it_happens(home: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
     monkeypatch.chdir(home)
     for owner, name, when in (
-        (sft, "load_base", "while the base model was loaded"),
+        (base_checks, "load_base", "while the base model was loaded"),
         (loop, "held_out_loss", "before the first step"),
         (trainer.AdapterTrainer, "training_step", "at step 1 of 2"),
     ):
@@ -122,7 +122,7 @@ def test_wherever_it_happens(home: Path, monkeypatch: pytest.MonkeyPatch, capsys
             patch.setattr(owner, name, failing)
             assert told().startswith(f"error: out of memory {when}, with ")
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "compare", failing)
+        patch.setattr(samples, "compare", failing)
         assert "out of memory after 2 steps, with " in told()
     assert newest_good(Path("out")) == (Path("out/checkpoint-2"), [])
     assert (

@@ -471,3 +471,36 @@ def test_the_tokenizer_of_the_wheel_is_taken_over_as_it_is(home: Path, merged: s
     assert (fields["tokenizer.ggml.eos_token_id"], len(fields["tokenizer.ggml.merges"])) == (2, 48900)
     with pytest.raises(InputError, match="another vocabulary"):
         gguf_file.copied_tokenizer(home / "adapters" / "chunks-merged" / "chunks-f16.gguf", 513)
+
+
+@pytest.mark.slow
+def test_a_drift_beyond_rounding_is_refused(
+    home: Path, merged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(home / "adapters", tmp_path / "adapters")
+    given = ["adapters/chunks", "--base", str(home / "tiny-llama"), "--output", "one"]
+    monkeypatch.setattr(merge, "MOST_DRIFT", -1.0)
+    assert merge.main(given) == 2
+    assert "KL" in (error := capsys.readouterr().err) and "--force" in error
+    assert not (tmp_path / "one").exists()
+    assert merge.main([*given, "--force"]) == 0
+    assert (tmp_path / "one" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_a_merge_is_kept_where_memory_is_too_short_to_measure_it(
+    home: Path, merged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    from train.export import divergence
+
+    def drift(*_: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(home / "adapters", tmp_path / "adapters")
+    monkeypatch.setattr(divergence, "drift", drift)
+    assert merge.main(["adapters/chunks", "--base", str(home / "tiny-llama"), "--output", "one"]) == 0
+    assert "memory" in capsys.readouterr().out
+    assert json.loads((tmp_path / "one" / "merge.json").read_text())["drift"] is None
+    assert "not measured" in (tmp_path / "one" / "README.md").read_text()

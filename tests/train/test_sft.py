@@ -464,8 +464,9 @@ def test_what_is_fed_and_what_is_measured(home: Path, tiny: Path, tmp_path: Path
     import torch
 
     from train.dataset.loading import load_data
+    from train.models.eval_mode import set_eval_mode
     from train.settings.base_preset import find_base
-    from train.training.trainer import held_out_loss, set_eval_mode
+    from train.training.trainer import held_out_loss
 
     base, _ = find_base(str(tiny), 8)
     data = load_data(home / "friends-lines", dataset, "text")
@@ -505,9 +506,9 @@ def test_eight_bit_eval_mode_is_another_function(tiny: Path) -> None:
 
     from train.models.base import locate
     from train.models.device import choose_device
+    from train.models.eval_mode import set_eval_mode
     from train.models.loading import load_base
     from train.settings.base_preset import find_base
-    from train.training.trainer import set_eval_mode
 
     base, folder = find_base(str(tiny), 8)
     device = choose_device(8)

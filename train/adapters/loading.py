@@ -6,9 +6,9 @@ from typing import Any
 from friends_corpus.core.cli import InputError, did_you_mean
 from friends_corpus.core.reader import faults, json_values, load
 from train.models.base import Source, locate
+from train.models.lora_weights import CONFIG, PICKLE, WEIGHTS
 from train.settings.base_preset import Base, find_base
 
-from .lora_weights import CONFIG, PICKLE, WEIGHTS
 from .run_record import Run, upgrade
 
 NEEDED = (CONFIG, WEIGHTS, "run.json")
@@ -29,7 +29,7 @@ def read_run(adapter: Path) -> tuple[Run, Base]:
     run = read_record(adapter)
     base = run["base"]
     sft: dict[str, Any] = {**run["recipe"]["sft"]}
-    return run, Base(base["model"], base["wheel"], base["gguf"], base["bits"], sft)
+    return run, Base(base["model"], base["wheel"], base["gguf"], base["bits"], sft, base.get("end_token"))
 
 
 def read_record(adapter: Path) -> Run:

@@ -68,6 +68,7 @@ class BaseRecord(TypedDict):
     wheel: Text | None
     gguf: Text | None
     bits: int
+    end_token: NotRequired[Text | None]
     source: Literal["folder", "wheel", "hub"]
     revision: NotRequired[Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None]
     wheel_version: NotRequired[Text | None]
@@ -99,6 +100,7 @@ class Run(Facts, Results):
 
     files: NotRequired[dict[str, File]]  # of the folder, but run.json; absent in version 0.1
     device: NotRequired[dict[str, str | None]]
+    stored_share: NotRequired[float]  # of the weights of the base, in the bits of `base`
     adapter_weights: NotRequired[int]
     steps: NotRequired[int]
     tokens_per_second: NotRequired[float]

@@ -97,12 +97,15 @@ def loss(generator: TextGenerator, reply: Reply) -> tuple[dict[str, float], int]
     reply_ids = tokenizer(reply.text, add_special_tokens=False)["input_ids"][: generator.context_length // 2]
     read = tokenizer(generator.render(reply.prompt), add_special_tokens=False)["input_ids"]
     ids = torch.tensor([read[-(generator.context_length - len(reply_ids)) :] + reply_ids], device=generator.device.kind)
-    with generator.speaking(generator.names) as named:
-        rows = ids.expand(len(generator.names), -1)
-        logits = generator.model(input_ids=rows, use_cache=False, logits_to_keep=len(reply_ids) + 1, **named).logits
-    scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
-    losses = -scores[:, torch.arange(len(reply_ids)), ids[0, -len(reply_ids) :]].sum(dim=1)
-    return dict(zip(generator.names, losses.tolist(), strict=True)), len(reply_ids)
+    losses: dict[str, float] = {}
+    for names in generator.groups:
+        with generator.speaking(names) as named:
+            rows = ids.expand(len(names), -1)
+            logits = generator.model(input_ids=rows, use_cache=False, logits_to_keep=len(reply_ids) + 1, **named).logits
+        scores = torch.log_softmax(logits[:, :-1].float(), dim=-1)
+        sums = -scores[:, torch.arange(len(reply_ids)), ids[0, -len(reply_ids) :]].sum(dim=1)
+        losses |= zip(names, sums.tolist(), strict=True)
+    return losses, len(reply_ids)
 
 
 class Losses(TypedDict):

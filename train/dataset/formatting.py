@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from friends_corpus.core.cli import InputError
+from train.models.turn_format import TurnFormat
 
 COMPLETION = "completion"  # the column to learn where a row is a prompt and its completion
 IGNORED = -100  # the label of a token that is not trained on
+Tokens = tuple[list[int], list[int]]  # of a row, and their labels
 Message = dict[str, str]  # role, content; in a chat also voice and character; there the role "note" is the program's
 
 
@@ -34,11 +36,30 @@ def as_said(row: Mapping[str, Any]) -> str:
     return values[0] if len(values) == 1 else json.dumps(values, ensure_ascii=False)
 
 
-def tokenize_row(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
-    """Return the tokens of a row as it is trained, its end included."""
-    if is_conversation(row):
-        return list(tokenizer.apply_chat_template(row["prompt"] + row[COMPLETION], return_dict=True)["input_ids"])
-    return [*tokenizer("".join(row.values()))["input_ids"], tokenizer.eos_token_id]
+def tokenize_row(turns: TurnFormat, row: Mapping[str, Any]) -> Tokens:
+    """Return the tokens of a row as it is trained, its end included, and their labels. Raises InputError."""
+    if COMPLETION in row and "prompt" in row:
+        prompt, rest = (
+            turns.turn(row["prompt"], row[COMPLETION][0]["content"])
+            if is_conversation(row)
+            else turns.completion(row["prompt"], row[COMPLETION])
+        )
+        return prompt + rest, [IGNORED] * len(prompt) + rest
+    ids = turns.text(next(iter(row.values())))
+    return ids, ids
+
+
+def tokenized(turns: TurnFormat, rows: Any, length: int) -> tuple[Any, int]:
+    """Return rows as tokens and labels, for the trainer, and how many were left out.
+
+    Left out is a row that teaches nothing: whose prompt alone fills a sequence of `length` tokens.
+    """
+    import datasets
+
+    pairs = [tokenize_row(turns, row) for row in rows]
+    kept = [pair for pair in pairs if any(label != IGNORED for label in pair[1][1:length])]
+    columns = {"input_ids": [ids for ids, _ in kept], "labels": [labels for _, labels in kept]}
+    return datasets.Dataset.from_dict(columns), len(pairs) - len(kept)
 
 
 def messages_of(prompt: str) -> list[Message]:
@@ -58,12 +79,9 @@ def with_system(system: str | None, messages: list[Message]) -> list[Message]:
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
-def asked(tokenizer: Any, prompts: Sequence[str], conversation: bool) -> list[list[int]]:
+def asked(turns: TurnFormat, prompts: Sequence[str], conversation: bool) -> list[list[int]]:
     """Return the tokens of each prompt, up to where the model continues."""
-    if not conversation:
-        return list(tokenizer(list(prompts))["input_ids"])
-    template = tokenizer.apply_chat_template
-    return [template(messages_of(text), add_generation_prompt=True, return_dict=True)["input_ids"] for text in prompts]
+    return [turns.prompt(messages_of(text)) if conversation else turns.text_prompt(text) for text in prompts]
 
 
 def documents(sequences: Any) -> Iterator[tuple[list[int], list[int]]]:
@@ -75,28 +93,29 @@ def documents(sequences: Any) -> Iterator[tuple[list[int], list[int]]]:
             start += length
 
 
-def count_ends(tokenizer: Any, sequences: Any) -> int:
-    """Count the rows whose EOS token is trained; chat templates may put a line break after it."""
-    return sum(tokenizer.eos_token_id in labels[-2:] for _, labels in documents(sequences))
+def count_ends(turns: TurnFormat, sequences: Any) -> int:
+    """Count the rows whose end is trained; chat templates may put a line break after it."""
+    ends = {turns.turn_end, turns.text_end}
+    return sum(not ends.isdisjoint(labels[-2:]) for _, labels in documents(sequences))
 
 
-def count_duplicate_bos(tokenizer: Any, sequences: Any) -> int:
+def count_duplicate_bos(turns: TurnFormat, sequences: Any) -> int:
     """Count the rows with a duplicate BOS: one from the text, one from the tokenizer."""
-    twice = [tokenizer.bos_token_id] * 2
+    twice = [turns.tokenizer.bos_token_id] * 2
     return sum(ids[:2] == twice for ids, _ in documents(sequences))
 
 
-def check_row_ends(tokenizer: Any, sequences: Any, rows: int) -> str | None:
+def check_row_ends(turns: TurnFormat, sequences: Any, rows: int) -> str | None:
     """Return a warning on how rows end, or None. Raises InputError if training would be in vain."""
-    if duplicates := count_duplicate_bos(tokenizer, sequences):
+    if duplicates := count_duplicate_bos(turns, sequences):
         raise InputError(
-            f"{duplicates:,} of {rows:,} rows begin with {tokenizer.bos_token} twice: the texts hold it and the "
+            f"{duplicates:,} of {rows:,} rows begin with {turns.tokenizer.bos_token} twice: the texts hold it and the "
             "tokenizer adds it; take it out of the texts"
         )
-    ends = count_ends(tokenizer, sequences)
+    ends = count_ends(turns, sequences)
     if ends * 2 < rows:
         raise InputError(
-            f"the EOS token {tokenizer.eos_token} is trained in {ends:,} of {rows:,} rows, so the model would "
-            "never learn to stop: the chat template leaves it out, or the rows are longer than sft.max_length"
+            f"the end {turns.stops[0]} is trained in {ends:,} of {rows:,} rows, so the model would never learn to "
+            "stop: the rows are longer than sft.max_length; set a greater one, or give shorter rows"
         )
     return f"{rows - ends:,} of {rows:,} rows are truncated: their ends are not trained" if ends < rows else None

@@ -14,9 +14,11 @@ from friends_corpus.core.files import sha256_of
 from friends_corpus.core.manifest import MANIFEST, ConfigName, ParquetPath, Split
 from friends_corpus.core.parquet import read_table
 from friends_corpus.core.reader import Text, json_values, read
+from train.models.turn_format import TurnFormat
 from train.settings.base_preset import HUB_ID
+from train.settings.recipe import Recipe
 
-from .formatting import as_said, columns_of, is_conversation, tokenize_row
+from .formatting import as_said, columns_of, is_conversation, tokenize_row, tokenized
 
 DEFAULT = "friends-lines"
 BUILD = ("-m", "builders.build", "--out", DEFAULT)
@@ -214,14 +216,28 @@ def download(repo: str, config: str) -> tuple[Path, str | None]:
     return Path(cached), revision
 
 
-def held_out(validation: Any, tokenizer: Any, limit: int | None, seed: int) -> Any:
+def tokenize_data(data: Data, turns: TurnFormat, recipe: Recipe) -> tuple[Any, Any | None]:
+    """Return the rows to train and those to evaluate as tokens and labels; say how many are left out."""
+    length, evaluated = recipe.sft.max_length, data.validation
+    train, left_out = tokenized(turns, data.train, length)
+    if left_out:
+        why = f"nothing of them is trained in a sequence of {length} tokens"
+        print(f"note      {left_out:,} of {len(data.train):,} rows are left out: {why}", flush=True)
+    if not len(train):
+        raise InputError(f"no row has a token to train within sft.max_length, {length} tokens; set a greater one")
+    if evaluated:
+        evaluated, _ = tokenized(turns, held_out(evaluated, turns, recipe.eval.tokens, recipe.sft.seed), length)
+    return train, evaluated or None
+
+
+def held_out(validation: Any, turns: TurnFormat, limit: int | None, seed: int) -> Any:
     """Sample validation rows of at most `limit` tokens, at least one, the same for the same seed."""
     if limit is None:
         return validation
     shuffled = validation.shuffle(seed=seed)
     total = kept = 0
     for row in shuffled:
-        total += len(tokenize_row(tokenizer, row))
+        total += len(tokenize_row(turns, row)[0])
         if kept and total > limit:
             break
         kept += 1

@@ -1,12 +1,19 @@
 """How far two models are apart on the same text: KL divergence and loss. Heavy: imported inside `main()` only."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from train.models.device import Device
-from train.training.trainer import set_eval_mode
+from friends_corpus.core.cli import in_short
+from train.models.base import Source
+from train.models.device import Device, choose_device
+from train.models.eval_mode import set_eval_mode
+from train.models.loading import load_base
+from train.runtime.memory import is_out_of_memory
+from train.settings.base_preset import Base
 
 
 def windows(rows: Iterable[Sequence[int]], length: int) -> list[Sequence[int]]:
@@ -52,3 +59,22 @@ def drift(
         tokens += len(following)
     means = {"kl": kl, "loss_before": loss_before, "loss_after": loss_after, "same_first": same}
     return {"tokens": tokens} | {name: value / tokens for name, value in means.items()}
+
+
+def measured(
+    base: Base, folder: Path, dtype: str, before: Sequence[torch.Tensor], rows: Sequence[Sequence[int]]
+) -> dict[str, float] | None:
+    """Return the drift of the model in `folder` from the predictions `before`; None if there is no memory for it.
+
+    The CPU measures where the GPU's memory is short.
+    """
+    device = replace(choose_device(16), dtype=dtype, mixed=None)
+    for one in (device, Device("cpu", "CPU", dtype, None))[: 1 + (device.kind != "cpu")]:
+        try:
+            model, _ = load_base(base, Source(folder, "the merged folder", None), one)
+            return drift(before, predictions(model, one, rows), rows)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            print(f"note      no memory on the {one.kind} to measure the drift ({in_short(error, 80)})", flush=True)
+    return None

@@ -13,6 +13,7 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError
 from friends_corpus.core.files import replacing
+from train.models.turn_format import TurnFormat
 
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM")
 # How text is cut before the merges: steps of tokenizer.json → llama.cpp's name for them
@@ -22,7 +23,6 @@ PRE_TOKENIZERS = {
 }
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # llama.cpp's types of tokens
 BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")  # "<0x0A>"
-MARK = "# Written by `python -m train.merge`"
 LARGEST = 65504.0  # of float16
 Fields = dict[str, bool | int | float | str | list[Any]]  # what a GGUF says of its model
 
@@ -66,11 +66,13 @@ def hyperparameters(config: Mapping[str, Any]) -> Fields:
     }
 
 
-def gguf_fields(name: str, config: Mapping[str, Any], tokenizer: Any, own: Path | None) -> Fields:
+def gguf_fields(name: str, config: Mapping[str, Any], turns: TurnFormat, own: Path | None) -> Fields:
     """Describe a model in llama.cpp's words; `own` is the GGUF of the base's own authors, if there is one."""
-    size = config["vocab_size"]
-    fields = copied_tokenizer(own, size) if own else tokenizer_fields(tokenizer, size)
-    return hyperparameters(config) | {"general.name": name} | fields
+    parameters, size = hyperparameters(config), config.get("vocab_size", 0)
+    fields = copied_tokenizer(own, size) if own else tokenizer_fields(turns.tokenizer, size)
+    if turns.turn_end is not None:
+        fields["tokenizer.ggml.eot_token_id"] = turns.turn_end
+    return parameters | {"general.name": name} | fields
 
 
 def tokenizer_fields(tokenizer: Any, vocabulary: int) -> Fields:
@@ -235,21 +237,3 @@ def write_gguf(folder: Path, file: Path, fields: Fields) -> None:
         writer.close()
         if part.stat().st_size != size:  # numpy's tofile forgets the bytes that a full disk did not take at its end
             raise OSError(f"{file.name} has {part.stat().st_size:,} of its {size:,} bytes")
-
-
-def modelfile(gguf: str, end: str, temperature: float, length: int) -> str:
-    """Return a Modelfile for Ollama: plain continuation, sampled as on the card, at most `length` tokens.
-
-    >>> print(modelfile("chunks-f16.gguf", "<|im_end|>", 0.7, 512).splitlines()[2])
-    TEMPLATE {{ .Prompt }}
-    """
-    return f"""{MARK}; then: ollama create friends -f Modelfile && ollama run friends "Joey: Hey"
-FROM ./{gguf}
-TEMPLATE {{{{ .Prompt }}}}
-PARAMETER stop {json.dumps(end, ensure_ascii=False)}
-PARAMETER temperature {temperature:g}
-PARAMETER top_k 0
-PARAMETER top_p 1
-PARAMETER repeat_penalty 1
-PARAMETER num_predict {length}
-"""

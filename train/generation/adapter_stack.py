@@ -4,13 +4,13 @@ Nothing heavy is imported before a model is there.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
-from train.adapters.lora_weights import attach, check_base, layers_of, logits_of_base, read_adapter
+from train.models.lora_weights import attach, check_base, layers_flatten, layers_of, logits_of_base, read_adapter
 from train.models.upstream import forget_adapter_names
 
 
@@ -22,6 +22,7 @@ class AdapterStack:
         self._inner = {base: "__base__"}  # PEFT makes modules of its names, and cannot bear a dot or "type"
         self._one_batch = Lock()  # two batches at once would get each other's adapters
         self._layers = layers_of(model)
+        self.flattens = layers_flatten(model)  # a row's adapter cannot be told from its place in the batch
         self._before: Any = None  # what the base computes, from before the first adapter on
 
     @property
@@ -41,14 +42,29 @@ class AdapterStack:
                 )
         with self._one_batch, torch.no_grad():
             try:
-                yield {"adapter_names": [self._inner[name] for name in names]} if len(self._inner) > 1 else {}
+                with self._alone(names) if self.flattens else nullcontext():
+                    together = len(self._inner) > 1 and not self.flattens
+                    yield {"adapter_names": [self._inner[name] for name in names]} if together else {}
             except BaseException:  # Ctrl-C too
                 forget_adapter_names(self.model)
                 raise
 
+    @contextmanager
+    def _alone(self, names: Sequence[str]) -> Iterator[None]:
+        """Let one model answer alone. Raises InputError if there are several."""
+        if len(set(names)) > 1:
+            raise InputError("this base takes one adapter at a time; ask its models one after the other")
+        inner = self._inner[names[0]]
+        if inner == "__base__":
+            with self.model.disable_adapter() if len(self._inner) > 1 else nullcontext():
+                yield
+        else:
+            self.model.set_adapter(inner, inference_mode=True)
+            yield
+
     def load(self, name: str, folder: Path) -> None:
         """Load the adapter in `folder`, or raise InputError, after which all is as it was."""
-        from train.training.trainer import set_eval_mode
+        from train.models.eval_mode import set_eval_mode
 
         adapter = read_adapter(folder, self._layers)  # nobody waits for a slow disk
         if adapter.settings.use_dora:

@@ -19,6 +19,7 @@ from train.models.base import Source, locate
 from train.models.chat_template import TemplateRefused
 from train.models.device import Device, choose_device
 from train.models.loading import load_base
+from train.models.turn_format import turn_format_of, without_thoughts
 from train.settings.base_preset import LOCAL, Base, find_base
 
 from .adapter_stack import AdapterStack
@@ -26,7 +27,6 @@ from .answers import Answer, Sampling
 
 BASE = "base"
 DEFAULT_BASE = "smollm2-135m"
-PLAIN = "{{ bos_token }}{% for message in messages %}{{ message['content'] + '\n' }}{% endfor %}"
 Message = Mapping[str, str]
 
 
@@ -37,12 +37,11 @@ class TextGenerator:
         self._adapters, self.tokenizer = AdapterStack(model, BASE), tokenizer
         self.base, self.source, self.device = base, source, device
         self.context_length: int = getattr(
-            model.config, "max_position_embeddings", base.sft["max_length"]
+            model.config.get_text_config(), "max_position_embeddings", base.sft["max_length"]
         )  # tokens it can read
         self.runs: dict[str, Run] = {}  # of each adapter
         self.folders: dict[str, Path] = {}  # where each came from
-        if tokenizer.chat_template is None:
-            tokenizer.chat_template = PLAIN
+        self.turns = turn_format_of(model, tokenizer, base.end_token)
 
     @property
     def model(self) -> Any:
@@ -54,6 +53,11 @@ class TextGenerator:
         """BASE, then the adapters in the order in which they came."""
         return self._adapters.names
 
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """The models that can run in one batch: all together, but for a base that takes one adapter at a time."""
+        return [(name,) for name in self.names] if self._adapters.flattens else [self.names]
+
     def speaking(self, names: Sequence[str]) -> AbstractContextManager[dict[str, list[str]]]:
         """Run forward passes with the models `names` in the rows of a batch; no gradients."""
         return self._adapters.speaking(names)
@@ -61,13 +65,9 @@ class TextGenerator:
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt text up to where the answer begins. Raises InputError if the template fails."""
         try:
-            text: str = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+            return self.turns.prompt_text(messages)
         except TemplateRefused as error:
-            raise InputError(
-                f"{error} ({self.base.model}); mostly it is a system message: leave it out "
-                '(--as "", or no `system` in --prompts)'
-            ) from None
-        return text
+            raise InputError(f"{error} ({self.base.model})") from None
 
     def encode(self, texts: Sequence[str]) -> Any:
         """Tokenize rendered texts as one batch, padded left, on the device."""
@@ -92,6 +92,8 @@ class TextGenerator:
         """
         from .sampling_noise import processors
 
+        if self._adapters.flattens and len({name for name, _ in asked}) > 1 and streamer is None:
+            return [self.answer([one], sampling, None, heed)[0] for one in asked]
         texts = [self.render(messages) for _, messages in asked]
         batch = self.encode(texts)
         length = batch["input_ids"].shape[1]
@@ -110,7 +112,7 @@ class TextGenerator:
                 max_new_tokens=sampling.tokens,
                 do_sample=False,  # the drawing is in the noise
                 use_cache=True,
-                eos_token_id=self.tokenizer.eos_token_id,
+                eos_token_id=list(self.turns.ends),
                 pad_token_id=self.tokenizer.pad_token_id,
                 logits_processor=processors(texts, sampling),
                 streamer=streamer,
@@ -119,10 +121,9 @@ class TextGenerator:
         return [self._answer(row) for row in ids[:, length:].tolist()]
 
     def _answer(self, ids: list[int]) -> Answer:
-        end: int = self.tokenizer.eos_token_id
-        stopped = end in ids
-        kept = ids[: ids.index(end)] if stopped else ids
-        return Answer(self.tokenizer.decode(kept, skip_special_tokens=True).strip(), stopped, len(kept))
+        spoken, stopped = self.turns.until_end(ids)
+        text = without_thoughts(self.tokenizer.decode(spoken, skip_special_tokens=True))
+        return Answer(text.strip(), stopped, len(spoken))
 
     def add(self, name: str, folder: Path) -> None:
         """Load one more adapter on the same base. Raises InputError, which changes nothing."""
@@ -179,7 +180,7 @@ def load_generator(adapters: Mapping[str, Path], bits: int | None = None, base: 
     device = choose_device(chosen.bits)
     model, tokenizer = load_base(chosen, source, device)
 
-    from train.training.trainer import set_eval_mode
+    from train.models.eval_mode import set_eval_mode
 
     set_eval_mode(model)
     generator = TextGenerator(model, tokenizer, chosen, source, device)

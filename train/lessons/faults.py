@@ -83,10 +83,10 @@ FAULTS = {
         (
             "The chat template ends a message without the end-of-text token, so that no row teaches it.",
             "Nothing fails. The tuned model does not know when to stop and talks until it is cut off.",
-            "train.sft counts the rows whose end is trained, before the first step.",
+            "train.sft asks the template how an answer ends, before the first step.",
         ),
         untrained_eos,
-        "the EOS token <|im_end|> is trained in 0 of",
+        "ends an answer with no special token",
         "ends that are not trained; a model stops only where it was taught to.",
     ),
     "leaked_split": Fault(

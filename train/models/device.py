@@ -1,10 +1,13 @@
 """What computes, and in which number format. Heavy imports are inside the functions."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from friends_corpus.core.cli import InputError
+from friends_corpus.core.cli import InputError, in_short
+
+DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # NVIDIA, under Windows, AMD
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,25 @@ def choose_device(bits: int) -> Device:
         half = half_precision(*torch.cuda.get_device_capability())
         dtype, mixed = ("float32", None) if bits == 32 else (half, half)
         return Device("cuda", torch.cuda.get_device_name(), dtype, mixed)
+    if reason := unusable_gpu():
+        print(
+            f"warning: there is a GPU, and torch cannot use it: {reason}; --device cpu means the CPU", file=sys.stderr
+        )
     dtype = "bfloat16" if bits == 16 else "float32"
     return Device("cpu", f"CPU, {torch.get_num_threads()} threads", dtype, None)
+
+
+def unusable_gpu() -> str | None:
+    """Return torch's reason for not using the GPU that is here; None if there is none, or if it is hidden."""
+    import torch
+
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not any(map(os.path.exists, DRIVERS)):
+        return None
+    try:
+        torch.cuda.init()
+    except Exception as error:  # AssertionError where torch is built without CUDA, RuntimeError of the driver
+        return in_short(error)
+    return "it sees none"
 
 
 def processor() -> str:

@@ -46,8 +46,17 @@ def load_base(base: Base, source: Source, device: Device) -> tuple[Any, Any]:
         )
     if tokenizer.eos_token is None:
         raise InputError(f"the tokenizer of {base.model!r} has no end-of-text token; choose another --base")
+    size = model.get_input_embeddings().weight.shape[0]
+    for role in ("pad_token", "unk_token"):
+        if (getattr(tokenizer, f"{role}_id") or 0) >= size:
+            print(
+                f"note      the {role} {getattr(tokenizer, role)} is not used: the base knows {size} tokens", flush=True
+            )
+            setattr(tokenizer, role, None)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if getattr(text := model.config.get_text_config(), "output_router_logits", False):
+        text.output_router_logits = False  # generating fails on them
     for key in ("is_local", "local_files_only"):  # how it was loaded here is no property of the tokenizer
         tokenizer.init_kwargs.pop(key, None)
     model.config.name_or_path = model.name_or_path = tokenizer.name_or_path = base.model
@@ -95,4 +104,10 @@ def load_config(path: str, revision: str | None) -> Any:
     kernel = attention_of(config)
     if kernel is not None and not (isinstance(kernel, str) and kernel.isidentifier()):
         raise InputError(f"the base {path} asks for code of others (attn_implementation {kernel!r:.80}); take it out")
+    if config.is_encoder_decoder:
+        raise InputError(f"the base {path} is an encoder-decoder ({config.model_type}); give one that only decodes")
+    if (quantized := getattr(config, "quantization_config", None)) is not None:
+        method = quantized.get("quant_method") if isinstance(quantized, dict) else quantized.quant_method
+        remedy = "give the weights in 16 bits that it was made of; --bits stores them in 8 or 4"
+        raise InputError(f"the base {path} is stored quantized already ({getattr(method, 'value', method)}); {remedy}")
     return config

@@ -72,6 +72,13 @@ def log_mean(trainer: Any, name: str, value: float) -> None:
     trainer._metrics["train"][name] = [value]
 
 
+def forget_means(trainer: Any) -> None:
+    """Forget what TRL counted of the batches so far."""
+    for means in trainer._metrics.values():
+        means.clear()
+    set_read_tokens(trainer, 0)
+
+
 def forget_eval_means(trainer: Any) -> None:
     """Drop TRL's means over the batches of an evaluation, where a short batch counts as much as a full one."""
     trainer._metrics["eval"].clear()

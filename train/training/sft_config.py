@@ -6,6 +6,7 @@ from typing import Any
 
 from friends_corpus.core.cli import InputError, did_you_mean, in_short
 from train.models.device import Device
+from train.models.lora_weights import layers_of
 from train.models.upstream import with_installed_names
 from train.settings.recipe import Recipe
 
@@ -54,7 +55,22 @@ def lora_config(recipe: Recipe, model: Any) -> Any:
             if not any(path == name or path.endswith(f".{name}") for path in paths):
                 near = did_you_mean(name, layers)
                 raise InputError(f"lora.{field}: the base has no layer {name!r}{near}; try all-linear")
-    return LoraConfig(**asdict(recipe.lora), bias="none", task_type="CAUSAL_LM")
+    settings = asdict(recipe.lora)
+    if settings["target_modules"] == "all-linear":
+        settings["target_modules"] = language_layers(model) or "all-linear"
+    return LoraConfig(**settings, bias="none", task_type="CAUSAL_LM")
+
+
+def language_layers(model: Any) -> list[str]:
+    """Name the linear layers of a model's language part; none if those are all it has, and PEFT knows them.
+
+    PEFT would adapt towers for images too, and experts that are one tensor, in a form that is not read back.
+    """
+    layers = layers_of(model)
+    inside = {id(layer) for layer in model.get_decoder().modules()}
+    names = [name for name in layers.sizes if id(model.get_submodule(name)) in inside]
+    whole = len(names) == len(layers.sizes) - (layers.head is not None)
+    return [] if whole and all(weight.dim() < 3 for weight in model.parameters()) else names
 
 
 def describe_adapter(config: Any, model: str, revision: str | None) -> None:

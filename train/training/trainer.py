@@ -16,8 +16,7 @@ It overrides six methods of TRL 1.16 and transformers 5.23: `_save`, `_save_chec
   asks for another loss; for SmolLM2 and sequences of 512 tokens it was a quarter of a step on a CPU.
 - A run can have a budget of trained tokens (`train_exactly`): what its last step holds beyond is not trained.
 - A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
-- A checkpoint is sealed when all of it is on the disk (`checkpoints.py`): transformers writes it in place, and a half
-  one cannot be told from a whole one. Old ones are removed here: transformers goes by their names alone.
+- A checkpoint is sealed when all of it is on the disk (`checkpoints.py`); transformers writes it in place.
 """
 
 import itertools
@@ -32,17 +31,16 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 from accelerate.utils import gather_object, send_to_device
-from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from friends_corpus.core.cli import InputError, in_short
 from friends_corpus.core.files import mark
-from train.dataset.formatting import IGNORED, asked
+from train.dataset.formatting import IGNORED
+from train.models.eval_mode import eval_mode
 from train.models.upstream import count_read_tokens, forget_eval_means, log_mean
 from train.runtime.distributed import most
-from train.settings.recipe import Recipe
 from train.settings.sft_fields import LOSS_FIELDS, SftSettings
 
 from .checkpoints import remove, remove_old, seal
@@ -63,6 +61,7 @@ class AdapterTrainer(SFTTrainer):
     """
 
     run: Mapping[str, Any] = {}
+    turns: Any = None  # the base's TurnFormat
     sample: Callable[[], list[dict[str, str]]] | None = None
     trained_tokens = 0  # those with a label, of all steps and processes
     budget: int | None = None  # of trained_tokens
@@ -73,19 +72,23 @@ class AdapterTrainer(SFTTrainer):
             super().__init__(**settings)
         except ValueError as error:
             why = in_short(error)
-            raise InputError(f"sft: {why}; change it in the recipe or with --set sft.FIELD=VALUE") from None
+            raise InputError(f"sft: {why}; change it with --set sft.FIELD=VALUE, or choose another --base") from None
         self.remove_callback(PrinterCallback)  # progress is ours
         defaults = {field.name: field.default for field in fields(SftSettings)}
         other_loss = any(getattr(self.args, name) != defaults[name] for name in LOSS_FIELDS)
         self.with_trl_loss = other_loss or self.aux_loss_enabled
+        self.model.config.get_text_config().output_router_logits = False  # generating fails on them; TRL asks itself
+        self.vocabulary: int = self.model.config.get_text_config().vocab_size
         self.weights = train_in_float32(self.model)  # how many are trained
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        model: Any = self.model
         if self.args.should_save:  # rank 0
-            model.save_pretrained(
-                output_dir or self.args.output_dir, state_dict=state_dict, save_embedding_layers=False
-            )
+            self.save_adapter(output_dir or self.args.output_dir, state_dict)
+
+    def save_adapter(self, folder: Any, state_dict: dict[str, Any] | None = None) -> None:
+        """Write the adapter alone."""
+        model: Any = self.model
+        model.save_pretrained(folder, state_dict=state_dict, save_embedding_layers=False)
 
     def train_exactly(self, tokens: int) -> None:
         """Make the run end after exactly so many trained tokens. Raises InputError if no row has any."""
@@ -121,7 +124,7 @@ class AdapterTrainer(SFTTrainer):
         """Return the cross-entropy over the trained tokens, divided by `num_items_in_batch` (None: their number)."""
         following = inputs["labels"][:, 1:]
         positions = (following != IGNORED).any(dim=0).nonzero().flatten()
-        logits_of_one = len(positions) * len(following) * self.model.config.vocab_size  # `model` may be wrapped in DDP
+        logits_of_one = len(positions) * len(following) * self.vocabulary
         if most(logits_of_one) > FEW_LOGITS or (
             self.with_trl_loss and self.model.training
         ):  # on all ranks: both gather
@@ -136,7 +139,7 @@ class AdapterTrainer(SFTTrainer):
         )
         if num_items_in_batch is None:
             return total / (following != IGNORED).sum().clamp(min=1)
-        return total / num_items_in_batch * self.accelerator.num_processes  # whose gradients are averaged
+        return total / max(num_items_in_batch, 1) * self.accelerator.num_processes  # whose gradients are averaged
 
     def last_rows(self) -> str:
         """Say how the rows of the last step begin."""
@@ -238,24 +241,6 @@ def steps_for(trainer: Any, tokens: int) -> int:
     return next(number for number, seen in enumerate(itertools.accumulate(steps), start=1) if seen >= tokens)
 
 
-def set_eval_mode(model: Any) -> None:
-    """Set eval mode (no dropout) but keep the quantised layers' training forward; GPUs have only one in 8 bits."""
-    model.eval()
-    for layer in model.modules():
-        if isinstance(layer, (Linear8bitLt, Linear4bit)):
-            layer.train()
-
-
-@contextmanager
-def eval_mode(model: Any) -> Iterator[None]:
-    """Evaluate without gradients in the mode of `set_eval_mode`, then restore the mode."""
-    was_training = model.training
-    set_eval_mode(model)
-    with torch.no_grad():
-        yield
-    model.train(was_training)
-
-
 @contextmanager
 def cross_entropy_alone(trainer: Any) -> Iterator[None]:
     """Compute TRL's loss without what a recipe can add to it, then restore its settings."""
@@ -282,38 +267,3 @@ def held_out_loss(trainer: Any) -> tuple[float, int]:
                 # TRL multiplies by the ranks
                 loss += trainer.compute_loss(trainer.model, batch, num_items_in_batch=ranks).item()
     return loss / tokens, tokens
-
-
-def generate(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[str]:
-    """Continue each of the recipe's prompts, in one batch, the same for the same seed."""
-    ids = asked(tokenizer, recipe.samples.prompts, conversation)
-    batch = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
-    chosen = {"temperature": recipe.samples.temperature, "top_k": 0} if recipe.samples.temperature else {}
-    with eval_mode(model), torch.random.fork_rng():
-        torch.manual_seed(recipe.sft.seed)
-        ids = model.generate(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            max_new_tokens=recipe.samples.max_new_tokens,
-            do_sample=bool(chosen),
-            use_cache=True,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            **chosen,
-        )
-    texts = tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [text.strip() for text in texts]
-
-
-def write_samples(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
-    """Continue each of the recipe's prompts."""
-    texts = generate(model, tokenizer, recipe, conversation)
-    return [{"prompt": prompt, "text": text} for prompt, text in zip(recipe.samples.prompts, texts, strict=True)]
-
-
-def compare(model: Any, tokenizer: Any, recipe: Recipe, conversation: bool) -> list[dict[str, str]]:
-    """Return each prompt with its continuation by the base (adapter disabled) and by the tuned model."""
-    tuned = generate(model, tokenizer, recipe, conversation)
-    with model.disable_adapter():
-        base = generate(model, tokenizer, recipe, conversation)
-    return [{"prompt": p, "base": b, "tuned": t} for p, b, t in zip(recipe.samples.prompts, base, tuned, strict=True)]

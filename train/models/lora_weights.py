@@ -4,6 +4,7 @@ Nothing of the folder is handed on to a library but tensors of the shapes that f
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -160,15 +161,28 @@ def logits_of_base(model: Any) -> Any:
     import torch
     from peft import PeftModel
 
-    ids = torch.arange(8, device=model.device).remainder(model.config.vocab_size)[None]
-    alone = {"adapter_names": ["__base__"]} if isinstance(model, PeftModel) else {}
+    ids = torch.arange(8, device=model.device).remainder(model.config.get_text_config().vocab_size)[None]
+    with torch.no_grad(), model.disable_adapter() if isinstance(model, PeftModel) else nullcontext():
+        return model(input_ids=ids, use_cache=False).logits.contiguous().view(torch.uint8)
+
+
+def layers_flatten(model: Any) -> bool:
+    """Tell whether linear layers get the tokens of all rows in one, as OPT's do."""
+    import torch
+
+    ids, sizes = torch.zeros((2, 3), dtype=torch.long, device=model.device), set()
+    layers = [model.get_submodule(name) for name in layers_of(model).sizes]
+    hooks = [layer.register_forward_pre_hook(lambda _, inputs: sizes.add(inputs[0].shape[0])) for layer in layers]
     with torch.no_grad():
-        return model(input_ids=ids, use_cache=False, **alone).logits.contiguous().view(torch.uint8)
+        model(input_ids=ids, use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    return 6 in sizes
 
 
 def load_alone(model: Any, folder: Path) -> Any:
     """Return a bare model with one adapter on it, of which the base is as it was. Raises InputError."""
-    from train.training.trainer import set_eval_mode
+    from train.models.eval_mode import set_eval_mode
 
     adapter = read_adapter(folder, layers_of(model))
     set_eval_mode(model)
