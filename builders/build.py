@@ -152,7 +152,7 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
 
     from friends_corpus.core.cache import report as report_refused
 
-    from .page_cache.pages import ReadPage, read_files
+    from .page_cache.pages import read_files
     from .reports.plots import import_matplotlib
 
     results = read_files(request.pages, pool, cache, request.show.source)
@@ -161,9 +161,7 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
         from .folder import write  # noqa: F401  (a second or two, while the others read)
     files = list(tqdm(results, "pages", len(request.pages), unit="page"))
     report_refused([entry for file in files for entry in file.refused])
-    pages = [page for file in files for page in file.pages]
-    say_forms([page for page in pages if isinstance(page, ReadPage)])
-    return pages
+    return [page for file in files for page in file.pages]
 
 
 def say_forms(pages: Sequence[ReadPage]) -> None:
@@ -212,7 +210,7 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
     from .configs.tables import RowSettings, make_rows
     from .folder.lock import check_replaceable
     from .folder.write import write_dataset
-    from .page_cache.pages import beside
+    from .page_cache.pages import ReadPage, beside
     from .page_cache.select_pages import select_pages
     from .reports.page_stats import page_facts
     from .reports.plots import draw_plots, plot_data
@@ -229,6 +227,7 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
     tables = make_rows([page.episode for page in shipped], RowSettings.of(show, parameters))
     if not len(tables["lines"]):
         raise InputError("no page has a line of dialogue; run python -m friends_corpus.parse on one of them")
+    say_forms([page for page in results if isinstance(page, ReadPage)])
     corpus = assemble(tables, page_facts(selection, request.show), show, parameters)
     drawing = plot_data(corpus.tables), corpus.stats, parameters["chunk_chars"]
     check = partial(check_replaceable, out, request.overwrite)
