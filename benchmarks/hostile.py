@@ -25,6 +25,7 @@ UNITS = [
     *("(", ")", "()", "[", "([{", ":", "::", "Joey: Hi. ", "<b>Xx:</b> Hi. ", "<p><b>Joey:</b> (waves) Hi.</p>"),
     *("<p>x", "<br>x", "<h1>x", "<td>x", "<p>[x", "<p>A:x"),
     *("[Scene: ", "(Cut to ", "@", "a@b.c ", "Written by: ", "Joey and ", "...", "!", "?! ", "24 | "),
+    *("<s>A. </s><i>Jo</i> ", "<i>Jo</i> hi<br>", "[Bridge]<br>", "<u></i>", "A - ", "乔：x<br>"),
 ]
 MEMORY = """
 import re, sys

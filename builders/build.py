@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
     from friends_corpus.show.config import Show
 
     from .folder.up_to_date import Outcome
-    from .page_cache.pages import Result
+    from .page_cache.pages import ReadPage, Result
 
+FEW_NAMES = 8  # pages in one form that are named one by one
 OBJECTS_BETWEEN_COLLECTIONS = 200_000  # new ones, less the freed; Python's default is 700
 
 
@@ -161,11 +161,20 @@ def read(request: Request, cache: Path | None, pool: Executor | None) -> list[Re
         from .folder import write  # noqa: F401  (a second or two, while the others read)
     files = list(tqdm(results, "pages", len(request.pages), unit="page"))
     report_refused([entry for file in files for entry in file.refused])
-    for note in (
-        f"{page.name}: {note}" for file in files for page in file.pages for note in getattr(page, "notes", ())
-    ):
-        print(f"note: {note}", file=sys.stderr)
-    return list(chain.from_iterable(file.pages for file in files))
+    return [page for file in files for page in file.pages]
+
+
+def say_forms(pages: Sequence[ReadPage]) -> None:
+    """Print which forms the pages have, with the names of those in rarer ones, and what was guessed."""
+    forms: dict[str, list[str]] = {}
+    for page in pages:
+        forms.setdefault(page.episode.form, []).append(page.name)
+    for form, names in sorted(forms.items(), key=lambda item: -len(item[1])):
+        listed = f": {', '.join(names)}" if len(names) <= FEW_NAMES else ""
+        print(f"form      {form}, {len(names)} {'page' if len(names) == 1 else 'pages'}{listed}", file=sys.stderr)
+    for page in pages:
+        for note in page.notes:
+            print(f"note: {page.name}: {note}", file=sys.stderr)
 
 
 @contextmanager
@@ -201,7 +210,7 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
     from .configs.tables import RowSettings, make_rows
     from .folder.lock import check_replaceable
     from .folder.write import write_dataset
-    from .page_cache.pages import beside
+    from .page_cache.pages import ReadPage, beside
     from .page_cache.select_pages import select_pages
     from .reports.page_stats import page_facts
     from .reports.plots import draw_plots, plot_data
@@ -218,6 +227,7 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
     tables = make_rows([page.episode for page in shipped], RowSettings.of(show, parameters))
     if not len(tables["lines"]):
         raise InputError("no page has a line of dialogue; run python -m friends_corpus.parse on one of them")
+    say_forms([page for page in results if isinstance(page, ReadPage)])
     corpus = assemble(tables, page_facts(selection, request.show), show, parameters)
     drawing = plot_data(corpus.tables), corpus.stats, parameters["chunk_chars"]
     check = partial(check_replaceable, out, request.overwrite)

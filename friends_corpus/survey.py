@@ -87,7 +87,6 @@ def look_at(path: Path, show: Show, findings: Findings) -> None:
         return
     for page in pages:
         findings.notes += [f"{name}: {note}" for note in page.notes]
-        findings.formats[page.format] += 1
         if not page.locator and not names_episode(name, show):
             heading = next((block.text for block in page.blocks if block.heading), "")
             findings.unnamed.append(name)
@@ -111,6 +110,7 @@ def _locator(name: str, heading: str, show: Show, number: int) -> str:
 
 def count(page: Page, segments: Sequence[Segment], episode: Episode[Line], show: Show, findings: Findings) -> None:
     """Count labels, scenes and what is in no turn."""
+    findings.formats[episode.form] += 1
     habits = read_habits(page.blocks, episode.id, show)
     for block in page.blocks:
         findings.rules.update(cue.rule.value for cue in find_cues(block, habits))
@@ -127,8 +127,9 @@ def count(page: Page, segments: Sequence[Segment], episode: Episode[Line], show:
 def describe(findings: Findings) -> Iterable[tuple[str, str]]:
     """Yield the lines of the screen: a name, and what there is to say."""
     pages = sum(findings.formats.values())
-    formats = ", ".join(f"{number} {format}" for format, number in findings.formats.most_common())
-    yield "pages", f"{pages} ({formats}); {len(findings.failed)} cannot be read"
+    yield "pages", f"{pages:,} read, {len(findings.failed)} cannot be read"
+    for form, number in findings.formats.most_common(SHOWN):
+        yield "  form", f"{number:,} × {form}"
     for text in findings.failed[:SHOWN]:
         yield "  not read", shorten(text, 160)
     if findings.unnamed:

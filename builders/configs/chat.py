@@ -7,6 +7,7 @@ of one person, the others are the user, and the loss of training is on that line
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 EARLIER_LINES = 4  # of the scene, in the prompt: who answers needs the topic, and prompts are read but not trained
 EARLIER_CHARACTERS = 600  # of those lines together; the line that is answered is there in any case
+GROUP = re.compile(  # speakers that are no person: "All", "Everyone But Monica", "The Guys"; whoever answers may be one
+    r"(?i)(?:the )?(?:whole )?(?:all|both|every(?:one|body)|gang|group|guys|girls|boys|friends|others|crowd|together"
+    r"|audience|men|women|kids|people|class|party|room)\b"
+    r"(?: (?:but|except|else|almost|at|in|of|three|four|five|six)\b.*)?"
+)
 ALL = "all"  # instead of one character's name
 PLACE = ("id", *SCENE_COLUMNS, "position")
 NO_ROW = {  # why a line gives no row
@@ -131,7 +137,9 @@ def make_prompt(character: str, earlier: Sequence[Row], title: str) -> list[Mess
     """
     others = [[name for name in line["speakers"] if name != character] for line in earlier]
     people = list(dict.fromkeys(name for names in others for name in names))
-    messages = [{"role": "system", "content": system_message(character, listed(people), title)}]
+    partners = [name for name in people if not GROUP.fullmatch(name)]
+    partners += ["others"] if len(partners) < len(people) else []
+    messages = [{"role": "system", "content": system_message(character, listed(partners), title)}]
     for line, names in zip(earlier, others, strict=True):
         role = "user" if names else "assistant"
         text = named(listed(names), line["text"]) if names and len(people) > 1 else line["text"]

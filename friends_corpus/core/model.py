@@ -162,6 +162,7 @@ class Episode(Generic[E_]):
     written_by: tuple[str, ...]
     transcribed_by: tuple[str, ...]
     scenes: tuple[Scene[E_], ...]
+    form: str = ""  # the format and how labels are printed: "HTML, bold labels with a colon"
 
     @property
     def id(self) -> str:

@@ -48,6 +48,7 @@ LOOK = re.compile(r"""(?i)\b(?:class|color|style)\s*=\s*["']?([^"'>]+)""")  # wh
 BOLD_LOOK = re.compile(r"(?i)font-weight\s*:\s*(?:bold|[6-9]00)")
 LINE_STYLE = re.compile(r"s\Z|\w+\..*(?:scene|slug|heading|setting)")
 NOT_IN_LOOK = re.compile(r"[^\w-]+")
+MOST_STYLES = 300  # of a line that is cut at them: linear
 DEEPEST = 8  # how many open elements are looked at: linear
 LINE_END = re.compile(r"\r\n?|\n")  # in <pre>
 BLANKS = re.compile(r"[ \t\r\n\f]+")  # what HTML shows as one blank; &nbsp; is not among them
@@ -197,9 +198,10 @@ class _Page:
 def _split(block: Block) -> Iterator[Block]:
     """Yield the lines of a block, if a style sheet makes lines of some of its styles: "Bye. <s>A park.</s>"."""
     cuts = {0, len(block.text)}
-    for style in block.styles:
+    borders = {style.start for style in block.styles} | cuts
+    for style in block.styles if len(block.styles) <= MOST_STYLES else ():
         after = len(block.text) - len(block.text[style.end :].lstrip())
-        if LINE_STYLE.match(style.name) and any(after in (other.start, len(block.text)) for other in block.styles):
+        if LINE_STYLE.match(style.name) and after in borders:
             cuts.update((style.start, after))
     for start, end in pairwise(sorted(cuts)):
         yield block.part(start, end) if len(cuts) > 2 else block

@@ -18,7 +18,7 @@ TRANSCRIBED = re.compile(  # "Transcribed by: Jane Doe", "Minor additions and ad
     r"(?i)\b(?:transcri\w+|adjust\w+|additions|help|check|html\w*) ?(?:by\b|from\b|:) ?:? ?(.*)"
 )
 NAME_LIST = re.compile(  # "Jane Doe, John Roe, Jr. & Ann Poe", "Jane Doe with corrections by Ann Poe"
-    r"(?i)(?:,? with|,? and)? (?:(?:minor|some|additional|further) )?"
+    r"(?i)(?:,? with|,? and|,)? (?:(?:minor|some|additional|further) )?"
     r"(?:corrections?|additions?|adjustments?|information|help)\b[^,&;/]*?\b(?:by|from) "
     r"|(?:,(?! ?(?:[js]r|ii|iii|ph\.?d|m\.?d)\b) ?(?:and )?| ?& ?| and |;|/)(?:compiled by )?"
 )
@@ -56,7 +56,8 @@ def read_credits(segments: tuple[Segment, ...], show: Show) -> tuple[str, tuple[
         for pattern, people in ((TRANSCRIBED, transcribed), (WRITTEN, written)):
             if match := pattern.search(line):
                 names = (FULL_STOP.sub("", name.strip(" :")) for name in NAME_LIST.split(match[1]))
-                people.update((name, None) for name in names if not NOBODY.fullmatch(name))
+                names = (show.credits.get(name.casefold(), name) for name in names if not NOBODY.fullmatch(name))
+                people.update(dict.fromkeys(names))
                 break
     title = title.strip()
     if (inner := title.strip(' "“”')) and not QUOTE.search(inner):  # all of it is quoted, or a quote is left over

@@ -118,6 +118,17 @@ class Candidate:
         return self.bold_share > 0.8 and (not rest or 0 in rest or NAME_LIKE.fullmatch(self.label) is not None)
 
 
+STYLES = {  # of labels that no colon sets off, by the first word of their mark
+    "style": "labels in the style",
+    "bold": "bold labels without a colon",
+    "dash": "labels before a dash",
+    "pipe": "labels before a bar",
+    "bracket": "labels in brackets",
+    "capitals": "labels in capitals",
+    "line": "labels on lines of their own",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Habits:
     """How one page prints its labels, read off the page before it is cut up."""
@@ -131,6 +142,18 @@ class Habits:
     breaks: bool  # turns are parted by <br>, not by paragraphs
     translated: frozenset[int]  # the numbers of the blocks that translate the line above
     marked: Marked  # labels that are set off by something else than a colon
+
+    @property
+    def style(self) -> str:
+        """Return how the page prints its labels, in words."""
+        if self.marked.mark:
+            mark, _, named = self.marked.mark.partition(" ")
+            return f"{STYLES.get(mark, mark)} {named.split(' ')[0]}".strip()
+        if len(self.plain) > len(self.labels):
+            return "plain labels with a colon"
+        return (
+            "bold labels with a colon" if self.labels else "capitals with a colon" if self.capitals else "known names"
+        )
 
     def rule_of(self, label: str) -> Rule | None:
         """Return the rule by which the label is known wherever it stands, if it is."""

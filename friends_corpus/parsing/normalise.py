@@ -44,6 +44,7 @@ def normalise(episode: Episode[Utterance], show: Show | None = None) -> Episode[
         tuple(clean(name) for name in episode.written_by),
         tuple(clean(name) for name in episode.transcribed_by),
         scenes,
+        episode.form,
     )
 
 

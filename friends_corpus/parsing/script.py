@@ -52,7 +52,8 @@ def parse_page(page: Page, file: str, show: Show) -> tuple[tuple[Segment, ...], 
         raise ParseError("no visible text; the page is empty or was cut off: fetch it again")
     heading = next((block.text for block in blocks if block.heading), blocks[0].text)
     source = identify(page.locator or file, heading, show)
-    segments = cut(blocks, read_habits(blocks, source.id, show))
+    habits = read_habits(blocks, source.id, show)
+    segments = cut(blocks, habits)
     title, written_by, transcribed_by = read_credits(segments, show)
     episode = Episode(
         page_name(file, page.locator),
@@ -63,6 +64,7 @@ def parse_page(page: Page, file: str, show: Show) -> tuple[tuple[Segment, ...], 
         written_by,
         transcribed_by,
         tuple(fold_scenes(segments)),
+        f"{page.format}, {'a column' if blocks[-1].role else habits.style}",
     )
     check_coverage(segments, episode)
     return segments, episode

@@ -105,6 +105,7 @@ class Show(About):
     cast: Mapping[str, str]  # the main characters: display name → full name
     titles: tuple[str, ...]  # how episode titles begin: "The One"
     places: tuple[str, ...]  # that scenes are often named by: "Central Perk"
+    credits: Mapping[str, str]  # a spelling in the credits, case folded → the name: "josh hodge" → "Joshua Hodge"
     pages: Mapping[str, Source]  # pages whose file name does not say what they hold, by that name without suffix
     people: People
     cast_only: frozenset[Person]  # of these people, those that speakers.csv does not list
@@ -153,6 +154,7 @@ class ShowFile(TypedDict, total=False):
     titles: list[str]
     places: list[str]
     cast: dict[str, str | None]
+    credits: dict[str, list[str]]
     pages: dict[str, Source]
 
 
@@ -186,6 +188,7 @@ def read_show(folder: Path, pages_table: Path | None = None, columns: str = "") 
         cast,
         tuple(file.get("titles", ())),
         tuple(file.get("places", ())),
+        {alias.casefold(): name for name, aliases in file.get("credits", {}).items() for alias in aliases},
         {name.lower(): source for name, source in file.get("pages", {}).items()} | listed_pages,
         People([*people, *known]),
         frozenset(known) - frozenset(people),

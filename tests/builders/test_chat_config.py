@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from invented import direction, episode, write_pages
 
 from builders import build, check, explain, export
-from builders.configs.chat import EARLIER_CHARACTERS, EARLIER_LINES, chat_rows, main_character
+from builders.configs.chat import EARLIER_CHARACTERS, EARLIER_LINES, chat_rows, main_character, make_prompt
 from builders.configs.lines import line_rows
 from friends_corpus.show.config import FRIENDS, friends, read_show
 
@@ -336,3 +336,18 @@ def test_a_show_without_a_cast(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "(choose from all; its show.yaml lists no cast)" in capsys.readouterr().err
     assert build.main(command) == 0
     assert list(read(tmp_path / "out", "manifest.json")["configs"]) == ["lines", "named_lines", "chunks"]
+
+
+@pytest.mark.parametrize(
+    ("speakers", "partners"),
+    [
+        (["Ross", "All"], "Ross and others"),
+        (["Everyone But Monica"], "others"),
+        (["The Guys", "Ross", "Monica"], "Ross, Monica and others"),
+        (["All", "Girls"], "others"),
+        (["Boyd", "Tall Guy"], "Boyd and Tall Guy"),
+    ],
+)
+def test_a_group_is_no_partner(speakers: list[str], partners: str) -> None:
+    lines = [{"speakers": [name], "text": "Hi."} for name in speakers]
+    assert make_prompt("Joey", lines, "Friends")[0]["content"].endswith(f"You are talking with {partners}.")
