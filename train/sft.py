@@ -30,10 +30,10 @@ from .adapters.output_folder import (
     Outcome,
     check_replaceable,
     locked,
-    resume_from,
+    none_left_empty,
     show_samples,
     staged,
-    start_in,
+    start,
     write_run,
 )
 from .adapters.run_record import Run, facts_of, results_of
@@ -49,7 +49,7 @@ from .settings.recipe import load_recipe, read_overrides
 from .training.base_checks import load_checked, stored_share
 from .training.dry_run import dry_run
 from .training.preflight import check_machine, check_tracker
-from .training.setup import Setup, introduce
+from .training.setup import Setup, described, introduce
 
 FLAGS = {  # what the flags set in the recipe
     "base": "base",
@@ -117,8 +117,12 @@ def make_parser() -> Parser:
     dry = "run all checks, show the tokens and estimate the time; write nothing"
     add("--dry-run", action="store_true", help=dry)
     add("--resume", action="store_true", help="resume from the newest valid OUTPUT/checkpoint-N of the same run")
-    add("--keep-checkpoints", action="store_true", help="leave OUTPUT/checkpoint-N there when the run is done")
-    add("--overwrite", action="store_true", help="replace files of an earlier run that were changed, or of version 0.1")
+    add("--keep-checkpoints", action="store_true", help="leave all of OUTPUT/checkpoint-N there, not the newest alone")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="train anew, over a finished run or changed files of ours",
+    )
     add("--push-to", metavar="USER/NAME", help="when done, publish with `python -m train.publish OUTPUT USER/NAME`")
     return parser
 
@@ -172,8 +176,10 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     started = time.monotonic()
     setup = set_up(args, until_the_end)
     recipe, data, output, facts = setup.recipe, setup.data, setup.output, facts_of(setup)
-    goes_on = args.resume and not args.dry_run
-    checkpoint = distributed.from_first(lambda: resume_from(output, facts)) if goes_on else None
+    begin = partial(start, output, facts, args.resume, args.overwrite)
+    done, checkpoint = (False, None) if args.dry_run else distributed.from_first(begin)
+    if done:
+        return output
     needs = check_machine(setup)
     model, turns = load_checked(setup)
     introduce(setup, stored := stored_share(model, setup.base.bits))
@@ -205,9 +211,7 @@ def run(args: argparse.Namespace, stop: Stop, until_the_end: ExitStack) -> Path:
     if recipe.max_tokens:
         trainer.train_exactly(recipe.max_tokens)
     describe_adapter(trainer.model.peft_config["default"], setup.base.model, setup.source.revision)
-    kind, layers = "DoRA" if recipe.lora.use_dora else "LoRA", recipe.lora.target_modules
-    named = layers if isinstance(layers, str) else ", ".join(layers)
-    say(f"adapter   {kind} rank {recipe.lora.r} on {named}: {trainer.weights:,} weights in float32")
+    say(f"adapter   {described(recipe.lora)}: {trainer.weights:,} weights in float32")
     if odd := check_row_ends(turns, trainer.train_dataset, len(train_rows)):
         say(f"note      {odd}")
     rehearse(trainer, recipe, data.record["conversation"], bare)
@@ -260,10 +264,9 @@ def set_up(args: argparse.Namespace, until_the_end: ExitStack) -> Setup:
     dataset = distributed.from_first(lambda: find_data(args.data))
     if isinstance(dataset, Path):
         check_folder(dataset, recipe.dataset)
-    if output.parent.is_dir() or not args.dry_run:  # a dry run makes no folder
+    if not args.dry_run:  # which makes no folder, and may stand beside a run
+        distributed.from_first(lambda: until_the_end.enter_context(none_left_empty(output)))
         distributed.from_first(lambda: until_the_end.enter_context(locked(output)))
-    if not (args.resume or args.dry_run):
-        distributed.from_first(lambda: start_in(output))
     quiet(offline=isinstance(dataset, Path) and (folder is not None or base.wheel is not None))
     data = load_data(dataset, recipe.dataset, recipe.sft.dataset_text_field)
     source = distributed.from_first(lambda: locate(base, folder))

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import write_model
@@ -295,3 +296,32 @@ def test_no_base_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     base, _ = find_base("nobody/no-such-model", None)
     with pytest.raises(InputError, match="cannot load the base model 'nobody/no-such-model' from the Hugging Face Hub"):
         load_base(base, Source(None, "the Hugging Face Hub", None), Device("cpu", "CPU", "float32", None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("hidden", "there", "warned"),
+    [
+        pytest.param(None, True, True, id="torch-cannot"),
+        pytest.param("", True, False, id="hidden"),
+        pytest.param(None, False, False, id="none-here"),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use(
+    hidden: str | None, there: bool, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    import torch
+
+    from train.models import device
+
+    def too_old() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old")
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if hidden is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    monkeypatch.setattr(device, "DRIVERS", (str(tmp_path if there else tmp_path / "none"),))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", too_old)
+    assert device.choose_device(8).kind == "cpu"
+    assert ("too old" in (error := capsys.readouterr().err) and "--device cpu" in error) == warned

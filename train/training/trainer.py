@@ -1,22 +1,7 @@
 """TRL's SFTTrainer, and the places where it needs a hand. Heavy: imported inside `main()` only.
 
 It overrides six methods of TRL 1.16 and transformers 5.23: `_save`, `_save_checkpoint`, `create_scheduler`,
-`get_batch_samples`, `compute_loss` and `evaluate`. What is different, and why:
-
-- The adapter is trained in float32. TRL casts the LoRA weights of a quantised model to bfloat16; fp16 autocast (a T4)
-  cannot scale their gradients, PEFT reads them back as float32, so that a resumed run would differ, and small updates
-  get lost in 8 bits of mantissa. It costs 10 MB. (The loss of the first 14 steps at 1e-3 was the same either way.)
-- Saving writes the adapter alone: TRL's writes a pickle of its arguments, and a model card at every checkpoint.
-- Validation loss uses the forward pass of training. In eval mode on a CPU, bitsandbytes' 8-bit layers change to
-  another function (activations rounded to int8 too), and 4-bit layers repack their weights for good.
-- Validation loss is the mean over tokens; Trainer's is a mean of batch means, where a short last sequence counts as
-  much as a full one.
-- The loss head computes the logits of trained tokens only, at once. TRL's goes through them in chunks and computes them
-  again for the backward. It is used where it saves memory (vocabulary times sequence is large) and where the recipe
-  asks for another loss; for SmolLM2 and sequences of 512 tokens it was a quarter of a step on a CPU.
-- A run can have a budget of trained tokens (`train_exactly`): what its last step holds beyond is not trained.
-- A run of one step learns: its warm-up, one step at least, would have been all of it, at the learning rate 0.
-- A checkpoint is sealed when all of it is on the disk (`checkpoints.py`); transformers writes it in place.
+`get_batch_samples`, `compute_loss` and `evaluate`; docs/architecture.md says why.
 """
 
 import itertools
