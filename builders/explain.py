@@ -229,7 +229,7 @@ def describe_source(segments: Sequence[Segment], orders: Sequence[int], context:
 
 def describe_turns(source: Source, turns: Sequence[tuple[Utterance, Line]]) -> Iterator[str]:
     """Tell of each turn what its label is, why that is a label, and who is meant by it."""
-    from friends_corpus.parsing.labels import read_habits
+    from friends_corpus.parsing.habits import read_habits
 
     from .interop.cue_reasons import describe_speakers, find_label
 

@@ -13,7 +13,8 @@ from rapidfuzz.distance import DamerauLevenshtein
 from friends_corpus.core.cli import InputError, exit_code, shorten
 from friends_corpus.core.model import Episode, Line, Page, ParseError, Segment
 from friends_corpus.formats.pages import read_pages
-from friends_corpus.parsing.labels import find_cues, read_habits
+from friends_corpus.parsing.habits import read_habits
+from friends_corpus.parsing.labels import find_cues
 from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import parse_page
 from friends_corpus.show.config import Show

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from friends_corpus.core.model import Block, Segment
-from friends_corpus.parsing.labels import Cue, Habits, find_cues
+from friends_corpus.parsing.habits import Habits
+from friends_corpus.parsing.labels import Cue, find_cues
 from friends_corpus.show.config import Show
 from friends_corpus.show.speakers import Person, key, split_names
 

@@ -11,7 +11,7 @@ from friends_corpus.core.model import Block
 from friends_corpus.show.wording import wording
 
 from .brackets import CLOSERS, OPENER, OPENERS, first_unopened_closer, match_brackets
-from .labels import Habits
+from .habits import Habits
 
 HEAD_KINDS = frozenset(("title", "credit", "note", "dropped:address", "dropped:navigation"))
 

@@ -19,7 +19,7 @@ from friends_corpus.show.page_names import identify, page_name
 
 from .coverage import check_coverage
 from .credits import read_credits
-from .labels import read_habits
+from .habits import read_habits
 from .segments import cut
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from friends_corpus.core.model import Block, Segment
 
 from .brackets import BRACKET, CLOSERS, OPENER, first_unopened_closer, match_brackets, outside
-from .labels import SENTENCE_END, Cue, Habits, begins_with_name, find_cues
+from .habits import Habits
+from .labels import Cue, begins_with_name, find_cues
 from .line_kinds import (
     ADDRESS,
     MARKER,
@@ -20,6 +21,7 @@ from .line_kinds import (
     opens_over_the_end,
     start_of_foot,
 )
+from .names import SENTENCE_END
 from .translations import TRANSLATION
 
 Piece = tuple[str, str]  # kind, text

@@ -16,7 +16,7 @@ from real import PAGES, needs_pages
 from builders import build, explain
 from builders.interop.cue_reasons import describe_speakers, find_label
 from friends_corpus.formats.html import read_blocks
-from friends_corpus.parsing.labels import Rule, read_habits
+from friends_corpus.parsing.habits import Rule, read_habits
 from friends_corpus.parsing.script import read_script
 from friends_corpus.show.config import FRIENDS, friends, read_show
 from friends_corpus.show.page_names import SAMPLE, find_pages

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from friends_corpus.formats.pages import read_pages
-from friends_corpus.parsing.labels import Rule, find_cues, read_habits
+from friends_corpus.parsing.habits import Rule, read_habits
+from friends_corpus.parsing.labels import find_cues
 from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import read_script
 from friends_corpus.show.config import Show, read_show

@@ -15,7 +15,7 @@ from soup import soup
 
 from friends_corpus.core.model import Episode, Line, ParseError, StageDirection
 from friends_corpus.formats.html import decode, read_blocks
-from friends_corpus.parsing.labels import read_habits
+from friends_corpus.parsing.habits import read_habits
 from friends_corpus.parsing.normalise import normalise
 from friends_corpus.parsing.script import read_script
 from friends_corpus.parsing.segments import cut
