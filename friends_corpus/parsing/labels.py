@@ -87,12 +87,8 @@ class Cue:
     rule: Rule
 
 
-RULES = {  # the first word of a mark → the rule of its labels
-    "style": Rule.STYLED,
-    "bold": Rule.STYLED,
-    "line": Rule.OWN_LINE,
-    "capitals": Rule.CAPITALS_ALONE,
-}
+# the first word of a mark → the rule of its labels
+RULES = {"style": Rule.STYLED, "bold": Rule.STYLED, "line": Rule.OWN_LINE, "capitals": Rule.CAPITALS_ALONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,25 +183,13 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
         plain.clear()
     is_sure = recurring >= SURE or (recurring >= 3 and 2 * plain.total() >= len(blocks))
     parted = 2 * opening.total() >= plain.total()  # turns are paragraphs: what only follows a <br> is speech
-    learnt = {
-        name
-        for name, count in plain.items()
-        if (count > 1 or (is_sure and name not in loose)) and (opening[name] or not parted)
-    } - {""}
+    enough = {name for name, count in plain.items() if count > 1 or (is_sure and name not in loose)}
+    learnt = {name for name in enough - {""} if opening[name] or not parted}
     known_keys = frozenset(name for name, rows in people.rows.items() if rows)
     marked = learn_mark(blocks, known_keys, max(bold, recurring))
     known = labels | cast | learnt | marked.names
-    return Habits(
-        show,
-        episode_id,
-        frozenset(labels - {""}),
-        frozenset(learnt),
-        frozenset(known),
-        capitals >= 5,
-        breaks,
-        translated,
-        marked,
-    )
+    keys = frozenset(labels - {""}), frozenset(learnt), frozenset(known)
+    return Habits(show, episode_id, *keys, capitals >= 5, breaks, translated, marked)
 
 
 def find_cues(block: Block, habits: Habits, inner_only: bool = False) -> list[Cue]:
