@@ -133,7 +133,8 @@ class Habits:
             return Rule.KNOWN
         if key(label) in self.labels:
             return Rule.BOLD_ELSEWHERE
-        return Rule.PLAIN if self.plain and all(key(name) in self.plain for name in LIST.split(label)) else None
+        is_plain = key(label) in self.plain or all(key(name) in self.plain for name in LIST.split(label))
+        return Rule.PLAIN if self.plain and is_plain else None
 
     def has(self, name: str) -> bool:
         """Tell whether the one so named is of the main cast, or begins a line of this page."""
