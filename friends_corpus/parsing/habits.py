@@ -78,7 +78,8 @@ class Habits:
             return Rule.KNOWN
         if key(label) in self.labels:
             return Rule.BOLD_ELSEWHERE
-        return Rule.PLAIN if self.plain and all(key(name) in self.plain for name in LIST.split(label)) else None
+        is_plain = key(label) in self.plain or all(key(name) in self.plain for name in LIST.split(label))
+        return Rule.PLAIN if self.plain and is_plain else None
 
     def has(self, name: str) -> bool:
         """Tell whether the one so named is of the main cast, or begins a line of this page."""
@@ -128,22 +129,10 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
         plain.clear()
     is_sure = recurring >= SURE or (recurring >= 3 and 2 * plain.total() >= len(blocks))
     parted = 2 * opening.total() >= plain.total()  # turns are paragraphs: what only follows a <br> is speech
-    learnt = {
-        name
-        for name, count in plain.items()
-        if (count > 1 or (is_sure and name not in loose)) and (opening[name] or not parted)
-    } - {""}
+    enough = {name for name, count in plain.items() if count > 1 or (is_sure and name not in loose)}
+    learnt = {name for name in enough - {""} if opening[name] or not parted}
     known_keys = frozenset(name for name, rows in people.rows.items() if rows)
     marked = learn_mark(blocks, known_keys, max(bold, recurring))
     known = labels | cast | learnt | marked.names
-    return Habits(
-        show,
-        episode_id,
-        frozenset(labels - {""}),
-        frozenset(learnt),
-        frozenset(known),
-        capitals >= 5,
-        breaks,
-        translated,
-        marked,
-    )
+    keys = frozenset(labels - {""}), frozenset(learnt), frozenset(known)
+    return Habits(show, episode_id, *keys, capitals >= 5, breaks, translated, marked)

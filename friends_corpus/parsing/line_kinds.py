@@ -202,7 +202,9 @@ def kind_of_line(line: Block, position: Place, habits: Habits) -> str:
         kind = "dropped:navigation"
     elif (TRANSITION.match(text) and wrapped) or (line.paragraph and is_bare_transition(text, habits)):
         kind = "transition"
-    elif (look := kind_of_look(line.look, habits)) and (not wrapped or look == "direction" or is_place(text)):
+    elif (look := kind_of_look(line.look, habits)) and (
+        not wrapped or look == "direction" or (position.few_scenes and is_place(text))
+    ):
         kind = look
     elif wrapped:
         named = position.few_scenes and (

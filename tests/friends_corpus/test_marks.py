@@ -88,6 +88,21 @@ def test_scenes(page: str, expected: int, untold: Show) -> None:
     assert not {"Galley", "Bridge", "INT"} & {utterance.cue for utterance in episode.utterances()}
 
 
+def test_what_no_label_begins_is_no_speech_where_all_turns_are_marked(untold: Show) -> None:
+    page = (
+        "<p>The galley at noon.</p><p><i>Holm</i> Who came?</p><p><i>Vega</i> Nobody.</p><p>Disclaimer: mind the steam.</p>"
+        "<p><i>Woman on deck: the wind</i></p><p><i>Holm</i> Odd.</p><p><i>Vega</i> Quite.</p><p>Voice: Attention.</p>"
+    )
+    expected = [
+        ("Holm", "Who came?"),
+        ("Vega", "Nobody."),
+        ("Holm", "Odd."),
+        ("Vega", "Quite."),
+        ("Voice", "Attention."),
+    ]
+    assert lines(page, untold) == expected
+
+
 @pytest.mark.parametrize(
     "page",
     [

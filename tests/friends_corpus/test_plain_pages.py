@@ -40,6 +40,7 @@ def turns(text: str, show: Show) -> list[tuple[str, str]]:
         pytest.param(["Cy: Post!"], [("Cy", "Post!")], id="a-name-seen-once"),
         pytest.param(["OLD MAN: Post!"], [("Old Man", "Post!")], id="capitals"),
         pytest.param(["Ann and Bo: Ha!"], [("Ann and Bo", "Ha!")], id="several"),
+        pytest.param(["Ann, Zed, and Bo: Ha!"], [("Ann and Zed and Bo", "Ha!")], id="several-and-one-seen-once"),
         pytest.param(["Woman on Bus: Ha!"], [("Woman On Bus", "Ha!")], id="a-part"),
         pytest.param(["Ann (waving): Ha!"], [("Ann", "Ha!")], id="direction-in-the-label"),
         pytest.param(["Cy: I had", "a dream: it rained", "all day."], [("Cy", "I had a dream: it rained all day.")], id="wrapped"),
