@@ -18,10 +18,10 @@ from typing_extensions import TypedDict
 
 from friends_corpus.core import manifest
 from friends_corpus.core.cli import InputError
-from friends_corpus.core.ids import episode_id
+from friends_corpus.core.ids import episode_id, speaker_id
 from friends_corpus.core.reader import Text, closed, csv_values, read, yaml_values
 
-from .speakers import People, Person
+from .speakers import Known, People, Person
 
 FRIENDS = Path(__file__).parents[1]  # show.yaml, speakers.csv and sample/ lie at the root of the package
 COLUMNS = ("cue", "speaker", "full_name", "episodes")
@@ -106,6 +106,14 @@ class Show(About):
     people: People
     cast_only: frozenset[Person]  # of these people, those that speakers.csv does not list
     version: str  # 16 hex digits, of the content of both files
+    kinds: dict[str, str]  # speaker id → "main", "group" or "thing"
+
+    @property
+    def known(self) -> Mapping[str, Known]:
+        """What the files tell of each speaker, by id."""
+        full_names = (row.full_name for rows in self.people.by_speaker.values() for row in rows if row.full_name)
+        names = {speaker_id(name): name for name in full_names}
+        return {id: Known(names.get(id, ""), self.kinds.get(id, "")) for id in names | self.kinds}
 
     @property
     def facts(self) -> manifest.Show:
@@ -148,6 +156,8 @@ class ShowFile(TypedDict, total=False):
     places: list[str]
     cast: dict[str, str | None]
     pages: dict[str, Source]
+    groups: list[str]
+    things: list[str]
 
 
 @cache
@@ -181,4 +191,9 @@ def read_show(folder: Path) -> Show:
         People([*people, *known]),
         frozenset(known) - frozenset(people),
         sha256(facts.read_bytes() + b"\0" + printed).hexdigest()[:16],
+        {
+            **{speaker_id(full or name): "main" for name, full in cast.items()},
+            **{speaker_id(name): "group" for name in file.get("groups", ())},
+            **{speaker_id(name): "thing" for name in file.get("things", ())},
+        },
     )

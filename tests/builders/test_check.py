@@ -19,7 +19,7 @@ from builders.configs.schema import CONFIGS
 
 pytestmark = pytest.mark.slow  # each case builds a folder or starts a heavy library
 
-LINES, NAMED, CHUNKS, CHAT = (f"{config}/train-00000-of-00001.parquet" for config in CONFIGS)
+LINES, NAMED, CHUNKS, CHAT, SPEAKERS = (f"{config}/train-00000-of-00001.parquet" for config in CONFIGS)
 FIRST = "s01e03_c01_u0000"  # the first line of the split train
 SECOND = "s01e03_c01_u0001"  # the first line that answers somebody
 PROMPT = "is not a system message, then user and assistant in turns, a user last"

@@ -71,7 +71,13 @@ def test_metadata(card: DatasetCard, folder: Path) -> None:
     assert data["language"] == ["en"]
     assert data["task_categories"] == ["text-generation"]
     assert data["size_categories"] == ["n<1K"]
-    assert [config["config_name"] for config in data["configs"]] == ["lines", "named_lines", "chunks", "chat"]
+    assert [config["config_name"] for config in data["configs"]] == [
+        "lines",
+        "named_lines",
+        "chunks",
+        "chat",
+        "speakers",
+    ]
     assert [config["config_name"] for config in data["configs"] if config.get("default")] == ["lines"]
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     for config in data["configs"]:
