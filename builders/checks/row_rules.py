@@ -255,7 +255,7 @@ ACROSS_LINE = [
     ),
     across(
         ("speakers", "speaker_ids"),
-        lambda names, ids: len(names) == len(ids),
+        lambda names, ids: len(names) == len(ids) or not all_filled(names) or len({*names}) < len(names) or not names,
         "speaker_ids: are not as many as the speakers",
     ),
 ]

@@ -90,7 +90,15 @@ def test_metadata(card: DatasetCard, folder: Path) -> None:
 def test_sections(card: DatasetCard) -> None:
     headings = re.findall(r"^## (.*)$", card.text, re.M)
     expected = ["Configs", "Intended and unsuitable uses", "Licence", "What is in it", "Fields", "Splits"]
-    assert headings == [*expected, "How it was made", "Known limits", "Credits", "Reproduce"]
+    assert headings == [
+        *expected,
+        "How it was made",
+        "Known limits",
+        "Credits",
+        "Personal data",
+        "How to cite",
+        "Reproduce",
+    ]
     assert "More Information Needed" not in card.content
     assert "belong to their owner" in card.text
     assert "Wanda Writer (5)" in card.text
