@@ -247,4 +247,4 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", html)
     assert headings[0] == "Configs"
     assert headings[-1] == "Reproduce"
-    assert len(headings) == 10
+    assert len(headings) == 12
