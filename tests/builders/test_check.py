@@ -493,7 +493,7 @@ def everywhere(change: Callable[[dict], object]) -> Spoil:
 
 
 def marked(row: dict, scene: str, cluster: str | None) -> None:
-    if row["id"].startswith(scene):
+    if row.get("id", "").startswith(scene):
         row["dup_cluster"] = cluster
 
 
