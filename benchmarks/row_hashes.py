@@ -38,7 +38,8 @@ def hash_rows(folder: Path) -> Hashes:
         for row in pq.read_table(path, partitioning=None).to_pylist():
             text = json.dumps([split, row], sort_keys=True, ensure_ascii=False, default=str)
             digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()[:LETTERS]
-            scenes.setdefault(scene_of(row["id"]), []).append((row["id"], digest))
+            id = row.get("id") or row["speaker_id"]
+            scenes.setdefault(scene_of(id) or "-", []).append((id, digest))
     return hashes
 
 

@@ -224,7 +224,7 @@ def write(request: Request, results: Sequence[Result], out: Path, pool: Executor
     if not shipped:
         raise InputError(*(page.error for page in failed), "no pages to build a dataset from")
     show, parameters = request.show.facts, request.parameters
-    tables = make_rows([page.episode for page in shipped], RowSettings.of(show, parameters))
+    tables = make_rows([page.episode for page in shipped], RowSettings.of(show, parameters), request.show.known)
     if not len(tables["lines"]):
         raise InputError("no page has a line of dialogue; run python -m friends_corpus.parse on one of them")
     say_forms([page for page in results if isinstance(page, ReadPage)])

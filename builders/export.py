@@ -35,10 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("folder", type=Path, metavar="FOLDER", help="dataset folder")
     add("--format", choices=FORMATS, required=True, help="convokit: one corpus of all lines, scenes as conversations")
     add("--config", metavar="NAME", help="only this config (default: all)")
+    add("--raw", action="store_true", help="csv: texts as they are, also those that a spreadsheet takes for formulas")
     add("--out", type=Path, metavar="DIR", help="new folder (default: FOLDER-FORMAT in the current folder)")
     options = parser.parse_args(arguments)
     if options.format == "convokit" and options.config not in (None, "lines"):
         parser.error("--format convokit is made of lines; leave out --config")
+    if options.raw and options.format != "csv":
+        parser.error("--raw is for --format csv; the others are raw")
     out = options.out or Path(f"{options.folder.resolve().name}-{options.format}")
     written: dict[str, int] = {}
 
@@ -47,14 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{out / name}  {rows:,} {'row' if rows == 1 else 'rows'}" if rows else out / name)
 
     return exit_code(
-        lambda: written.update(export(options.folder, out, options.format, options.config)), "nothing was exported", out
+        lambda: written.update(export(options.folder, out, options.format, options.config, options.raw)),
+        "nothing was exported",
+        out,
     ) or exit_code(report, f"{out} is whole", "stdout")
 
 
-def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str, int]:
+def export(folder: Path, out: Path, format: str, config: str | None, raw: bool = False) -> dict[str, int]:
     """Write the new folder `out` and return the row count of each file. Raises InputError, OSError.
 
-    `config`: only this one.
+    `config`: only this one; `raw`: CSV without apostrophes before formulas.
     """
     from friends_corpus.core.files import heal, staged
 
@@ -78,7 +83,7 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
         heal(out)
         staging = stack.enter_context(staged(out, check_new))
         opened: dict[str, IO[str]] = {}
-        for name, text, rows in pieces(folder, manifest, format, configs):
+        for name, text, rows in pieces(folder, manifest, format, configs, raw):
             if name not in opened:
                 (staging / name).parent.mkdir(exist_ok=True)
                 opened[name] = stack.enter_context((staging / name).open("w", encoding="utf-8", newline=""))
@@ -87,7 +92,9 @@ def export(folder: Path, out: Path, format: str, config: str | None) -> dict[str
     return dict(written)
 
 
-def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+def pieces(
+    folder: Path, manifest: Manifest, format: str, configs: Sequence[str], raw: bool
+) -> Iterator[tuple[str, str, int]]:
     """Yield (file name, a piece of its text, the number of rows in the piece)."""
     import json
 
@@ -109,12 +116,14 @@ def pieces(folder: Path, manifest: Manifest, format: str, configs: Sequence[str]
                     yield name, json.dumps(row, ensure_ascii=False) + "\n", 1
                 else:
                     head = "\ufeff" + csv_line(list(row)) if number == 0 else ""  # BOM, so that Excel reads UTF-8
-                    yield name, head + csv_line([csv_cell(value) for value in row.values()]), 1
+                    yield name, head + csv_line([csv_cell(value, raw) for value in row.values()]), 1
 
 
-def csv_cell(value: Any) -> str:
+def csv_cell(value: Any, raw: bool = False) -> str:
     """Return a value as the text of a CSV cell.
 
+    >>> csv_cell("-- what?", raw=True)
+    '-- what?'
     >>> csv_cell(None), csv_cell(3), csv_cell(["Joey", "Ross"]), csv_cell("-- what?"), csv_cell("'=")
     ('', '3', '["Joey", "Ross"]', "'-- what?", "''=")
     """
@@ -125,7 +134,7 @@ def csv_cell(value: Any) -> str:
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False)
     text = str(value)
-    return f"'{text}" if FORMULA.match(text) else text
+    return f"'{text}" if not raw and FORMULA.match(text) else text
 
 
 def csv_line(cells: Sequence[str]) -> str:

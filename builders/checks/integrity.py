@@ -33,7 +33,7 @@ class Part:
 
     def wrong(self, row: int, column: str, rule: str, detail: str = "") -> Violation:
         """Return a violation in one cell."""
-        return Violation(self.path, rule, row, self.rows[row]["id"] or "", column, detail)
+        return Violation(self.path, rule, row, self.rows[row][CONFIGS[self.config].key] or "", column, detail)
 
 
 def check_files(folder: Path, manifest: Manifest) -> Iterator[Violation]:

@@ -65,10 +65,10 @@ def check_configs(manifest: Manifest) -> Iterator[str]:
                 yield f"configs: {config}.{split} and files disagree about {file['path']!r}"
         if described["version"] != content_version(splits):
             yield f"configs: {config}.version does not follow from the hashes"
-        if splits.keys() != splits_of_lines and not (
-            CONFIGS[config].may_be_missing and splits.keys() < splits_of_lines
-        ):
-            yield f"configs: {config} and lines have different splits"
+        expected = {"train"} if CONFIGS[config].whole else splits_of_lines
+        if splits.keys() != expected and not (CONFIGS[config].may_be_missing and splits.keys() < splits_of_lines):
+            differ = "has other splits than train" if CONFIGS[config].whole else "and lines have different splits"
+            yield f"configs: {config} {differ}"
 
 
 def check_pages(manifest: Manifest) -> Iterator[str]:

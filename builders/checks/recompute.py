@@ -17,6 +17,7 @@ import pyarrow as pa
 from builders.assemble import Corpus, assemble
 from builders.configs.lines import Row
 from builders.configs.schema import CONFIGS, to_table
+from builders.configs.speakers import known_in, speaker_rows
 from builders.configs.tables import RowSettings, Tables, make_rows
 from builders.folder.violation import Violation, differ
 from builders.folder.write import STATS, derived_files
@@ -49,7 +50,7 @@ def check_derived(folder: Path, manifest: Manifest, parts: Sequence[Part]) -> tu
     facts = read_page_facts(manifest, kept)
     tables = gather(parts)
     corpus = assemble(tables, facts, manifest["show"], manifest["parameters"])
-    violations = [*check_repeats(parts, manifest, corpus)]
+    violations = [*check_repeats(parts, manifest, corpus), *check_speakers(tables)]
     if corpus.pages != manifest["pages"]:
         return violations, corpus  # in other splits all numbers are others
     violations += compare(MANIFEST, BY_ROWS, {"leakage": manifest["leakage"]}, {"leakage": abridged(corpus.leakage)})
@@ -63,6 +64,15 @@ def check_derived(folder: Path, manifest: Manifest, parts: Sequence[Part]) -> tu
     return violations, corpus
 
 
+def check_speakers(tables: Tables) -> list[Violation]:
+    """Compare the rows of `speakers` with those that follow from the names and ids of all lines."""
+    rows, expected = (
+        {row["speaker_id"]: row for row in made}
+        for made in (tables["speakers"].to_pylist(), speaker_rows(tables["lines"], known_in(tables["speakers"])))
+    )
+    return compare("speakers", "does not follow from lines", rows, expected)
+
+
 def check_pages(manifest: Manifest, corpus: Corpus, pages: Sequence[Path], show: shows.Show) -> list[Violation]:
     """Compare the corpus of the rows with that of the pages, read without a cache; of other pages or shows, no more."""
     with open_pool(os.cpu_count() or 1, len(pages)) as pool:
@@ -72,11 +82,13 @@ def check_pages(manifest: Manifest, corpus: Corpus, pages: Sequence[Path], show:
     if other := compare(MANIFEST, BY_PAGES, [corpus.show, listed], [show.facts, read]):
         return other
     selection = select_pages(results)
-    tables = make_rows([page.episode for page in selection.shipped], RowSettings.of(show.facts, corpus.parameters))
+    settings = RowSettings.of(show.facts, corpus.parameters)
+    tables = make_rows([page.episode for page in selection.shipped], settings, show.known)
     made = assemble(tables, page_facts(selection, show), show.facts, corpus.parameters)
     violations = compare(MANIFEST, BY_PAGES, [corpus.pages, corpus.failed_pages], [made.pages, made.failed_pages])
     for config in made.tables:
-        rows, expected = ({row["id"]: row for row in of.tables[config].to_pylist()} for of in (corpus, made))
+        key = CONFIGS[config].key
+        rows, expected = ({row[key]: row for row in of.tables[config].to_pylist()} for of in (corpus, made))
         violations += compare(config, BY_PAGES, rows, expected)
     return violations + compare(STATS, BY_PAGES, corpus.stats, made.stats)
 
@@ -114,7 +126,7 @@ def gather(parts: Sequence[Part]) -> Tables:
     for part in parts:
         rows[part.config] += part.rows
     for config in rows:
-        rows[config].sort(key=lambda row: numbers_of(row["id"]))
+        rows[config].sort(key=lambda row: numbers_of(row[CONFIGS[config].key]))
     return {config: to_table(config, values) for config, values in rows.items()}
 
 
@@ -122,7 +134,7 @@ def check_repeats(parts: Sequence[Part], manifest: Manifest, corpus: Corpus) -> 
     """Compare marks of rows and pages, and splits, with those that follow from which scenes repeat each other."""
     clusters = corpus.duplicates.clusters()
     for part in parts:
-        for number, row in enumerate(part.rows):
+        for number, row in enumerate(part.rows if "dup_cluster" in CONFIGS[part.config].features else ()):
             cluster = clusters.get(scene_of(row["id"]))
             if row["dup_cluster"] != cluster:
                 yield part.wrong(number, "dup_cluster", BY_ROWS, differ(row["dup_cluster"], cluster))

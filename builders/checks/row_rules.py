@@ -10,19 +10,22 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
+from builders.configs.schema import CONFIGS
 from builders.folder.violation import Violation
 from friends_corpus.core.cli import shorten
-from friends_corpus.core.ids import kind_of, numbers_of
+from friends_corpus.core.ids import kind_of, numbers_of, speaker_id
 from friends_corpus.core.persona import listed
 from friends_corpus.parsing.normalise import clean
+from friends_corpus.show.speakers import FIXED_KINDS
 
 from .integrity import Part
 
+KINDS = (*FIXED_KINDS, "recurring", "guest")
 NOBODY = "?"  # who speaks where the label is nothing but a bracket
 NULL, TWICE = "is null", "stands twice"
 BUILT_IN = {"not_nullable": NULL, "field_uniqueness": TWICE}  # pandera's names for what it checks by itself
 CASE = ("column", "check", "index", "failure_case")  # columns of pandera's table of what failed
-NULLABLE = frozenset(("scene_heading", "dup_cluster"))
+NULLABLE = frozenset(("scene_heading", "dup_cluster", "full_name"))
 ACROSS = ": "  # a rule over several columns starts with the one to name: "id: says another position"
 
 
@@ -51,8 +54,8 @@ def schema(config: str) -> pa.DataFrameSchema:
     """Return the pandera schema of a config."""
     checks, across_columns = RULES.get(config, ({}, ()))
     columns = {
-        name: pa.Column(None, list(rules), nullable=name in NULLABLE, unique=name == "id")
-        for name, rules in (CHECKS | checks).items()
+        name: pa.Column(None, list(rules), nullable=name in NULLABLE, unique=name == CONFIGS[config].key)
+        for name, rules in ((CHECKS if "scene" in CONFIGS[config].features else {}) | checks).items()
     }
     return pa.DataFrameSchema(columns, checks=list(across_columns))
 
@@ -78,6 +81,11 @@ def in_order(ids: pd.Series[str]) -> pd.Series[bool]:
     keys = [numbers_of(id) for id in ids]
     after = [not index or keys[index - 1] <= key for index, key in enumerate(keys)]
     return pd.Series(after, index=ids.index, dtype=bool)
+
+
+def is_speaker_id(id: str | None) -> bool:
+    """Tell whether a text is an id of a speaker."""
+    return id is not None and id == speaker_id(id)
 
 
 def filled(text: str) -> bool:
@@ -182,6 +190,10 @@ CHECKS: dict[str, Sequence[pa.Check]] = {
 }
 TEXT_CHECKS: dict[str, Sequence[pa.Check]] = {
     "speakers": [SOME, ALL_FILLED, each(lambda names: len(set(names)) == len(names), "names somebody twice")],
+    "speaker_ids": [
+        SOME,
+        each(lambda ids: all(map(is_speaker_id, ids)), "has an entry not of the form joey-tribbiani"),
+    ],
     "text": [FILLED],
     "text_with_directions": [FILLED],
 }
@@ -206,6 +218,7 @@ MESSAGES_FILLED = each(lambda messages: all_filled(values(messages)), "has a nul
 CHAT_CHECKS: dict[str, Sequence[pa.Check]] = {
     **TURN_CHECKS,
     "character": [FILLED],
+    "speaker_ids": TEXT_CHECKS["speaker_ids"],
     "prompt": [
         MESSAGES_FILLED,
         each(is_prompt, "is not a system message, then user and assistant in turns, a user last"),
@@ -240,6 +253,11 @@ ACROSS_LINE = [
         lambda name, names: not names or None in names or name == listed(names),
         "speaker: is not the speakers",
     ),
+    across(
+        ("speakers", "speaker_ids"),
+        lambda names, ids: len(names) == len(ids) or not all_filled(names) or len({*names}) < len(names) or not names,
+        "speaker_ids: are not as many as the speakers",
+    ),
 ]
 ACROSS_CHUNK = [
     *ACROSS_ROW,
@@ -263,9 +281,30 @@ ACROSS_SPEECH = [
         "text: is not text_with_directions without the directions",
     ),
 ]
+SPEAKER_CHECKS: dict[str, Sequence[pa.Check]] = {
+    "speaker_id": [each(is_speaker_id, "is not of the form joey-tribbiani")],
+    "name": [FILLED],
+    "full_name": [FILLED],
+    "other_names": [ALL_FILLED],
+    "labels": [],
+    "kind": [each(lambda kind: kind in KINDS, f"is not one of {', '.join(KINDS)}")],
+    "lines": [FROM_1],
+    "words": [FROM_1],
+    "episodes": [FROM_1],
+    "first_episode": [FILLED],
+    "last_episode": [FILLED],
+}
+ACROSS_SPEAKER = [
+    across(
+        ("speaker_id", "full_name", "name"),
+        lambda id, full_name, name: id == speaker_id(full_name or name),
+        "speaker_id: is not that of the name",
+    )
+]
 RULES = {
     "lines": (LINE_CHECKS, ACROSS_SPEECH),
     "named_lines": (LINE_CHECKS, ACROSS_LINE),
     "chunks": (CHUNK_CHECKS, ACROSS_CHUNK),
     "chat": (CHAT_CHECKS, ACROSS_TURN),
+    "speakers": (SPEAKER_CHECKS, ACROSS_SPEAKER),
 }

@@ -67,6 +67,7 @@ def chat_row(line: Row, earlier: Sequence[Row], title: str) -> Row:
     return {
         **{column: line[column] for column in PLACE},
         "character": character,
+        "speaker_ids": line["speaker_ids"],
         "prompt": make_prompt(character, recent(earlier, character), title),
         "completion": [{"role": "assistant", "content": line["text"]}],
         "source": line["source"],

@@ -29,6 +29,7 @@ def chunk_rows(lines: Sequence[Row], printed: Mapping[str, str], chunk_chars: in
                     **{column: chunk[0][column] for column in SCENE_COLUMNS},
                     "line_ids": [line["id"] for line in chunk],
                     "speakers": list(dict.fromkeys(name for line in chunk for name in line["speakers"])),
+                    "speaker_ids": list(dict.fromkeys(id for line in chunk for id in line["speaker_ids"])),
                     "turns": [{"speaker": line["speaker"], "text": line["text"]} for line in chunk],
                     "text": "\n".join(texts[member] for member in members),
                     "text_with_directions": "\n".join(printed[line["id"]] for line in chunk),

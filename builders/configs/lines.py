@@ -36,6 +36,7 @@ def line_rows(episode: Episode[Line]) -> list[Row]:
             "position": line.position,
             "speaker": listed(line.speakers),
             "speakers": list(line.speakers),
+            "speaker_ids": list(line.speaker_ids),
             "cue": line.cue,
             "text": line.text,
             "text_with_directions": line.text_with_directions,

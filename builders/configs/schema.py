@@ -27,6 +27,7 @@ LINES = Features(
         "position": INT,
         "speaker": STRING,
         "speakers": List(STRING),
+        "speaker_ids": List(STRING),
         "cue": STRING,
         "text": STRING,
         "text_with_directions": STRING,
@@ -40,6 +41,7 @@ CHUNKS = Features(
     | {
         "line_ids": List(STRING),
         "speakers": List(STRING),
+        "speaker_ids": List(STRING),
         "turns": List({"speaker": STRING, "text": STRING}),
         "text": STRING,
         "text_with_directions": STRING,
@@ -53,10 +55,26 @@ CHAT = Features(
     | {
         "position": INT,
         "character": STRING,
+        "speaker_ids": List(STRING),
         "prompt": MESSAGES,
         "completion": MESSAGES,
         "source": STRING,
         "dup_cluster": STRING,
+    }
+)
+SPEAKERS = Features(
+    {
+        "speaker_id": STRING,
+        "name": STRING,
+        "full_name": STRING,
+        "other_names": List(STRING),
+        "labels": List(STRING),
+        "kind": STRING,
+        "lines": INT,
+        "words": INT,
+        "episodes": INT,
+        "first_episode": STRING,
+        "last_episode": STRING,
     }
 )
 # What the card says of each column.
@@ -72,6 +90,7 @@ MEANINGS = {
     "scene_heading": "the heading as printed; null where the scene has none",
     "position": "turn in the page, from 0; never restarts; turns without speech leave gaps",
     "speaker": "display name: one person, several (“A, B and C”), or “All”; never null",
+    "speaker_ids": "the same as ids of `speakers`, one each; two people of one name have two",
     "cue": "the label in front of the turn, as printed",
     "directions": "the stage directions inside the turn",
     "line_ids": "ids of the `lines` rows in the chunk",
@@ -90,6 +109,12 @@ class Config:
     form: str  # what it is, for croissant.json
     meanings: Mapping[str, str]  # of its own columns; the others have one meaning everywhere, in MEANINGS
     may_be_missing: bool = False  # where it has no row; or in some of the splits
+    whole: bool = False  # a table about all splits, in one file, named train: what held-out lines say is counted in it
+
+    @property
+    def key(self) -> str:
+        """The column whose values are unique."""
+        return str(next(iter(self.features)))
 
 
 CONFIGS = {
@@ -135,6 +160,25 @@ CONFIGS = {
             "completion": "one message of the `assistant`: the character's line, without stage directions",
         },
         may_be_missing=True,
+    ),
+    "speakers": Config(
+        SPEAKERS,
+        row="a person, group or thing that speaks, counted over all splits",
+        form="a table of who speaks",
+        meanings={
+            "speaker_id": "stable id: the full name, or the display name, as a slug",
+            "name": "the display name in `lines.speakers`, the most frequent one",
+            "full_name": "full name where one is known",
+            "other_names": "other display names of the same person",
+            "labels": "labels in front of their turns, as printed, the most frequent first",
+            "kind": "`main`, `recurring` (in several pages), `guest` (in one), `group` or `thing`",
+            "lines": "rows of `lines` with this id in `speaker_ids`, spoken alone or with others",
+            "words": "words of these rows, parted by blanks",
+            "episodes": "pages with such a row",
+            "first_episode": "id of the first of these pages",
+            "last_episode": "id of the last of these pages",
+        },
+        whole=True,
     ),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,12 +12,14 @@ import pyarrow.compute as pc
 from friends_corpus.core.ids import EPISODE_PART, SCENE_PART
 from friends_corpus.core.manifest import Parameters, Show
 from friends_corpus.core.model import Episode, Line
+from friends_corpus.show.speakers import Known
 
 from .chat import characters_of, chat_rows
 from .chunks import chunk_rows, printed_turns
 from .lines import Row, line_rows
 from .named_lines import name_lines
 from .schema import to_table
+from .speakers import speaker_rows
 
 BATCH = 5_000  # rows that are dicts at a time
 
@@ -47,8 +50,13 @@ DERIVED: dict[str, Derive] = {
 }
 
 
-def make_rows(episodes: Iterable[Episode[Line]], settings: RowSettings) -> Tables:
-    """Make the rows of all configs, episode by episode; `dup_cluster` is null everywhere."""
+def make_rows(
+    episodes: Iterable[Episode[Line]], settings: RowSettings, known: Mapping[str, Known] = MappingProxyType({})
+) -> Tables:
+    """Make the rows of all configs, episode by episode; `dup_cluster` is null everywhere.
+
+    `known` is what the show tells of its speakers, by id.
+    """
     waiting: dict[str, list[Row]] = {config: [] for config in ("lines", *DERIVED)}
     done = {config: [to_table(config, [])] for config in waiting}
 
@@ -67,7 +75,8 @@ def make_rows(episodes: Iterable[Episode[Line]], settings: RowSettings) -> Table
         pack(BATCH)
     pack(1)
     tables = {config: pa.concat_tables(parts) for config, parts in done.items()}
-    return {"lines": tables["lines"], "named_lines": name_lines(tables["lines"]), **tables}
+    speakers = to_table("speakers", speaker_rows(tables["lines"], known))
+    return {"lines": tables["lines"], "named_lines": name_lines(tables["lines"]), **tables, "speakers": speakers}
 
 
 def episodes_of(rows: pa.Table) -> pa.ChunkedArray:
@@ -95,6 +104,8 @@ def mark_repeats(rows: pa.Table, clusters: Mapping[str, str]) -> pa.Table:
     >>> mark_repeats(rows, {"s01e01_c02": "d001"})["dup_cluster"].to_pylist()
     [None, 'd001']
     """
+    if "dup_cluster" not in rows.column_names:
+        return rows
     index = rows.schema.get_field_index("dup_cluster")
     names = pa.array(clusters.values(), pa.string())
     scenes = pc.index_in(scenes_of(rows), pa.array(clusters.keys(), pa.string()))

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from builders.assemble import Corpus
 from builders.configs.lines import Row
+from builders.configs.schema import CONFIGS
 from builders.configs.tables import episodes_of
 from builders.reports.card import render_card
 from builders.reports.croissant import CROISSANT, make_croissant
@@ -55,9 +56,11 @@ def derived_files(manifest: Manifest, corpus: Corpus) -> dict[str, str]:
 def write_config(folder: Path, config: str, rows: pa.Table, splits: Mapping[str, Split]) -> Config:
     """Write one Parquet file for each split that has rows; return the config's part of the manifest."""
     written: dict[Split, SplitFile] = {}
-    episodes = episodes_of(rows)
-    for split in SPLITS:
-        table = rows.filter(pc.is_in(episodes, pa.array([id for id in splits if splits[id] == split], pa.string())))
+    for split in SPLITS[:1] if CONFIGS[config].whole else SPLITS:
+        table = rows
+        if not CONFIGS[config].whole:
+            in_split = pa.array([id for id in splits if splits[id] == split], pa.string())
+            table = rows.filter(pc.is_in(episodes_of(rows), in_split))
         if len(table):
             path = parquet_path(config, split)
             (folder / config).mkdir(exist_ok=True)

@@ -54,13 +54,14 @@ def read_config(folder: Path, splits: Mapping[Split, SplitFile]) -> Config:
     for split, entry in splits.items():
         path = folder / entry["path"]
         table = read_table(path)
-        if table.schema.names.count("id") != 1 or str(table.schema.field("id").type) != "string":
+        key = next((name for name in ("id", "speaker_id") if table.schema.names.count(name) == 1), "")
+        if not key or str(table.schema.field(key).type) != "string":
             raise ValueError(f"{path}: no text column id")
         types[split] = {field.name: str(field.type) for field in table.schema}
         for row in table.to_pylist():
-            if row["id"] in rows:
-                raise ValueError(f"{path}: duplicate id {row['id']}")
-            rows[row["id"]] = row | {SPLIT: split}
+            if row[key] in rows:
+                raise ValueError(f"{path}: duplicate id {row[key]}")
+            rows[row[key]] = row | {SPLIT: split}
     return types, rows
 
 

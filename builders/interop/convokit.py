@@ -1,7 +1,7 @@
 """Write `lines` as a ConvoKit corpus (https://convokit.cornell.edu/documentation/data_format.html).
 
-A scene is a conversation, a line replies to the line before it in its scene, and a speaker is a display name:
-ConvoKit knows one speaker for each utterance, so “Joey and Ross” is one; who they are is in the utterance's meta.
+A scene is a conversation, and a line replies to the line before it in its scene. ConvoKit knows one speaker for each
+utterance: the same persons are one, so “Joey and Ross” and “Ross and Joey” are, and two persons of one name are two.
 It sorts by timestamps; nobody knows the time of a line, so they count the turns of the page.
 """
 
@@ -14,7 +14,7 @@ from builders.configs.lines import Row
 from friends_corpus.core.ids import scene_of
 from friends_corpus.core.manifest import Manifest
 
-UTTERANCE_META = ("position", "speakers", "cue", "text_with_directions", "directions")
+UTTERANCE_META = ("position", "speakers", "speaker_ids", "cue", "text_with_directions", "directions")
 CONVERSATION_META = (
     "season",
     "episode",
@@ -30,7 +30,9 @@ CONVERSATION_META = (
 TYPES = {  # ConvoKit's names for the types of meta values
     **dict.fromkeys((*UTTERANCE_META, *CONVERSATION_META, "split"), "<class 'str'>"),
     **dict.fromkeys(("season", "episode", "scene", "position", "lines"), "<class 'int'>"),
-    **dict.fromkeys(("episodes", "written_by", "transcribed_by", "speakers", "directions"), "<class 'list'>"),
+    **dict.fromkeys(
+        ("episodes", "written_by", "transcribed_by", "speakers", "speaker_ids", "directions"), "<class 'list'>"
+    ),
 }
 
 
@@ -41,18 +43,22 @@ def convokit_files(rows: Iterable[tuple[str, Row]], manifest: Manifest) -> Itera
     """
     conversations: dict[str, dict[str, Any]] = {}
     speakers: Counter[str] = Counter()
+    names: dict[tuple[str, ...], str] = {}  # ids → the first display name, which no others have
     scene = conversation = before = None
     for split, row in rows:
         if scene_of(row["id"]) != scene:
             scene, conversation, before = scene_of(row["id"]), row["id"], None
             meta = {name: row[name] for name in CONVERSATION_META} | {"split": split}
             conversations[row["id"]] = {"meta": meta, "vectors": []}
-        speakers[row["speaker"]] += 1
+        ids = tuple(sorted(row["speaker_ids"]))
+        if ids not in names:
+            names[ids] = row["speaker"] if row["speaker"] not in names.values() else " and ".join(ids)
+        speakers[names[ids]] += 1
         utterance = {
             "id": row["id"],
             "conversation_id": conversation,
             "text": row["text"],
-            "speaker": row["speaker"],
+            "speaker": names[ids],
             "meta": {name: row[name] for name in UTTERANCE_META},
             "reply_to": before,
             "timestamp": row["position"],

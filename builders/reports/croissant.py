@@ -120,7 +120,7 @@ def record_set(config: str) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": config,
         "name": config,
-        "key": {"@id": f"{config}/id"},
+        "key": {"@id": f"{config}/{CONFIGS[config].key}"},
         "field": [split_field(config), *(field(config, column) for column in CONFIGS[config].features)],
     }
 

@@ -183,10 +183,11 @@ def count_pages(pages: Sequence[PageRow], tables: Tables, splits: Mapping[str, S
             "split": [splits[page["episode"]] for page in pages],
             "pages": 1,
             "episodes": [len(page["episodes"]) for page in pages],
-            "scenes": [page["scenes"] for page in pages],
         },
         index=[page["episode"] for page in pages],
     ).join(spoken.groupby("episode").sum())
+    scenes = Counter(map(episode_of, pc.unique(scenes_of(lines)).to_pylist()))  # those with a row
+    counted.insert(3, "scenes", pd.Series(scenes, dtype="int64"))
     for config in COUNTED:
         counted[config] = pd.Series(tally(episodes_of(tables[config])), dtype="int64")
     return counted.fillna(0)

@@ -7,11 +7,13 @@ s01e01_c03_k02    chunk, from 1 within the scene
 """
 
 import re
+import unicodedata
 from typing import Literal
 
 EPISODE = "s[0-9]{2}e[0-9]{2}"  # "s06e15"
 ROW = re.compile("s([0-9]{2})e([0-9]{2})_c([0-9]{2,})_(?:u([0-9]{4,})|k([0-9]{2,}))")  # "s01e01_c03_u0012"
 EPISODE_PART = "^(?P<episode>[^_]*)"  # "s01e01" in "s01e01_c03_u0012"; pyarrow reads these two as well
+NAME_PART = re.compile(r"[^\W_]+")  # "joey", "tribbiani"
 SCENE_PART = "^(?P<scene>.*)_"  # "s01e01_c03" in "s01e01_c03_u0012"
 
 
@@ -49,6 +51,16 @@ def chunk_id(scene: str, number: int) -> str:
     's01e01_c03_k02'
     """
     return f"{scene}_k{number:02d}"
+
+
+def speaker_id(name: str) -> str:
+    """Return the id of a person, or of what else speaks: the full name, or the display name, as a slug.
+
+    >>> speaker_id("Joey Tribbiani"), speaker_id("C.H.E.E.S.E."), speaker_id("Café Owner #2"), speaker_id("?")
+    ('joey-tribbiani', 'c-h-e-e-s-e', 'cafe-owner-2', 'unknown')
+    """
+    letters = (char for char in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(char))
+    return "-".join(NAME_PART.findall("".join(letters).replace("'", ""))) or "unknown"
 
 
 def season_of(id: str) -> int:

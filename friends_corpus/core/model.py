@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from .ids import episode_id
+from .ids import episode_id, speaker_id
+from .persona import listed
 
 SPOKEN_KINDS = ("cue", "punctuation", "speech")  # what makes a turn
 DIRECTION_KINDS = ("direction", "transition", "caption")  # what tells the actors or the viewer something: in or between
@@ -137,6 +138,16 @@ class Line:
     text_with_directions: str
     directions: tuple[str, ...]
     segments: tuple[int, ...]
+    speaker_ids: tuple[str, ...] = ()  # one each; where none are given, those that follow from the names
+
+    @property
+    def speaker(self) -> str:
+        """All speakers in one text: "Phoebe and Monica"."""
+        return listed(self.speakers)
+
+    def __post_init__(self) -> None:
+        if not self.speaker_ids:
+            object.__setattr__(self, "speaker_ids", tuple(map(speaker_id, self.speakers)))
 
 
 E_ = TypeVar("E_", Utterance, Line)

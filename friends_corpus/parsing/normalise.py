@@ -1,6 +1,7 @@
 """Episode as printed → Episode of lines: clean speech, directions apart, speakers resolved. Never parses."""
 
 import re
+from dataclasses import replace
 from itertools import count
 
 from friends_corpus.core.model import SPOKEN_KINDS, Episode, Line, Scene, Segment, StageDirection, Utterance
@@ -26,7 +27,8 @@ def normalise(episode: Episode[Utterance], show: Show | None = None) -> Episode[
     def shipped(event: Utterance | StageDirection, scene: int) -> Line | StageDirection:
         if isinstance(event, StageDirection):
             return StageDirection(fold_blanks(event.text), event.segments)
-        return _line(event, scene, next(positions), people.resolve(event.cue, episode.id))
+        speakers = people.resolve(event.cue, episode.id)
+        return replace(_line(event, scene, next(positions), speakers), speaker_ids=people.ids(speakers, episode.id))
 
     scenes = tuple(
         Scene(

@@ -18,11 +18,11 @@ from typing_extensions import TypedDict
 
 from friends_corpus.core import manifest
 from friends_corpus.core.cli import InputError, did_you_mean
-from friends_corpus.core.ids import episode_id
+from friends_corpus.core.ids import episode_id, speaker_id
 from friends_corpus.core.reader import Text, closed, csv_values, read, yaml_values
 
 from .episodes import EpisodeList, read_episodes
-from .speakers import People, Person
+from .speakers import Known, People, Person
 
 FRIENDS = Path(__file__).parents[1]  # show.yaml, speakers.csv and sample/ lie at the root of the package
 COLUMNS = ("cue", "speaker", "full_name", "episodes")
@@ -113,6 +113,14 @@ class Show(About):
     version: str  # 16 hex digits, of the content of these files
     columns: Mapping[str, str]  # what tables call their columns: {"speaker": "author"}
     source: tuple[Path, Path | None, str]  # what `read_show` made it of: for other processes
+    kinds: dict[str, str]  # speaker id → "main", "group" or "thing"
+
+    @property
+    def known(self) -> Mapping[str, Known]:
+        """What the files tell of each speaker, by id."""
+        full_names = (row.full_name for rows in self.people.by_speaker.values() for row in rows if row.full_name)
+        names = {speaker_id(name): name for name in full_names}
+        return {id: Known(names.get(id, ""), self.kinds.get(id, "")) for id in names | self.kinds}
 
     @property
     def facts(self) -> manifest.Show:
@@ -156,6 +164,8 @@ class ShowFile(TypedDict, total=False):
     cast: dict[str, str | None]
     credits: dict[str, list[str]]
     pages: dict[str, Source]
+    groups: list[str]
+    things: list[str]
 
 
 @cache
@@ -196,6 +206,11 @@ def read_show(folder: Path, pages_table: Path | None = None, columns: str = "") 
         sha256(facts.read_bytes() + b"\0" + printed + episodes + added).hexdigest()[:16],
         read_columns(columns),
         (folder, pages_table, columns),
+        {
+            **{speaker_id(full or name): "main" for name, full in cast.items()},
+            **{speaker_id(name): "group" for name in file.get("groups", ())},
+            **{speaker_id(name): "thing" for name in file.get("things", ())},
+        },
     )
 
 

@@ -5,9 +5,11 @@ it differs, and the seasons or episodes it holds for ("s09 s10", "s02e13"; empty
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+
+from friends_corpus.core.ids import speaker_id
 
 BRACKETED = re.compile(r"[(\[<{][^)\]>}]*[)\]>}]?")  # "(to Ross)" in a label
 NOT_IN_KEY = re.compile(r"[^\w/&,'\s+-]")  # "Mr. Geller", "Mr.Geller" and "MR GELLER" are one key
@@ -19,6 +21,7 @@ WORD = re.compile(r"[^\W\d_][\w'’.]*")
 PROSE_LABEL = re.compile(  # "Joey raises his hand", "Amy and Rachel at same time": one or two names, then prose
     r"((?:[A-Z][\w'’.]* )+?)(?:and ((?:[A-Z][\w'’.]* )+?))?(?=[a-z])(?!(?:and|or|of|the|but|except)\b)"
 )
+FIXED_KINDS = ("main", "group", "thing")  # others are "recurring" or "guest", by their episodes
 KEEP_CAPITALS = frozenset(("TV", "PA", "PBS", "DJ", "MC", "VCR", "II", "III"))
 
 
@@ -42,6 +45,14 @@ class Person:
     cue: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a show's files tell of a speaker: full name, and the kind where it is one of FIXED_KINDS; else ""."""
+
+    full_name: str = ""
+    kind: str = ""
+
+
 class People:
     """Whom the labels of a show mean: its speakers.csv, ready to be asked.
 
@@ -50,13 +61,16 @@ class People:
     (('Joey',), ('Man In Hat',), ('Ross',))
     """
 
-    def __init__(self, rows: Iterable[Person]) -> None:
+    def __init__(self, rows: Sequence[Person]) -> None:
         by_key: dict[str, list[Person]] = {}
         for row in rows:
             by_key.setdefault(key(row.cue), []).append(row)
         self.rows: Mapping[str, tuple[Person, ...]] = {  # by key, those with an episode scope first
             cue: tuple(sorted(people, key=lambda person: not person.episodes)) for cue, people in by_key.items()
         }
+        self.by_speaker: dict[str, list[Person]] = {}  # those of an episode first, then those with a full name
+        for row in sorted(rows, key=lambda person: (not person.episodes, not person.full_name)):
+            self.by_speaker.setdefault(row.speaker, []).append(row)
         self._found = lru_cache(maxsize=4096)(self._find)  # an episode asks for the same labels again and again
 
     def lookup(self, cue: str, episode_id: str) -> Person | None:
@@ -70,6 +84,20 @@ class People:
         With the table of *Friends*, "PHOE/MNCA" means Phoebe and Monica, "Joey raises his hand" means Joey.
         """
         return self._found(cue, episode_id)[0]
+
+    def full_name(self, speaker: str, episode_id: str) -> str:
+        """Return the full name of whom a display name means in an episode; "" where the table has none.
+
+        >>> people = People([Person("Mike", "Mike Hannigan", ("s09",), "Mike"), Person("Mike", "", (), "Mike")])
+        >>> people.full_name("Mike", "s09e03"), people.full_name("Mike", "s01e01")
+        ('Mike Hannigan', '')
+        """
+        rows = self.by_speaker.get(speaker, ())
+        return next((row.full_name for row in rows if not row.episodes or episode_id.startswith(row.episodes)), "")
+
+    def ids(self, speakers: Iterable[str], episode_id: str) -> tuple[str, ...]:
+        """Return the id of each speaker of an episode: one person one id, two persons two ids."""
+        return tuple(speaker_id(self.full_name(speaker, episode_id) or speaker) for speaker in speakers)
 
     def is_known(self, cue: str, episode_id: str) -> bool:
         """Tell whether the table says who speaks: every name listed, or a listed name followed by prose."""

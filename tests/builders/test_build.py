@@ -61,6 +61,7 @@ def test_the_folder(pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     out = tmp_path / "friends-lines"
     assert run(pages, out) == 0
     parquet = {f"{config}/{split}-00000-of-00001.parquet" for config in CONFIGS for split in SPLITS}
+    parquet.add("speakers/train-00000-of-00001.parquet")
     plots = {"plots/speakers.png", "plots/lengths.png"}  # nothing was dropped
     assert set(tree(out)) == {
         "README.md",
@@ -123,7 +124,7 @@ def test_splits_are_the_same_in_every_config(pages: Path, tmp_path: Path) -> Non
 def test_below_three_pages_only_train(tmp_path: Path) -> None:
     out = tmp_path / "friends-lines"
     assert run(write_pages(tmp_path / "pages", [1, 2]), out) == 0
-    assert [path.name for path in sorted(out.rglob("*.parquet"))] == ["train-00000-of-00001.parquet"] * 4
+    assert [path.name for path in sorted(out.rglob("*.parquet"))] == ["train-00000-of-00001.parquet"] * 5
 
 
 def test_same_bytes_whatever_the_cache_and_the_directory(

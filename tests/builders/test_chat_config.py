@@ -141,6 +141,7 @@ def test_row() -> None:
         "scene_heading": "[Scene: A kitchen]",
         "position": 4,
         "character": "Joey",
+        "speaker_ids": ["joey"],
         "prompt": [
             {"role": "system", "content": "You are Joey from Friends. You are talking with Ross and Monica."},
             {"role": "user", "content": "Ross: Hi.\nRoss: Oh."},
@@ -335,7 +336,7 @@ def test_a_show_without_a_cast(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert build.main([*command, "--character", "Joey"]) == 2
     assert "(choose from all; its show.yaml lists no cast)" in capsys.readouterr().err
     assert build.main(command) == 0
-    assert list(read(tmp_path / "out", "manifest.json")["configs"]) == ["lines", "named_lines", "chunks"]
+    assert list(read(tmp_path / "out", "manifest.json")["configs"]) == ["lines", "named_lines", "chunks", "speakers"]
 
 
 @pytest.mark.parametrize(

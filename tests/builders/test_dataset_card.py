@@ -71,7 +71,13 @@ def test_metadata(card: DatasetCard, folder: Path) -> None:
     assert data["language"] == ["en"]
     assert data["task_categories"] == ["text-generation"]
     assert data["size_categories"] == ["n<1K"]
-    assert [config["config_name"] for config in data["configs"]] == ["lines", "named_lines", "chunks", "chat"]
+    assert [config["config_name"] for config in data["configs"]] == [
+        "lines",
+        "named_lines",
+        "chunks",
+        "chat",
+        "speakers",
+    ]
     assert [config["config_name"] for config in data["configs"] if config.get("default")] == ["lines"]
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     for config in data["configs"]:
@@ -84,7 +90,15 @@ def test_metadata(card: DatasetCard, folder: Path) -> None:
 def test_sections(card: DatasetCard) -> None:
     headings = re.findall(r"^## (.*)$", card.text, re.M)
     expected = ["Configs", "Intended and unsuitable uses", "Licence", "What is in it", "Fields", "Splits"]
-    assert headings == [*expected, "How it was made", "Known limits", "Credits", "Reproduce"]
+    assert headings == [
+        *expected,
+        "How it was made",
+        "Known limits",
+        "Credits",
+        "Personal data",
+        "How to cite",
+        "Reproduce",
+    ]
     assert "More Information Needed" not in card.content
     assert "belong to their owner" in card.text
     assert "Wanda Writer (5)" in card.text
@@ -233,4 +247,4 @@ def test_a_hostile_title_and_name_in_the_card(tmp_path: Path) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", html)
     assert headings[0] == "Configs"
     assert headings[-1] == "Reproduce"
-    assert len(headings) == 10
+    assert len(headings) == 12

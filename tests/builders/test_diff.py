@@ -72,6 +72,7 @@ def test_nothing_changed(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "named_lines: no change in 48 rows",
             "chunks: no change in 8 rows",
             "chat: no change in 40 rows",
+            "speakers: no change in 6 rows",
             "step: none; the version stays 1.0.0, which is right",
         ],
     )
@@ -94,6 +95,8 @@ def test_a_text_is_a_patch(old: Path, pages: Path, tmp_path: Path, capsys: pytes
         "  changed text_with_directions: 1: s01e03_c01_k01",
         "chat: 40 rows before, 40 after: 0 added, 0 removed, 4 changed",
         "  changed prompt: 4: s01e03_c01_u0001, s01e03_c01_u0002, s01e03_c01_u0003, s01e03_c01_u0004",
+        "speakers: 6 rows before, 6 after: 0 added, 0 removed, 1 changed",
+        "  changed words: 1: rachel-green",
         "step: patch; the version goes from 1.0.0 to 1.0.1, which is right",
     ]
 

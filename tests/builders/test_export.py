@@ -249,7 +249,7 @@ def test_bad_folders(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    "options", [["--format", "xml"], [], ["--format", "convokit", "--config", "chunks"], ["--format", "csv", "--raw"]]
+    "options", [["--format", "xml"], [], ["--format", "convokit", "--config", "chunks"], ["--format", "jsonl", "--raw"]]
 )
 def test_usage(options: list[str], folder: Path) -> None:
     with pytest.raises(SystemExit) as exit:

@@ -15,25 +15,29 @@ from builders.configs.chunks import chunk_rows, printed_turns
 from builders.configs.lines import line_rows
 from builders.configs.named_lines import name_lines
 from builders.configs.schema import CONFIGS, meaning, to_table, type_name
+from builders.configs.speakers import speaker_rows
 from friends_corpus.core.persona import listed
+from friends_corpus.show.speakers import Known
 
 LINES = (
     "id season episode episodes episode_title written_by transcribed_by scene scene_heading position speaker speakers "
-    "cue text text_with_directions directions source dup_cluster"
+    "speaker_ids cue text text_with_directions directions source dup_cluster"
 )
 CHUNKS = (
-    "id season episode episodes episode_title written_by transcribed_by scene scene_heading line_ids speakers turns "
+    "id season episode episodes episode_title written_by transcribed_by scene scene_heading line_ids speakers speaker_ids turns "
     "text text_with_directions source dup_cluster"
 )
 CHAT = (
-    "id season episode episodes episode_title written_by transcribed_by scene scene_heading position character prompt "
+    "id season episode episodes episode_title written_by transcribed_by scene scene_heading position character speaker_ids prompt "
     "completion source dup_cluster"
 )
+SPEAKERS = "speaker_id name full_name other_names labels kind lines words episodes first_episode last_episode"
 ROWS = {
     "lines": line_rows,
     "named_lines": lambda made: name_lines(to_table("lines", line_rows(made))).to_pylist(),
     "chunks": lambda made: chunk_rows(line_rows(made), printed_turns(made), 1200),
     "chat": lambda made: chat_rows(line_rows(made), "Friends", ["Joey", "Ross"]),
+    "speakers": lambda made: speaker_rows(to_table("lines", line_rows(made)), {"joey": Known("", "main")}),
 }
 EPISODE = episode(
     [("Joey", "Hi.", "(waving) Hi.")],
@@ -43,7 +47,8 @@ EPISODE = episode(
 
 
 @pytest.mark.parametrize(
-    ("config", "columns"), [("lines", LINES), ("named_lines", LINES), ("chunks", CHUNKS), ("chat", CHAT)]
+    ("config", "columns"),
+    [("lines", LINES), ("named_lines", LINES), ("chunks", CHUNKS), ("chat", CHAT), ("speakers", SPEAKERS)],
 )
 def test_columns(config: str, columns: str) -> None:
     assert list(CONFIGS[config].features) == columns.split()

@@ -1,0 +1,1 @@
+"""What `import friends_corpus` offers to a notebook: pages in; episodes, scenes, lines and pairs out."""
