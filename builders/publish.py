@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOM = 4  # reading back needs about this many times the size of the release: downloads and their Arrow copies
 LOADING, LOADINGS = 600, 4  # seconds for all configs, and how often that is tried
+KEYS = ("id", "speaker_id")
 OWN_CACHES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_DATASETS_CACHE", "HF_XET_CACHE", "HF_MODULES_CACHE")
 READ_BACK = "import sys; from builders.publish import read_back; read_back(*sys.argv[1:])"
 Digests = dict[str, dict[str, list[Any]]]  # config → split → [rows, sha256 of the ids in order]
@@ -145,12 +146,17 @@ def digests(manifest: Manifest, files: Sequence[Outgoing]) -> Digests:
         config: {
             split: [
                 entry["rows"],
-                digest(row["id"] for row in read_rows(Path(entry["path"]), contents[entry["path"]])),
+                digest(row[key_of(row)] for row in read_rows(Path(entry["path"]), contents[entry["path"]])),
             ]
             for split, entry in described["splits"].items()
         }
         for config, described in manifest["configs"].items()
     }
+
+
+def key_of(columns: Iterable[str]) -> str:
+    """Return the column that names a row: "id", or "speaker_id" in the table of speakers."""
+    return next(name for name in columns if name in KEYS)
 
 
 def digest(ids: Iterable[str]) -> str:
@@ -202,7 +208,9 @@ def read_back(repo: str, tag: str, *configs: str) -> None:
     tables = {}
     for config in configs:
         splits = datasets.load_dataset(repo, config, revision=tag)
-        tables[config] = {split: [rows.num_rows, digest(rows["id"])] for split, rows in splits.items()}
+        tables[config] = {
+            split: [rows.num_rows, digest(rows[key_of(rows.column_names)])] for split, rows in splits.items()
+        }
     print(json.dumps(tables))
 
 

@@ -143,7 +143,7 @@ def test_another_page_is_refused(home: Path, tmp_path: Path, capsys: pytest.Capt
 def test_another_edition_of_the_show_is_refused(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     show = tmp_path / "show"
     show.mkdir()
-    for name in ("show.yaml", "speakers.csv"):
+    for name in ("show.yaml", "speakers.csv", "episodes.csv"):
         shutil.copy(FRIENDS / name, show / name)
     assert run(home, "s01e01_c01_u0001", "--show", str(show)) == 0
     table = (show / "speakers.csv").read_text(encoding="utf-8").replace("\nMonica,", "\nMonica B,", 1)
