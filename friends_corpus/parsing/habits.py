@@ -59,6 +59,7 @@ class Habits:
     breaks: bool  # turns are parted by <br>, not by paragraphs
     translated: frozenset[int]  # the numbers of the blocks that translate the line above
     marked: Marked  # labels that are set off by something else than a colon
+    spoken_looks: frozenset[str]  # of lines that begin with a label: no mark of headings and directions
 
     @property
     def style(self) -> str:
@@ -98,6 +99,7 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
     blocks = [block for number, block in enumerate(blocks) if number not in translated]
     labels: set[str] = set()
     cast: set[str] = set()
+    looks: set[str] = set()
     loose: set[str] = set()  # written like a part: "Salon girl"
     plain: Counter[str] = Counter()
     opening: Counter[str] = Counter()  # of these, how many begin a paragraph
@@ -112,6 +114,7 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
         short = len(label) <= 40 and not SENTENCE.search(label)
         if short and Candidate(block, bold_mask(block), 0, colon, label).is_bold:
             labels.add(key(label))
+            looks.add(block.look)
             bold += 1
         elif short and len(label.split()) <= 4 and not FACT.match(label) and (is_name(label) or LOOSE.fullmatch(label)):
             plain[key(label)] += 1
@@ -120,6 +123,7 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
             opening[key(label)] += block.paragraph
         if people.is_listed(label, episode_id):
             cast.add(key(label))
+            looks.add(block.look)
             lines += 1
             paragraphs += block.paragraph
         capitals += bool(CAPITALS.fullmatch(label)) and people.is_known(label, episode_id)
@@ -135,4 +139,4 @@ def read_habits(blocks: Sequence[Block], episode_id: str, show: Show) -> Habits:
     marked = learn_mark(blocks, known_keys, max(bold, recurring))
     known = labels | cast | learnt | marked.names
     keys = frozenset(labels - {""}), frozenset(learnt), frozenset(known)
-    return Habits(show, episode_id, *keys, capitals >= 5, breaks, translated, marked)
+    return Habits(show, episode_id, *keys, capitals >= 5, breaks, translated, marked, frozenset(looks))

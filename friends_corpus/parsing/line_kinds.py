@@ -237,7 +237,7 @@ def kind_of_line(line: Block, position: Place, habits: Habits) -> str:
 
 def kind_of_look(look: str, habits: Habits) -> str:
     """Return the kind of a line by what marks it from end to end; "" where that says nothing."""
-    if not look or (BARE_LOOK.search(look) and not habits.marked.has_styles):
+    if not look or look in habits.spoken_looks or (BARE_LOOK.search(look) and not habits.marked.has_styles):
         return ""
     return "heading" if SCENE_LOOK.search(look) else "direction" if ACTION_LOOK.search(look) else ""
 

@@ -272,7 +272,7 @@ def test_one_signal_ends_all_and_they_go_on_bit_for_bit(home: Path, codes: Any) 
     assert "resume    from ended/checkpoint-2\n" in (home / "resumed.0.out").read_text()
     for name in ("adapter_model.safetensors", "metrics.jsonl", "samples.md"):
         assert (home / "ended" / name).read_bytes() == (home / "two" / name).read_bytes(), name
-    assert not list((home / "ended").glob("*checkpoint-*"))
+    assert len(list((home / "ended").glob("*checkpoint-*"))) == 1  # the newest stays, so that the run can be extended
 
 
 @pytest.mark.slow

@@ -325,7 +325,7 @@ def test_sft_pushes_when_done(home: Path, hub: StandIn, pushed: Any) -> None:
     [tag] = hub.tags("model", "ana/friends-tiny")
     published = hub.files("model", "ana/friends-tiny", tag)
     output = home / "adapters" / "chunks"
-    assert published.keys() - {".gitattributes"} == {path.name for path in output.iterdir()}
+    assert published.keys() - {".gitattributes"} == {path.name for path in output.iterdir() if path.is_file()}
     for name in published.keys() - {".gitattributes", "README.md"}:
         assert published[name] == (output / name).read_bytes(), name
     assert titles(hub, "ana/friends-tiny") == [f"Release {tag}"]
@@ -355,13 +355,13 @@ def test_a_stranger_gets_the_tokens_of_the_run(home: Path, hub: StandIn, pushed:
 def test_a_failed_push_leaves_the_adapter_and_says_how_to_go_on(home: Path, hub: StandIn, pushed: Any) -> None:
     hub.fault("POST .*/models/ana/another/commit/", status=403, times=99)
     output = home / "adapters" / "chunks"
-    before = {path: path.read_bytes() for path in output.iterdir()}
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
     done = command(hub, home, "-m", "train.publish", "adapters/chunks", "ana/another")
     assert done.returncode == 1
     error, remedy = done.stderr.splitlines()[-2:]
     assert error.startswith("error: ana/another: commit: forbidden (403): the token lacks the permission")
     assert remedy.startswith("all is complete in adapters/chunks; to try again: python -m train.publish ")
-    assert {path: path.read_bytes() for path in output.iterdir()} == before
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
     hub.clear_faults()
     again = command(hub, home, *remedy.partition("python ")[2].split())
     assert again.returncode == 0, again.stderr

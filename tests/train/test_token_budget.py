@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(home: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[dict[str, Any], list[Any]]:
     """run.json of a run, and what was logged of its steps."""
     monkeypatch.chdir(home)
-    asked = ["--base", "tiny", "--bits", "32", "--evaluations", "0", "--output", "out", *arguments]
+    asked = ["--base", "tiny", "--bits", "32", "--evaluations", "0", "--output", "out", "--overwrite", *arguments]
     assert sft.main(asked) == 0
     logged = [json.loads(line) for line in (home / "out" / "metrics.jsonl").read_text().splitlines()]
     return json.loads((home / "out" / "run.json").read_text()), [entry for entry in logged if "loss" in entry]
