@@ -12,6 +12,7 @@ IMPORTED = (
     "import_path",
     "manifest",
     "model",
+    "persona",
     "reader",
     "secret_shapes",
     "versions",
