@@ -506,7 +506,7 @@ def test_a_report_that_cannot_be_printed_is_no_failed_build(pages: Path, tmp_pat
         assert run.returncode == 1
         assert run.stderr.splitlines()[-1] == f"error: stdout: No space left on device; {said}"
     assert manifest(build)["version"] == "1.0.0"
-    assert len(list(export.rglob("*.csv"))) == 12
+    assert len(list(export.rglob("*.csv"))) == 13
 
 
 @pytest.mark.slow

@@ -67,6 +67,8 @@ def test_speakers_are_those_of_the_lines(folder: Path) -> None:
 def test_the_filter_of_the_card_works(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    [call] = re.findall(r"joey = load_dataset\((.*)\)\n", card)
-    joey = eval(f"load_dataset({call}, cache_dir={str(tmp_path)!r})", {"load_dataset": load_dataset})
+    [call] = re.findall(r"one_speaker = load_dataset\((.*)\)\n", card)
+    joey = eval(
+        f"load_dataset({call.replace('NAME', 'Joey')}, cache_dir={str(tmp_path)!r})", {"load_dataset": load_dataset}
+    )
     assert {row["speaker"] for split in joey.values() for row in split} == {"Joey"}

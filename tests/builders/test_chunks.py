@@ -82,6 +82,7 @@ def test_row() -> None:
         "scene_heading": "[Scene: A kitchen]",
         "line_ids": ["s06e15_c01_u0000", "s06e15_c01_u0001", "s06e15_c01_u0002"],
         "speakers": ["Joey", "Ross", "Monica"],
+        "speaker_ids": ["joey", "ross", "monica"],
         "turns": [
             {"speaker": "Joey and Ross", "text": "Hi."},
             {"speaker": "Monica", "text": "Oh."},
